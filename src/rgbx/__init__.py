@@ -1,0 +1,9 @@
+"""RGB-X: tell near-identical devices apart by their outside (RGB) and their inside (X-ray).
+
+The packages follow the flow of data; each imports only from those before it:
+
+    devices → samples → radiography | photography → standin → datasets → models → training
+            → inference → evaluation → experiments → cli
+"""
+
+__version__ = "0.1.0"

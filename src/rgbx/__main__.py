@@ -1,0 +1,3 @@
+from rgbx.cli import main
+
+main()

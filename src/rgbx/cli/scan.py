@@ -1,0 +1,2 @@
+def scan() -> None:
+    """Not written yet."""

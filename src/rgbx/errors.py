@@ -1,0 +1,35 @@
+"""Errors a user can act on: one sentence that names the file or option at fault and the remedy.
+
+Every error raised on purpose derives from :class:`RgbxError`; the command line prints its text and exits
+with code 2, without a traceback.
+"""
+
+from pathlib import Path
+
+
+class RgbxError(Exception):
+    """Something the user can put right; the message is one sentence and says how."""
+
+
+class InputError(RgbxError):
+    """A file or folder cannot be used as it is.
+
+    Args:
+        path: the file or folder at fault.
+        problem: what is wrong with it, as the end of the sentence "PATH ...", e.g. ``"has no voxel size"``.
+        remedy: what to do, as an imperative, e.g. ``"add 'voxel_size_mm' to unit.yaml"``.
+    """
+
+    def __init__(self, path: Path | str, problem: str, remedy: str) -> None:
+        self.path = Path(path)
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{path} {problem}: {remedy}.")
+
+
+class ConfigError(RgbxError):
+    """A setting is unknown or out of range."""
+
+
+class MissingToolError(RgbxError):
+    """A program or package that a step needs is not installed; the message says how to get it."""

@@ -1,0 +1,105 @@
+"""Writing files so that nobody ever sees half of one: write to a temporary name, then rename."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rgbx.errors import InputError, RgbxError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` (same suffix); move it there when the block ends well.
+
+    When the block raises, the temporary file is removed and what stood at ``path`` stays untouched.
+    Parent folders are made as needed.
+
+    Raises:
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    with readable_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def readable_os_errors(path: Path) -> Iterator[None]:
+    """Turn 'disk full' and 'permission denied' while writing ``path`` into a sentence with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RgbxError(
+                f"{path} could not be written because the disk is full: free some space and run the same "
+                "command again, it goes on where it stopped."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` as UTF-8 to ``path`` whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON to ``path`` whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(path, "does not exist", "check the path") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is not valid JSON ({error})", "restore the file or make it again") from error
+
+
+def digest(*contents: bytes | str) -> str:
+    """Return a short (16 hex digits) SHA-256 digest of ``contents``, the same on every machine."""
+    sha = hashlib.sha256()
+    for content in contents:
+        data = content.encode() if isinstance(content, str) else content
+        sha.update(len(data).to_bytes(8, "little"))
+        sha.update(data)
+    return sha.hexdigest()[:16]
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """Return the :func:`digest` of the contents of ``paths``, in the order given."""
+    return digest(*(hashlib.sha256(path.read_bytes()).digest() for path in paths))
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,39 @@
+"""What is written beside the images: one record a sample and one header a set."""
+
+from typing import Any, Literal
+
+from rgbx.config import Config
+
+Modality = Literal["xray", "rgb"]
+
+
+class SampleRecord(Config):
+    """One line of ``metadata.jsonl`` (Hugging Face ``imagefolder`` form)."""
+
+    file_name: str
+    """Path of the image within the set, with forward slashes."""
+    label: str
+    """Device class."""
+    unit: str
+    """The physical unit (or scan) it shows; splits are made by unit."""
+    seed: int
+    attempt: int = 0
+    """How many tries a filter had rejected before this one."""
+    draw: dict[str, Any]
+    """Every value drawn for the sample; enough to render the same bytes again."""
+
+
+class SetHeader(Config):
+    """``dataset.json``: what a set of samples is and how it was made."""
+
+    modality: Modality
+    origin: str
+    """How the images came about, in words for a reader, e.g. ``"synthetic: X-ray domain randomisation"``."""
+    seed: int
+    classes: tuple[str, ...]
+    config: dict[str, Any]
+    """The full configuration of the step that made it."""
+    source: str
+    """Digest of what it was rendered from (scans, meshes, part lists)."""
+    version: str
+    """Version of rgbx."""
