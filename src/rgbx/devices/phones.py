@@ -1,0 +1,108 @@
+"""Writing the phone family SP10 as a device library: a folder a unit with its scan, mesh and part list."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+from rgbx.devices.mesh import build_mesh, write_mesh
+from rgbx.devices.parts import PartList, write_parts
+from rgbx.devices.scanning import scan_unit
+from rgbx.devices.sp10 import make_unit
+from rgbx.devices.volume import write_volume
+from rgbx.progress import track
+
+SCAN, MESH, PARTS = "scan.nrrd", "mesh.glb", "parts.json"
+
+
+class UnitKey(NamedTuple):
+    """Names one unit of a class."""
+
+    device_class: str
+    number: int
+    """1-based."""
+
+    @property
+    def name(self) -> str:
+        """The unit's name and folder, e.g. ``"SP3-007"``."""
+        return f"{self.device_class}-{self.number:03d}"
+
+
+MakeUnit = Callable[[str, int, int], PartList]
+"""(class, number, seed) → unit, as :func:`rgbx.devices.sp10.make_unit`; must be importable (picklable)."""
+
+
+def write_units(
+    out: Path,
+    keys: Sequence[UnitKey],
+    *,
+    scan_spacing_mm: float | None,
+    mesh: bool,
+    seed: int = 0,
+    workers: int | None = None,
+    make: MakeUnit = make_unit,
+) -> int:
+    """Write ``out/<class>/<unit>/`` for each key; units that are complete already are kept.
+
+    Args:
+        out: the library's folder.
+        keys: the units.
+        scan_spacing_mm: voxel size of the scans; None writes none.
+        mesh: whether to write meshes.
+        seed: of the family; another seed gives other units of the same classes.
+        workers: processes; the number of cores when None; 0 works in this process.
+        make: makes each unit, e.g. one that wears it as well.
+
+    Returns:
+        How many were written.
+    """
+    files = [PARTS, *([SCAN] if scan_spacing_mm is not None else []), *([MESH] if mesh else [])]
+    missing = [key for key in keys if not all((_folder(out, key) / name).exists() for name in files)]
+    jobs = ((out, key, scan_spacing_mm, mesh, seed, make) for key in missing)
+    written = map(_write_job, jobs) if workers == 0 else _write_in_pool(list(jobs), workers or os.cpu_count() or 1)
+    for _ in track(written, "building phones", total=len(keys), completed=len(keys) - len(missing)):
+        pass
+    return len(missing)
+
+
+def write_unit(folder: Path, parts: PartList, scan_spacing_mm: float | None, mesh: bool, seed: int = 0) -> None:
+    """Write one unit's files, each whole or not at all; ``parts.json`` comes last.
+
+    Args:
+        folder: the unit's own folder.
+        parts: the unit.
+        scan_spacing_mm: voxel size of the scan; None writes none.
+        mesh: whether to write a mesh.
+        seed: of the scan's noise.
+    """
+    if scan_spacing_mm is not None:
+        write_volume(folder / SCAN, scan_unit(parts, scan_spacing_mm, seed))
+    if mesh:
+        write_mesh(folder / MESH, build_mesh(parts))
+    write_parts(folder / PARTS, parts)
+
+
+def _folder(out: Path, key: UnitKey) -> Path:
+    return out / key.device_class / key.name
+
+
+_Job = tuple[Path, UnitKey, float | None, bool, int, MakeUnit]
+
+
+def _write_job(job: _Job) -> None:
+    out, key, scan_spacing_mm, mesh, seed, make = job
+    write_unit(_folder(out, key), make(key.device_class, key.number, seed), scan_spacing_mm, mesh, seed)
+
+
+def _write_in_pool(jobs: Sequence[_Job], workers: int) -> Iterator[None]:
+    if not jobs:
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            for future in as_completed([pool.submit(_write_job, job) for job in jobs]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
