@@ -11,7 +11,7 @@ from rgbx.devices.mesh import build_mesh, write_mesh
 from rgbx.devices.parts import PartList, write_parts
 from rgbx.devices.scanning import scan_unit
 from rgbx.devices.sp10 import make_unit
-from rgbx.devices.volume import write_volume
+from rgbx.devices.volume_io import write_volume
 from rgbx.progress import track
 
 SCAN, MESH, PARTS = "scan.nrrd", "mesh.glb", "parts.json"

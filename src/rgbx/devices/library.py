@@ -1,0 +1,252 @@
+"""The device library: a folder for each class, and in it a folder for each unit with whatever there is of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import trimesh
+
+from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
+from rgbx.devices.parts import PartList, read_parts
+from rgbx.devices.unit_file import UNIT_FILE
+from rgbx.devices.volume import Volume
+from rgbx.devices.volume_io import SCAN_SUFFIXES, read_volume
+from rgbx.devices.volume_tiff import natural_key
+from rgbx.errors import InputError
+from rgbx.files import digest, digest_files
+
+Kind = Literal["scan", "mesh", "parts"]
+
+SCAN_FOLDERS = ("scan", "dicom")
+PARTS_FILE = "parts.json"
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
+
+_HEADERS_OF_RAW = (".mhd", ".nhdr")
+"""Scan formats whose voxels may lie in a ``.raw`` file beside them."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One physical device and where its files are; those it does not have are None or empty."""
+
+    device_class: str
+    name: str
+    folder: Path
+    scan_path: Path | None = None
+    mesh_path: Path | None = None
+    parts_path: Path | None = None
+    photo_paths: tuple[Path, ...] = ()
+    radiograph_paths: tuple[Path, ...] = ()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Find out what ``folder``, i.e. ``<library>/<class>/<unit>``, holds.
+
+        Raises:
+            InputError: it holds nothing usable, or two of what a unit has one of.
+        """
+        parts = folder / PARTS_FILE
+        unit = cls(
+            device_class=folder.parent.name,
+            name=folder.name,
+            folder=folder,
+            scan_path=_only(folder, "scan", _scans_in(folder)),
+            mesh_path=_only(folder, "mesh", _named(folder, "mesh", MESH_SUFFIXES)),
+            parts_path=parts if parts.is_file() else None,
+            photo_paths=_images_in(folder / "photos"),
+            radiograph_paths=_images_in(folder / "radiographs"),
+        )
+        if not (unit.scan_path or unit.mesh_path or unit.parts_path or unit.photo_paths or unit.radiograph_paths):
+            raise InputError(folder, f"holds nothing of a unit{_nearly_named(folder)}", _WHAT_A_UNIT_HOLDS)
+        return unit
+
+    def read_scan(self) -> Volume:
+        """Read the CT scan.
+
+        Raises:
+            InputError: there is none, or it cannot be used.
+        """
+        return read_volume(self._required("scan", self.scan_path))
+
+    def read_mesh(self) -> trimesh.Scene:
+        """Read the mesh, in mm.
+
+        Raises:
+            InputError: there is none, or it cannot be used.
+        """
+        return read_mesh(self._required("mesh", self.mesh_path))
+
+    def read_parts(self) -> PartList:
+        """Read the part list.
+
+        Raises:
+            InputError: there is none, or it is not JSON.
+            ConfigError: a part is not well formed.
+        """
+        return read_parts(self._required("parts", self.parts_path))
+
+    def files(self, kind: Kind) -> list[Path]:
+        """Return every file that what ``kind`` reads depends on; empty when the unit has none of it."""
+        path = {"scan": self.scan_path, "mesh": self.mesh_path, "parts": self.parts_path}[kind]
+        if path is None:
+            return []
+        if path.is_dir():
+            found = [entry for entry in path.iterdir() if entry.is_file()]
+        elif path.suffix in (*_HEADERS_OF_RAW, ".obj"):  # these point to further files beside them
+            found = [entry for entry in self.folder.iterdir() if entry.is_file()]
+        else:
+            found = [path]
+        sidecar = self.folder / UNIT_FILE
+        return sorted({*found, *([sidecar] if kind != "parts" and sidecar.exists() else [])})
+
+    def _required(self, kind: Kind, path: Path | None) -> Path:
+        if path is None:
+            raise InputError(self.folder, f"has no {_CALLED[kind]}", f"add {_EXAMPLES[kind]}")
+        return path
+
+
+@dataclass(frozen=True)
+class Library:
+    """A folder of units; use :meth:`open`."""
+
+    path: Path
+    units: list[Unit] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Find all units; what is in their files is read later, unit by unit.
+
+        Raises:
+            InputError: ``path`` is not a library, or a class or unit in it cannot be used.
+        """
+        units, faults = find_units(path)
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            first = faults[0]
+            raise InputError(
+                first.path,
+                first.problem,
+                f"{first.remedy}; {len(faults) - 1} more problems are listed by 'rgbx devices check {path}'",
+            )
+        return cls(path, units)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The device classes, SP2 before SP10."""
+        return tuple(dict.fromkeys(unit.device_class for unit in self.units))
+
+    def units_of(self, device_class: str) -> list[Unit]:
+        """Return the units of one class."""
+        return [unit for unit in self.units if unit.device_class == device_class]
+
+    def digest(self, kinds: Iterable[Kind]) -> str:
+        """Return a digest that changes when any unit, or the content of any file of these ``kinds``, does."""
+        contents = [
+            content
+            for unit in self.units
+            for kind in kinds
+            for content in (unit.device_class, unit.name, kind, digest_files(unit.files(kind)))
+        ]
+        return digest(*contents)
+
+
+def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
+    """Find the units of the library ``path`` and everything that is wrong with its folders.
+
+    Raises:
+        InputError: ``path`` is no folder, or holds no folders of classes at all.
+    """
+    if not path.exists():
+        raise InputError(path, "does not exist", "check the path of the library")
+    if not path.is_dir():
+        raise InputError(path, "is a file, not a library", "give the folder that holds a folder for each class")
+    units: list[Unit] = []
+    faults: list[InputError] = []
+    classes = _folders_in(path)
+    if not classes:
+        raise InputError(path, "is not a library: it has no folders of classes", _TREE)
+    for class_folder in classes:
+        try:
+            folders = _folders_in(class_folder)
+            if _scans_in(class_folder) or _named(class_folder, "mesh", MESH_SUFFIXES):
+                raise InputError(
+                    class_folder, "holds a scan or mesh directly", f"move it one down, to {class_folder / 'unit-1'}/"
+                )
+            if not folders:
+                raise InputError(
+                    class_folder, "is a class without units", f"add a unit, e.g. {class_folder / 'unit-1'}/"
+                )
+        except (InputError, PermissionError) as error:
+            faults.append(_as_fault(class_folder, error))
+            continue
+        for folder in folders:
+            try:
+                units.append(Unit.open(folder))
+            except (InputError, PermissionError) as error:
+                faults.append(_as_fault(folder, error))
+    return units, faults
+
+
+_TREE = "arrange it as LIBRARY/CLASS/UNIT/scan.nrrd (see docs/file-formats.md)"
+_WHAT_A_UNIT_HOLDS = "add scan.* or a dicom/ folder, mesh.*, parts.json, photos/ or radiographs/"
+_CALLED = {"scan": "scan", "mesh": "mesh", "parts": "part list"}
+_EXAMPLES = {
+    "scan": "a CT scan, e.g. scan.nrrd or a dicom/ folder",
+    "mesh": "a mesh, e.g. mesh.glb",
+    "parts": "parts.json (only simulated units have one)",
+}
+
+
+def _as_fault(folder: Path, error: InputError | PermissionError) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    return InputError(folder, "may not be read", "give yourself the right to read it")
+
+
+def _folders_in(path: Path) -> list[Path]:
+    try:
+        entries = list(path.iterdir())
+    except PermissionError as error:
+        raise InputError(path, "may not be read", "give yourself the right to read it") from error
+    folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return sorted(folders, key=lambda folder: natural_key(folder.name))
+
+
+def _named(folder: Path, stem: str, suffixes: tuple[str, ...]) -> list[Path]:
+    names = {f"{stem}{suffix}" for suffix in suffixes}
+    return sorted(entry for entry in folder.iterdir() if entry.name.lower() in names)
+
+
+def _scans_in(folder: Path) -> list[Path]:
+    scans = [path for path in _named(folder, "scan", SCAN_SUFFIXES) if path.is_file()]
+    if any(path.suffix.lower() in _HEADERS_OF_RAW for path in scans):
+        scans = [path for path in scans if path.suffix.lower() != ".raw"]
+    return scans + [folder / name for name in SCAN_FOLDERS if (folder / name).is_dir()]
+
+
+def _only(folder: Path, what: str, found: list[Path]) -> Path | None:
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise InputError(
+            folder, f"has more than one {what} ({names})", "keep one and put the others in units of their own"
+        )
+    return found[0] if found else None
+
+
+def _images_in(folder: Path) -> tuple[Path, ...]:
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES))
+
+
+def _nearly_named(folder: Path) -> str:
+    """Say which file would be the unit's scan or mesh if it were called so."""
+    for entry in sorted(folder.iterdir()):
+        for stem, suffixes in (("scan", SCAN_SUFFIXES), ("mesh", MESH_SUFFIXES)):
+            for suffix in sorted(suffixes, key=len, reverse=True):
+                if entry.name.lower().endswith(suffix):
+                    return f" (is {entry.name} its {stem}? Then rename it to {stem}{suffix})"
+    return ""
