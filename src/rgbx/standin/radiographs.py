@@ -1,0 +1,112 @@
+"""Sets of simulated radiographs: so many views of each unit of a library."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rgbx import __version__
+from rgbx.config import build_config
+from rgbx.devices.library import Library, Unit
+from rgbx.errors import InputError
+from rgbx.samples import (
+    SampleKey,
+    SampleRecord,
+    SampleSet,
+    SetHeader,
+    generator,
+    render_samples,
+    sample_seed,
+    write_image,
+)
+from rgbx.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_radiograph
+
+ORIGIN = "stand-in: simulated X-ray machine"
+SUFFIX = ".tiff"
+
+
+def radiograph_set(
+    library: Library,
+    out: Path,
+    config: MachineConfig,
+    *,
+    views_per_unit: int,
+    seed: int = 0,
+    workers: int | None = None,
+) -> SampleSet:
+    """Radiograph every unit of ``library``; go on where an interrupted run stopped.
+
+    Args:
+        library: units with part lists, worn already where they shall be (:func:`rgbx.standin.units.worn_library`).
+        out: folder of the set of 16-bit TIFFs; those of a class are in the order of its units, view by view.
+        config: the machine.
+        views_per_unit: radiographs of each unit.
+        seed: of the set.
+        workers: processes; the number of cores when None; 0 works in this process.
+
+    Raises:
+        InputError: a unit has no part list, or ``out`` holds something else.
+    """
+    header = SetHeader(
+        modality="xray",
+        origin=ORIGIN,
+        seed=seed,
+        classes=library.classes,
+        config={"machine": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
+        source=library.digest(("parts",)),
+        version=__version__,
+    )
+    samples = SampleSet.create(out, header)
+    keys = [
+        SampleKey(label, number)
+        for label in library.classes
+        for number in range(views_per_unit * len(library.units_of(label)))
+    ]
+    arguments = (out, library, config, views_per_unit, seed)
+    render_samples(samples, keys, Radiographer, arguments, suffix=SUFFIX, workers=workers, description="radiographing")
+    return samples
+
+
+class Radiographer:
+    """Takes the radiographs of a set one by one; one lives in each process."""
+
+    def __init__(self, out: Path, library: Library, config: MachineConfig, views_per_unit: int, seed: int) -> None:
+        self.out, self.config, self.views_per_unit, self.seed = out, config, views_per_unit, seed
+        self.units = {label: library.units_of(label) for label in library.classes}
+        self.config_digest = config.digest()
+        self.machine = XrayMachine(config)
+
+    def __call__(self, key: SampleKey) -> SampleRecord:
+        unit = self.units[key.label][key.number // self.views_per_unit]
+        seed = sample_seed(self.seed, key, self.config_digest)
+        draw = draw_radiograph(generator(seed), self.config)
+        name = f"{key.stem}{SUFFIX}"
+        write_image(self.out / name, self.machine.radiograph(unit.read_parts(), draw))
+        return SampleRecord(
+            file_name=name, label=key.label, unit=unit.name, seed=seed, draw=draw.model_dump(mode="json")
+        )
+
+
+def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.ndarray:
+    """Take the radiograph of a record again.
+
+    Args:
+        samples: the set that the record is of.
+        record: whose draw says how the unit lay and was exposed.
+        library: the worn units that the set was made of.
+
+    Returns:
+        (size, size) uint16, the same pixels as in the file.
+
+    Raises:
+        InputError: the library lacks the record's unit.
+    """
+    config = build_config(MachineConfig, samples.header.config["machine"])
+    unit = _find(library, record)
+    return XrayMachine(config).radiograph(unit.read_parts(), build_config(RadiographDraw, record.draw))
+
+
+def _find(library: Library, record: SampleRecord) -> Unit:
+    for unit in library.units_of(record.label):
+        if unit.name == record.unit:
+            return unit
+    raise InputError(library.path, f"has no unit {record.label}/{record.unit}", "give the library the set was made of")
