@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
 from rgbx.config import Config, build_config
+from rgbx.errors import ConfigError, InputError
 from rgbx.files import read_json, write_json
 
 Vector = tuple[float, float, float]
@@ -93,12 +94,16 @@ def read_parts(path: Path) -> PartList:
     """Read ``parts.json``.
 
     Raises:
-        InputError: the file is missing or is not JSON.
-        ConfigError: a part is not well formed.
+        InputError: the file is missing, is not JSON, or a part is not well formed.
     """
-    return build_config(PartList, read_json(path))
+    try:
+        return build_config(PartList, read_json(path))
+    except ConfigError as error:
+        raise InputError(
+            path, f"is no part list ({str(error).rstrip('.')})", "restore the file or make it again"
+        ) from error
 
 
 def write_parts(path: Path, parts: PartList) -> None:
     """Write ``parts.json``."""
-    write_json(path, parts.model_dump(mode="json", exclude_defaults=True))
+    write_json(path, parts.model_dump(mode="json"))
