@@ -82,8 +82,7 @@ class Unit:
         """Read the part list.
 
         Raises:
-            InputError: there is none, or it is not JSON.
-            ConfigError: a part is not well formed.
+            InputError: there is none, or it cannot be used.
         """
         return read_parts(self._required("parts", self.parts_path))
 

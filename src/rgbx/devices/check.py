@@ -1,0 +1,191 @@
+"""Checking a library: what each unit holds, all that is wrong with it at once, and pictures of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import trimesh
+
+from rgbx.config import Config
+from rgbx.devices.library import Unit
+from rgbx.devices.parts import Vector
+from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
+from rgbx.devices.unit_file import UNIT_FILE
+from rgbx.devices.volume import Volume
+from rgbx.errors import RgbxError
+
+Content = TypeVar("Content")
+
+SAME_SIZE = (0.6, 1.05)
+"""The longest side of a mesh as a multiple of its scan's, which has some air round the unit."""
+
+
+class ScanSummary(Config):
+    """What a scan is."""
+
+    format: str
+    voxel_size_mm: Vector
+    """Along x, y, z."""
+    shape: tuple[int, int, int]
+    """Voxels along x, y, z."""
+    size_mm: Vector
+    dtype: str
+    value_range: tuple[float, float]
+
+
+class MeshSummary(Config):
+    """What a mesh is."""
+
+    format: str
+    size_mm: Vector
+    objects: int
+    faces: int
+
+
+class UnitSummary(Config):
+    """What a unit holds and what is wrong with it."""
+
+    device_class: str
+    unit: str
+    scan: ScanSummary | None = None
+    mesh: MeshSummary | None = None
+    parts: int | None = None
+    photos: int = 0
+    radiographs: int = 0
+    problems: tuple[str, ...] = ()
+    """Each makes the unit unusable; a sentence with its remedy."""
+    remarks: tuple[str, ...] = ()
+    """What is missing or looks odd; the unit can be used all the same."""
+
+
+@dataclass(frozen=True)
+class UnitCheck:
+    """The summary of a unit and its pictures."""
+
+    summary: UnitSummary
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    """By caption: (h, w) or (h, w, 3) uint8."""
+
+
+def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
+    """Read everything a unit has; what cannot be read becomes a problem of the summary instead of an error.
+
+    Args:
+        unit: the unit.
+        pictures: whether to draw it.
+    """
+    problems: list[str] = []
+
+    def attempt(has: Path | None, read: Callable[[], Content]) -> Content | None:
+        if has is None:
+            return None
+        try:
+            return read()
+        except RgbxError as error:
+            problems.append(str(error))
+            return None
+
+    volume = attempt(unit.scan_path, unit.read_scan)
+    scene = attempt(unit.mesh_path, unit.read_mesh)
+    parts = attempt(unit.parts_path, unit.read_parts)
+    summary = UnitSummary(
+        device_class=unit.device_class,
+        unit=unit.name,
+        scan=_summarise_scan(unit.scan_path, volume) if unit.scan_path and volume else None,
+        mesh=_summarise_mesh(unit.mesh_path, scene) if unit.mesh_path and scene else None,
+        parts=len(parts.parts) if parts else None,
+        photos=len(unit.photo_paths),
+        radiographs=len(unit.radiograph_paths),
+        problems=tuple(dict.fromkeys(problems)),
+        remarks=tuple(_remarks(unit, volume, scene)),
+    )
+    return UnitCheck(summary, _draw(volume, scene) if pictures else {})
+
+
+def class_remarks(units: list[Unit]) -> list[str]:
+    """Say which classes lack the scans or meshes that training images are rendered from."""
+    remarks = []
+    for device_class, group in groupby(units, lambda unit: unit.device_class):
+        members = list(group)
+        if not any(unit.scan_path for unit in members):
+            remarks.append(f"{device_class} has no scan, so no radiographs of it can be rendered.")
+        if not any(unit.mesh_path for unit in members):
+            remarks.append(f"{device_class} has no mesh, so no photographs of it can be rendered.")
+        if len(members) == 1:
+            remarks.append(
+                f"{device_class} has a single unit, so none of it can be held out: its accuracy needs real images."
+            )
+    return remarks
+
+
+def _summarise_scan(path: Path, volume: Volume) -> ScanSummary:
+    nz, ny, nx = volume.values.shape
+    return ScanSummary(
+        format=_scan_format(path),
+        voxel_size_mm=volume.spacing,
+        shape=(nx, ny, nz),
+        size_mm=volume.size_mm,
+        dtype=str(volume.values.dtype),
+        value_range=(float(volume.values.min()), float(volume.values.max())),
+    )
+
+
+def _summarise_mesh(path: Path, scene: trimesh.Scene) -> MeshSummary:
+    meshes = scene.geometry.values()
+    return MeshSummary(
+        format=path.suffix[1:].upper(),
+        size_mm=_extents(scene),
+        objects=len(meshes),
+        faces=sum(len(mesh.faces) for mesh in meshes),
+    )
+
+
+def _extents(scene: trimesh.Scene) -> Vector:
+    x, y, z = scene.extents
+    return float(x), float(y), float(z)
+
+
+def _scan_format(path: Path) -> str:
+    if path.is_dir():
+        tiff = any(entry.suffix.lower() in (".tif", ".tiff") for entry in path.iterdir())
+        return "TIFF folder" if tiff else "DICOM"
+    names = {".mha": "MetaImage", ".mhd": "MetaImage", ".nii": "NIfTI", ".gz": "NIfTI", ".tif": "TIFF", ".tiff": "TIFF"}
+    return names.get(path.suffix.lower(), "raw" if path.suffix == ".raw" else "NRRD")
+
+
+def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> Iterator[str]:
+    sidecar = unit.folder / UNIT_FILE
+    sizes: dict[str, Vector] = {}
+    if volume is not None:
+        sizes["scan"] = volume.size_mm
+    if scene is not None:
+        sizes["mesh"] = _extents(scene)
+    for what, size in sizes.items():
+        if size[2] > 1.02 * min(size):
+            thin = "xyz"[int(np.argmin(size))]
+            axes = {"x": "[y, z, x]", "y": "[x, -z, y]"}[thin]  # rotations: a mirrored device is another device
+            yield (
+                f"{unit.folder}: the {what} is thinnest along {thin}, but devices lie with their thickness along z: "
+                f"if the picture shows it on edge, set '{what}_axes', e.g. {axes}, in {sidecar}."
+            )
+    if len(sizes) == 2:
+        mesh, scan = max(sizes["mesh"]), max(sizes["scan"])
+        if not SAME_SIZE[0] <= mesh / scan <= SAME_SIZE[1]:
+            yield (
+                f"{unit.folder}: the mesh is {mesh:.4g} mm long and the scan {scan:.4g} mm: "
+                f"if that is not so, correct 'mesh_unit' or 'voxel_size_mm' in {sidecar}."
+            )
+
+
+def _draw(volume: Volume | None, scene: trimesh.Scene | None) -> dict[str, np.ndarray]:
+    pictures = {}
+    if volume is not None:
+        pictures["scan along z"] = project_scan(volume, 2)
+        pictures["scan along x"] = project_scan(volume, 0)
+    if scene is not None:
+        pictures["mesh, front"] = shade_mesh(scene, FRONT)
+        pictures["mesh, back"] = shade_mesh(scene, BACK)
+    return pictures

@@ -1,0 +1,123 @@
+"""Pictures of scans and meshes to see at a glance whether they were read as they were meant."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import trimesh
+from numba import njit
+from trimesh.visual import TextureVisuals
+
+from rgbx.devices.parts import rotation_matrix
+from rgbx.devices.volume import Volume
+
+FRONT = (16.0, 20.0, 0.0)
+"""Rotation in degrees that shows the front, and a little of the top and of one side."""
+BACK = (-16.0, 200.0, 0.0)
+
+PAPER = 255
+PLAIN = (0.62, 0.64, 0.67)
+"""sRGB of meshes without colours."""
+LIGHT = np.array([-0.35, 0.55, 0.76])
+AMBIENT = 0.35
+SUPERSAMPLING = 2
+
+
+def project_scan(volume: Volume, axis: int, side: int = 320) -> np.ndarray:
+    """Show the mean of a scan along an axis: dense is bright, as in a maximum projection, but no part hides another.
+
+    Args:
+        volume: the scan.
+        axis: 0 along x, 1 along y, 2 along z.
+        side: longest side of the picture in pixels.
+
+    Returns:
+        (h, w) uint8 in true proportions, y up (x to the right, or z when seen along x).
+    """
+    mean = volume.values.mean(axis=2 - axis, dtype=np.float64)
+    low, high = np.percentile(mean, [1.0, 99.8])
+    grey = np.clip((mean - low) / max(high - low, 1e-12), 0, 1) ** 0.7
+    across, up = {0: (2, 1), 1: (0, 2), 2: (0, 1)}[axis]
+    if axis == 0:
+        grey = grey.T  # (z, y) → (y, z): height stays upright
+    return _resized((255 * grey[::-1]).astype(np.uint8), volume.size_mm[across], volume.size_mm[up], side)
+
+
+def shade_mesh(scene: trimesh.Scene, degrees: tuple[float, float, float] = FRONT, side: int = 320) -> np.ndarray:
+    """Show a mesh in its own colours, in parallel projection along z, on white.
+
+    Args:
+        scene: geometries with materials, textures, vertex colours or none of these.
+        degrees: how the unit is turned about x, y, z before it is seen from the front.
+        side: of the picture in pixels.
+
+    Returns:
+        (side, side, 3) uint8.
+    """
+    triangles = np.concatenate([mesh.triangles for mesh in scene.geometry.values()])
+    colours = np.concatenate([_face_colours(mesh) for mesh in scene.geometry.values()])
+    turned = triangles @ rotation_matrix(degrees).T
+    corners = turned.reshape(-1, 3)
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    pixels = side * SUPERSAMPLING
+    scale = 0.94 * pixels / max(np.ptp(corners[:, :2], axis=0).max(), 1e-12)
+    placed = (turned - middle) * [scale, -scale, scale] + [pixels / 2, pixels / 2, 0]
+    faces = np.full((pixels, pixels), -1, np.int32)
+    _rasterise(placed, np.full((pixels, pixels), -np.inf), faces)
+
+    normals = trimesh.unitize(np.cross(turned[:, 1] - turned[:, 0], turned[:, 2] - turned[:, 0]))
+    facing = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)  # windings of users' meshes cannot be relied on
+    brightness = AMBIENT + (1 - AMBIENT) * np.clip(facing @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
+    shown = np.append(colours * brightness[:, None] ** (1 / 2.2), [[1.0, 1.0, 1.0]], axis=0)[faces]
+    blocks = shown.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, 3)
+    return np.rint(PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
+
+
+def _face_colours(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Return sRGB in 0..1, one a face."""
+    material = getattr(mesh.visual, "material", None)
+    textured = getattr(material, "baseColorTexture", None) is not None or getattr(material, "image", None) is not None
+    factor = getattr(material, "baseColorFactor", None)
+    if factor is not None and not textured:
+        linear = np.array(factor[:3], float) / (255.0 if np.asarray(factor).dtype.kind in "iu" else 1.0)
+        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        return np.tile(srgb, (len(mesh.faces), 1))
+    visual: Any = mesh.visual.to_color() if isinstance(mesh.visual, TextureVisuals) else mesh.visual
+    if not visual.defined:
+        return np.tile(PLAIN, (len(mesh.faces), 1))
+    if visual.kind == "vertex":
+        return np.asarray(visual.vertex_colors, float)[mesh.faces, :3].mean(axis=1) / 255
+    return np.asarray(visual.face_colors, float)[:, :3] / 255
+
+
+def _resized(image: np.ndarray, width_mm: float, height_mm: float, side: int) -> np.ndarray:
+    scale = side / max(width_mm, height_mm)
+    size = (max(1, round(width_mm * scale)), max(1, round(height_mm * scale)))
+    shrinks = size[0] < image.shape[1] or size[1] < image.shape[0]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+@njit(cache=True)
+def _rasterise(triangles: np.ndarray, depths: np.ndarray, faces: np.ndarray) -> None:
+    """Write into ``faces`` the index of the triangle nearest to the viewer (largest z) at each pixel's centre."""
+    height, width = faces.shape
+    for index in range(len(triangles)):
+        ax, ay, az = triangles[index, 0]
+        bx, by, bz = triangles[index, 1]
+        cx, cy, cz = triangles[index, 2]
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if area == 0.0:
+            continue
+        left, right = max(0, int(np.ceil(min(ax, bx, cx) - 0.5))), min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
+        top, bottom = max(0, int(np.ceil(min(ay, by, cy) - 0.5))), min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        for row in range(top, bottom + 1):
+            for column in range(left, right + 1):
+                x, y = column + 0.5, row + 0.5
+                of_a = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area
+                of_b = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area
+                of_c = 1.0 - of_a - of_b
+                if of_a >= 0.0 and of_b >= 0.0 and of_c >= 0.0:
+                    depth = of_a * az + of_b * bz + of_c * cz
+                    if depth > depths[row, column]:
+                        depths[row, column] = depth
+                        faces[row, column] = index
