@@ -1,0 +1,162 @@
+"""Meshes on their way to Blender: one file a unit, whatever format it came in.
+
+Blender's own importers are slow and know nothing of units of length; so the scene that trimesh has read is
+flattened to arrays in metres, centred, with smooth normals and a short list of surfaces.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import trimesh
+from trimesh.visual.material import PBRMaterial, SimpleMaterial
+
+from rgbx.config import Config
+
+SMOOTH_DEGREES = 35.0
+"""Edges that are sharper than this stay sharp."""
+PLAIN = (0.5, 0.5, 0.5)
+"""Linear colour of a mesh that has none."""
+
+Colour = tuple[float, float, float]
+"""Linear red, green, blue, 0..1."""
+
+
+class Surface(Config):
+    """All parts of a mesh that are made of the same stuff."""
+
+    name: str
+    colour: Colour
+    metallic: float
+    roughness: float
+    texture: str | None = None
+    """Path of an image that replaces ``colour``."""
+    vertex_colours: bool = False
+    """The mesh's own colours at its vertices replace ``colour``."""
+
+
+@dataclass(frozen=True)
+class RenderMesh:
+    """A mesh that ``worker.py`` can load, and what must be known of it to draw a sample."""
+
+    path: Path
+    surfaces: tuple[Surface, ...]
+    hull: np.ndarray
+    """(N, 3) corners of the convex hull, mm, centred on the bounding box."""
+    areas: tuple[float, ...]
+    """Share of the whole area that each surface has; they sum to 1."""
+
+
+def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
+    """Write a scene in millimetres for Blender.
+
+    Args:
+        scene: geometries with PBR or simple materials, textures or vertex colours, or none of these.
+        path: of the ``.npz`` file; textures are written beside it.
+
+    Returns:
+        What to draw samples from; geometries of equal finish share a surface.
+    """
+    surfaces: dict[tuple[object, ...], Surface] = {}
+    pieces = []
+    for geometry in _geometries(scene):
+        finish = _finish(geometry, path, len(surfaces))
+        key = (finish.name, finish.colour, finish.metallic, finish.roughness, finish.texture, finish.vertex_colours)
+        if key not in surfaces:
+            surfaces[key] = finish
+        shaded = _smooth(geometry)
+        pieces.append((shaded, list(surfaces).index(key)))
+    counts = np.cumsum([0, *(len(mesh.vertices) for mesh, _ in pieces)])
+    vertices = np.concatenate([mesh.vertices for mesh, _ in pieces])
+    middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    index = np.concatenate([np.full(len(mesh.faces), number) for mesh, number in pieces])
+    np.savez(
+        path,
+        vertices=((vertices - middle) / 1000).astype(np.float32),
+        normals=np.concatenate([mesh.vertex_normals for mesh, _ in pieces]).astype(np.float32),
+        faces=np.concatenate(
+            [mesh.faces + start for (mesh, _), start in zip(pieces, counts[:-1], strict=True)]
+        ).astype(np.int32),
+        surface=index.astype(np.int32),
+        uv=np.concatenate([_uv(mesh) for mesh, _ in pieces]).astype(np.float32),
+        colours=np.concatenate([_vertex_colours(mesh) for mesh, _ in pieces]).astype(np.float32),
+    )
+    areas = np.bincount(index, np.concatenate([mesh.area_faces for mesh, _ in pieces]), len(surfaces))
+    hull = trimesh.convex.convex_hull(vertices).vertices - middle
+    return RenderMesh(path, _named_apart(list(surfaces.values())), np.asarray(hull), tuple(areas / areas.sum()))
+
+
+def _geometries(scene: trimesh.Scene) -> list[trimesh.Trimesh]:
+    geometries = []
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        mesh = scene.geometry[name]
+        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
+            mesh = mesh.copy()
+            mesh.apply_transform(transform)
+            geometries.append(mesh)
+    return geometries
+
+
+def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
+    material = getattr(mesh.visual, "material", None)
+    if isinstance(material, SimpleMaterial):
+        image, uv = material.image, mesh.visual.uv
+        colour = _linear(np.asarray(material.diffuse[:3], float) / 255)
+        name, metallic, roughness = material.name, 0.0, 0.5
+    elif isinstance(material, PBRMaterial):
+        image, uv = material.baseColorTexture, mesh.visual.uv
+        factor = np.ones(3) if material.baseColorFactor is None else np.asarray(material.baseColorFactor, float)[:3]
+        colour = factor / 255 if np.asarray(material.baseColorFactor).dtype == np.uint8 else factor
+        name = material.name
+        metallic = 1.0 if material.metallicFactor is None else float(material.metallicFactor)
+        roughness = 1.0 if material.roughnessFactor is None else float(material.roughnessFactor)
+    else:
+        return Surface(
+            name="mesh", colour=PLAIN, metallic=0.0, roughness=0.5, vertex_colours=mesh.visual.kind is not None
+        )
+    texture = None
+    if image is not None and uv is not None:
+        texture = str(path.with_name(f"{path.stem}-texture-{number}.png"))
+        cv2.imwrite(texture, np.asarray(image.convert("RGB"))[..., ::-1])
+    red, green, blue = (round(float(channel), 6) for channel in colour)
+    return Surface(
+        name=name or "mesh", colour=(red, green, blue), metallic=metallic, roughness=roughness, texture=texture
+    )
+
+
+def _smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """Split the vertices at sharp edges, so that their normals are those of smooth surfaces between these."""
+    if getattr(mesh.visual, "uv", None) is not None or _has_vertex_colours(mesh):
+        return mesh  # vertices are already split as the texture wants it
+    bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+    return trimesh.graph.smooth_shade(bare, angle=np.radians(SMOOTH_DEGREES), facet_minarea=None)
+
+
+def _has_vertex_colours(mesh: trimesh.Trimesh) -> bool:
+    return isinstance(mesh.visual, trimesh.visual.ColorVisuals) and mesh.visual.kind is not None
+
+
+def _uv(mesh: trimesh.Trimesh) -> np.ndarray:
+    uv = getattr(mesh.visual, "uv", None)
+    return np.zeros((len(mesh.vertices), 2)) if uv is None else np.asarray(uv)[:, :2]
+
+
+def _vertex_colours(mesh: trimesh.Trimesh) -> np.ndarray:
+    if not _has_vertex_colours(mesh):
+        return np.zeros((len(mesh.vertices), 3))
+    return _linear(np.asarray(mesh.visual.vertex_colors[:, :3], float) / 255)
+
+
+def _linear(srgb: np.ndarray) -> np.ndarray:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _named_apart(surfaces: list[Surface]) -> tuple[Surface, ...]:
+    """Number the surfaces that share a name: glass, glass-2, …"""
+    names = [surface.name for surface in surfaces]
+    return tuple(
+        surface.model_copy(update={"name": name if (earlier := names[:at].count(name)) == 0 else f"{name}-{earlier + 1}"})
+        for at, (surface, name) in enumerate(zip(surfaces, names, strict=True))
+    )

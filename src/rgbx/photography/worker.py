@@ -1,0 +1,144 @@
+"""Runs inside Blender: reads jobs as JSON lines on stdin, renders them, answers in JSON lines on stdout.
+
+Started by :mod:`rgbx.photography.blender` as ``python worker.py SCENE.py THREADS`` with a Python that has ``bpy``, or
+as ``blender -b -P worker.py -- SCENE.py THREADS``. Blender's Python has none of rgbx's dependencies, so this
+file and the scene scripts import nothing but the standard library, NumPy and ``bpy``.
+
+A scene script provides ``prepare()``, called once, and ``arrange(job, device) -> (width, height, samples, seed)``,
+which sets up everything for one frame around the object ``device``: the mesh of the file ``job["mesh"]`` (see
+``meshes.py``), with a material slot for each of its surfaces. Lengths in the scene are metres. The frame, linear
+light, float32 (H, W, 3), top row first, is written with ``numpy.save`` to the path in ``job["frame"]``.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+meshes: dict[str, Any] = {}
+"""Each mesh is read once; Blender keeps it."""
+
+
+def main(scene_path: str, threads: int) -> None:
+    # Blender prints as it likes; answers get a descriptor of their own, and its chatter goes to stderr.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, str]) -> None:
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    try:
+        import bpy
+    except ImportError as error:
+        answer({"unusable": str(error)})
+        return
+    scene_script = load(scene_path)
+    prepare(bpy, threads)
+    scene_script.prepare()
+    answer({"ready": bpy.app.version_string})
+    for line in sys.stdin:
+        job = json.loads(line)
+        try:
+            render(bpy, scene_script, job)
+            answer({"done": job["frame"]})
+        except Exception:
+            answer({"error": traceback.format_exc()})
+
+
+def load(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("scene_script", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prepare(bpy: Any, threads: int) -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.render.threads_mode = "FIXED"
+    scene.render.threads = threads
+    scene.render.use_persistent_data = True  # the scene stays in memory from frame to frame
+    scene.render.resolution_percentage = 100
+    scene.render.image_settings.file_format = "OPEN_EXR"  # linear light, as float32
+    scene.render.image_settings.color_mode = "RGB"
+    scene.render.image_settings.color_depth = "32"
+    scene.render.image_settings.exr_codec = "NONE"
+    cycles = scene.cycles
+    cycles.device = "CPU"
+    # Nothing that depends on time, threads or earlier frames: the same job must give the same bytes.
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = False
+    cycles.time_limit = 0
+    cycles.use_auto_tile = False
+    # A few opaque objects under a handful of lamps: what costs time elsewhere gains nothing here.
+    cycles.use_light_tree = False
+    cycles.max_bounces = 3
+    cycles.diffuse_bounces = 1
+    cycles.glossy_bounces = 3
+    cycles.caustics_reflective = False
+    cycles.caustics_refractive = False
+    cycles.sample_clamp_indirect = 4.0
+
+
+def device_object(bpy: Any, path: str) -> Any:
+    """Return the object ``device`` with the mesh that ``meshes.write_render_mesh`` wrote to ``path``."""
+    if path not in meshes:
+        meshes[path] = read_mesh(bpy, path)
+    device = bpy.data.objects.get("device")
+    if device is None:
+        device = bpy.data.objects.new("device", meshes[path])
+        bpy.context.scene.collection.objects.link(device)
+    device.data = meshes[path]
+    return device
+
+
+def read_mesh(bpy: Any, path: str) -> Any:
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    mesh = bpy.data.meshes.new("device")
+    mesh.from_pydata(content["vertices"], [], content["faces"])
+    corners = content["faces"].ravel()
+    mesh.polygons.foreach_set("material_index", content["surface"])
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(content["faces"]), bool))
+    mesh.uv_layers.new(name="uv").uv.foreach_set("vector", content["uv"][corners].ravel())
+    colours = np.column_stack([content["colours"], np.ones(len(content["colours"]), np.float32)])
+    mesh.color_attributes.new("colour", "FLOAT_COLOR", "POINT").data.foreach_set("color", colours.ravel())
+    mesh.normals_split_custom_set_from_vertices(content["normals"])
+    for number in range(int(content["surface"].max()) + 1):
+        mesh.materials.append(bpy.data.materials.new(f"surface {number}"))
+    return mesh
+
+
+def render(bpy: Any, scene_script: ModuleType, job: dict[str, Any]) -> None:
+    scene = bpy.context.scene
+    width, height, samples, seed = scene_script.arrange(job, device_object(bpy, job["mesh"]))
+    scene.render.resolution_x = width
+    scene.render.resolution_y = height
+    scene.cycles.samples = samples
+    scene.cycles.seed = seed
+    exr = job["frame"] + ".exr"
+    scene.render.filepath = exr
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(exr)
+    try:
+        pixels = np.empty(width * height * image.channels, np.float32)
+        image.pixels.foreach_get(pixels)
+        frame = pixels.reshape(height, width, image.channels)[::-1, :, :3]
+    finally:
+        bpy.data.images.remove(image)
+        os.unlink(exr)
+    with open(job["frame"], "wb") as file:
+        np.save(file, np.ascontiguousarray(frame))
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    main(arguments[0], int(arguments[1]))
