@@ -1,0 +1,193 @@
+"""From predictions to figures, each with its interval, and to the files that hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rgbx.evaluation import metrics
+from rgbx.evaluation.figures import confusion_figure, write_figure
+from rgbx.evaluation.intervals import (
+    Estimate,
+    Interval,
+    PairedTest,
+    cluster_bootstrap,
+    combine_p_values,
+    mcnemar,
+    widened,
+    wilson,
+)
+from rgbx.evaluation.pairing import SAME_UNIT
+from rgbx.evaluation.predictions import PredictionRow, Predictions, cached_predictions, predict_sets
+from rgbx.evaluation.results import TITLES, ClassScores, Evaluation, Pairings, PairingScore, Scores
+from rgbx.evaluation.tables import confusion_title, to_markdown
+from rgbx.files import write_json, write_text
+from rgbx.samples import SampleSet
+
+if TYPE_CHECKING:
+    from rgbx.inference import Predictor
+
+
+def evaluate(
+    predictor: "Predictor", rgb: SampleSet | None, xray: SampleSet | None, pairings: int = 5, seed: int = 0
+) -> Evaluation:
+    """Test a predictor on labelled sets: RGB alone, X-ray alone and, given both, RGB-X.
+
+    Args:
+        predictor: of the bundle under test.
+        rgb: photographs, or None.
+        xray: radiographs, or None.
+        pairings: how often each photograph is paired with a random radiograph of its class.
+        seed: of the pairings and of the bootstrap.
+
+    Raises:
+        InputError: a set is empty, of the wrong modality, or shows classes that the bundle or the other set has not.
+        RgbxError: no set was given, or the bundle has no stream for one that was.
+    """
+    return measure(predict_sets(predictor, rgb, xray, pairings, seed))
+
+
+def evaluate_bundle(
+    bundle: Path, rgb: SampleSet | None, xray: SampleSet | None, out: Path, *, pairings: int = 5, seed: int = 0
+) -> Evaluation:
+    """Test a bundle as :func:`evaluate` does and write all there is to know into ``out``.
+
+    ``predictions.csv`` (every image and pair), ``metrics.json``, ``table.md`` and a ``confusion_*.png`` for each
+    modality. Predictions are kept: asked again for the same bundle, sets and settings, nothing is predicted anew.
+
+    Raises:
+        InputError, RgbxError: as :func:`evaluate`; also when the bundle cannot be read.
+    """
+    evaluation = measure(cached_predictions(bundle, rgb, xray, out, pairings, seed))
+    write_json(out / "metrics.json", evaluation.model_dump(mode="json", exclude_none=True))
+    write_text(out / "table.md", to_markdown(evaluation))
+    for name in TITLES:
+        (out / f"confusion_{name}.png").unlink(missing_ok=True)
+    for channel, scores in evaluation.scores.items():
+        figure = confusion_figure(np.array(scores.confusion), evaluation.classes, confusion_title(evaluation, channel))
+        write_figure(out / f"confusion_{channel}.png", figure)
+    return evaluation
+
+
+def measure(predictions: Predictions) -> Evaluation:
+    """Compute every figure from a table of predictions; the same table gives the same figures."""
+    classes, seed = predictions.classes, predictions.seed
+    scores: dict[str, Scores] = {}
+    singles: dict[Literal["rgb", "xray"], list[PredictionRow]] = {
+        "rgb": predictions.of("rgb"),
+        "xray": predictions.of("xray"),
+    }
+    for channel, rows in singles.items():
+        if rows:
+            scores[channel] = _scores(rows, classes, repeats=1, seed=seed)
+    names = [name for name in predictions.pairings if name != SAME_UNIT]
+    if not names:
+        return Evaluation(**scores, classes=classes, origin=predictions.origin)
+
+    paired = {name: predictions.of("rgbx", name) for name in predictions.pairings}
+    pooled = [row for name in names for row in paired[name]]
+    scores["rgbx"] = _scores(pooled, classes, repeats=len(names), seed=seed)
+    each = {name: _pairing_score(name, rows) for name, rows in paired.items()}
+    accuracies = [each[name].accuracy for name in names]
+    return Evaluation(
+        **scores,
+        tests={
+            channel: _paired_test([paired[name] for name in names], channel, rows, seed)
+            for channel, rows in singles.items()
+        },
+        pairings=Pairings(
+            count=len(names),
+            seed=seed,
+            mean=float(np.mean(accuracies)),
+            min=min(accuracies),
+            max=max(accuracies),
+            each=tuple(each[name] for name in names),
+            same_unit=each.get(SAME_UNIT),
+        ),
+        classes=classes,
+        origin=predictions.origin,
+    )
+
+
+def _scores(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: int, seed: int) -> Scores:
+    """Score ``rows``, in which each image stands ``repeats`` times (once a pairing) and counts once."""
+    place = {name: number for number, name in enumerate(classes)}
+    truth = np.array([place[row.truth] for row in rows])
+    predicted = np.array([place[row.predicted] for row in rows])
+    units = [row.units for row in rows]
+    many = len(frozenset().union(*units))
+
+    def summaries(weights: np.ndarray) -> np.ndarray:
+        return metrics.summary(metrics.confusion_matrix(truth, predicted, len(classes), weights))
+
+    confusion = metrics.confusion_matrix(truth, predicted, len(classes), np.ones(len(rows)))
+    low, high = cluster_bootstrap(units, summaries, seed)
+    accuracy, precision, recall = (
+        widened(float(value), float(below), float(above), many)
+        for value, below, above in zip(metrics.summary(confusion), low, high, strict=True)
+    )
+    n = len(rows) // repeats
+    sure = wilson(accuracy.value, n)
+    return Scores(
+        accuracy=accuracy.value,
+        low=sure.low,
+        high=sure.high,
+        n=n,
+        units=many,
+        accuracy_by_unit=Interval(low=accuracy.low, high=accuracy.high),
+        precision=precision,
+        recall=recall,
+        per_class=_class_scores(confusion, classes, repeats),
+        confusion=tuple(tuple(int(count) for count in line) for line in confusion),
+    )
+
+
+def _class_scores(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
+    precisions, recalls = metrics.precision_by_class(confusion), metrics.recall_by_class(confusion)
+    counts = confusion.sum(axis=1) / repeats
+    return tuple(
+        ClassScores(
+            name=name,
+            n=float(n),
+            precision=float(precision),
+            recall=float(recall),
+            recall_interval=wilson(float(recall), float(n)) if n else None,
+        )
+        for name, n, precision, recall in zip(classes, counts, precisions, recalls, strict=True)
+    )
+
+
+def _pairing_score(name: str, rows: Sequence[PredictionRow]) -> PairingScore:
+    accuracy = sum(row.right for row in rows) / len(rows)
+    sure = wilson(accuracy, len(rows))
+    return PairingScore(name=name, accuracy=accuracy, low=sure.low, high=sure.high, n=len(rows))
+
+
+def _paired_test(
+    pairings: Sequence[Sequence[PredictionRow]],
+    channel: Literal["rgb", "xray"],
+    single: Sequence[PredictionRow],
+    seed: int,
+) -> PairedTest:
+    """Compare RGB-X with a stream on the same image of each pair."""
+    alone = {getattr(row, channel): row.right for row in single}
+    tests = []
+    for rows in pairings:
+        fused_right = np.array([row.right for row in rows])
+        tests.append(mcnemar(fused_right, np.array([alone[getattr(row, channel)] for row in rows])))
+    pooled = [row for rows in pairings for row in rows]
+    gain = np.array([float(row.right) - float(alone[getattr(row, channel)]) for row in pooled])
+
+    def mean_gain(weights: np.ndarray) -> np.ndarray:
+        total = weights.sum(axis=-1)
+        return np.divide(weights @ gain, total, out=np.full(total.shape, np.nan), where=total > 0)[:, None]
+
+    low, high = cluster_bootstrap([row.units for row in pooled], mean_gain, seed)[:, 0]
+    value = float(gain.mean())
+    return PairedTest(
+        gained=float(np.mean([gained for gained, _, _ in tests])),
+        lost=float(np.mean([lost for _, lost, _ in tests])),
+        difference=Estimate(value=value, low=min(float(low), value), high=max(float(high), value)),
+        p=combine_p_values([p for _, _, p in tests]),
+    )

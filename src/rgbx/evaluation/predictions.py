@@ -1,0 +1,262 @@
+"""Predictions of whole sets, made once and kept: every image is encoded once, figures come from the table."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rgbx import __version__
+from rgbx.config import Config, build_config
+from rgbx.errors import InputError, RgbxError
+from rgbx.evaluation.pairing import draw_pairings
+from rgbx.files import digest, digest_files, read_json, write_json, write_text
+from rgbx.progress import track
+from rgbx.samples import SampleRecord, SampleSet
+
+if TYPE_CHECKING:  # measuring from the cache must not wait for torch
+    from rgbx.inference import Encoded, Predictor
+
+Channel = Literal["rgb", "xray", "rgbx"]
+
+TABLE = "predictions.csv"
+SOURCE = "predictions.json"
+_BATCH = 32
+_TEXT_COLUMNS = ("modality", "pairing", "rgb", "xray", "rgb_unit", "xray_unit", "truth", "predicted")
+_COLUMNS = (*_TEXT_COLUMNS, "probability")
+
+
+class PredictionRow(Config):
+    """One image, or one pair of images, and what was predicted for it."""
+
+    modality: Channel
+    pairing: str
+    """``"1"``, ``"2"``, … or ``"same unit"``; empty for a single image."""
+    rgb: str
+    """File name of the photograph in its set; empty when none was shown."""
+    xray: str
+    rgb_unit: str
+    xray_unit: str
+    truth: str
+    predicted: str
+    probabilities: tuple[float, ...]
+    """In the order of the bundle's classes."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the prediction is the truth."""
+        return self.predicted == self.truth
+
+    @property
+    def units(self) -> frozenset[str]:
+        """The unit shown, or both where two are."""
+        return frozenset(f"{self.truth}/{unit}" for unit in (self.rgb_unit, self.xray_unit) if unit)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All predictions of one evaluation."""
+
+    classes: tuple[str, ...]
+    origin: str
+    """How the images came about, in words."""
+    seed: int
+    """Of the pairings."""
+    rows: tuple[PredictionRow, ...]
+
+    def of(self, channel: Channel, pairing: str = "") -> list[PredictionRow]:
+        """Return the rows of one modality, or of RGB-X in one pairing."""
+        return [row for row in self.rows if row.modality == channel and row.pairing == pairing]
+
+    @property
+    def pairings(self) -> list[str]:
+        """Names of the pairings, in order."""
+        return list(dict.fromkeys(row.pairing for row in self.rows if row.modality == "rgbx"))
+
+
+class _Source(Config):
+    """What a table of predictions was made from; the cache is good while all of it is unchanged."""
+
+    version: str
+    bundle: str
+    sets: dict[str, str]
+    pairings: int
+    seed: int
+    classes: tuple[str, ...]
+    origin: str
+    table: str
+    """Digest of the table itself, so that a table torn from its source, or edited, is made again."""
+
+
+def predict_sets(
+    predictor: "Predictor", rgb: SampleSet | None, xray: SampleSet | None, pairings: int = 5, seed: int = 0
+) -> Predictions:
+    """Predict every image alone and, given both sets, every pair of each pairing.
+
+    Raises:
+        InputError: a set is empty, of the wrong modality, or shows classes that the bundle or the other set has not.
+        RgbxError: no set was given, or the bundle has no stream for one that was.
+    """
+    sets = {name: samples for name, samples in (("rgb", rgb), ("xray", xray)) if samples is not None}
+    _check(predictor, sets)
+    classes = tuple(predictor.classes)
+    encoded = {name: _encode(predictor, name, samples) for name, samples in sets.items()}
+
+    def row(
+        channel: Channel, pairing: str, photo: SampleRecord | None, radiograph: SampleRecord | None
+    ) -> PredictionRow:
+        prediction = predictor.combine(
+            rgb=encoded["rgb"][photo.file_name] if photo else None,
+            xray=encoded["xray"][radiograph.file_name] if radiograph else None,
+        )
+        shown = photo or radiograph
+        assert shown is not None
+        return PredictionRow(
+            modality=channel,
+            pairing=pairing,
+            rgb=photo.file_name if photo else "",
+            xray=radiograph.file_name if radiograph else "",
+            rgb_unit=photo.unit if photo else "",
+            xray_unit=radiograph.unit if radiograph else "",
+            truth=shown.label,
+            predicted=prediction.label,
+            probabilities=tuple(float(prediction.probabilities[name]) for name in classes),
+        )
+
+    rows = [row("rgb", "", record, None) for record in rgb or ()]
+    rows += [row("xray", "", None, record) for record in xray or ()]
+    if rgb is not None and xray is not None:
+        for name, pairs in draw_pairings(rgb.records, xray.records, pairings, seed).items():
+            rows += [row("rgbx", name, photo, radiograph) for photo, radiograph in pairs]
+    return Predictions(classes, origin_of(sets.values()), seed, tuple(rows))
+
+
+def cached_predictions(
+    bundle: Path, rgb: SampleSet | None, xray: SampleSet | None, out: Path, pairings: int, seed: int
+) -> Predictions:
+    """Return the predictions kept in ``out``, or make and keep them there.
+
+    They are kept as ``predictions.csv`` with ``predictions.json`` beside it, which holds digests of the bundle's
+    files, of every image and of the settings; when any of them changes, the predictions are made again.
+    """
+    if not bundle.is_dir():
+        raise InputError(bundle, "is not a folder", "give a bundle made by 'rgbx train'")
+    sets = {name: samples for name, samples in (("rgb", rgb), ("xray", xray)) if samples is not None}
+    made_from = {
+        "version": __version__,
+        "bundle": _folder_digest(bundle),
+        "sets": {name: _set_digest(samples) for name, samples in sets.items()},
+        "pairings": pairings,
+        "seed": seed,
+    }
+    kept = _read(out, made_from)
+    if kept is not None:
+        return kept
+
+    from rgbx.inference import Predictor
+
+    predictions = predict_sets(Predictor.load(bundle), rgb, xray, pairings, seed)
+    table = _to_csv(predictions)
+    source = {"classes": predictions.classes, "origin": predictions.origin, "table": digest(table)}
+    write_text(out / TABLE, table)
+    write_json(out / SOURCE, build_config(_Source, made_from | source).model_dump(mode="json"))
+    return predictions
+
+
+def origin_of(sets: Iterable[SampleSet]) -> str:
+    """Say in words how the images of ``sets`` came about, each origin once."""
+    return "; ".join(dict.fromkeys(samples.header.origin for samples in sets))
+
+
+def _check(predictor: "Predictor", sets: dict[str, SampleSet]) -> None:
+    if not sets:
+        raise RgbxError("There is nothing to evaluate: give --rgb SET, --xray SET or both.")
+    for modality, samples in sets.items():
+        if samples.header.modality != modality:
+            raise InputError(
+                samples.folder,
+                f"holds {samples.header.modality} images but was given as --{modality}",
+                f"give it as --{samples.header.modality}",
+            )
+        if modality not in predictor.modalities:
+            raise RgbxError(
+                f"The bundle has no {modality} stream (it has {', '.join(predictor.modalities)}): leave out "
+                f"--{modality}, or give a bundle trained on it."
+            )
+        if not len(samples):
+            raise InputError(samples.folder, "holds no images", "render or scan the set again")
+        unknown = sorted({record.label for record in samples} - set(predictor.classes))
+        if unknown:
+            raise InputError(
+                samples.folder,
+                f"shows classes that the bundle does not know ({', '.join(unknown)})",
+                f"name the folders as the bundle does ({', '.join(predictor.classes)}) or train a bundle with them",
+            )
+    if len(sets) == 2:
+        photographed, xrayed = ({record.label for record in samples} for samples in sets.values())
+        if photographed != xrayed:
+            raise InputError(
+                sets["xray"].folder,
+                f"and {sets['rgb'].folder} do not show the same classes ({', '.join(sorted(photographed ^ xrayed))} "
+                "in one of them only)",
+                "add what is missing, or evaluate the two one at a time",
+            )
+
+
+def _encode(predictor: "Predictor", modality: str, samples: SampleSet) -> dict[str, "Encoded"]:
+    records = samples.records
+    batches = [records[start : start + _BATCH] for start in range(0, len(records), _BATCH)]
+    encoded: dict[str, Encoded] = {}
+    for batch in track(batches, f"looking at {modality} images, {_BATCH} at a time", total=len(batches)):
+        results = predictor.encode(modality, [samples.path(record) for record in batch])
+        encoded.update(zip((record.file_name for record in batch), results, strict=True))
+    return encoded
+
+
+def _folder_digest(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return digest(*(str(path.relative_to(folder)) for path in files), digest_files(files))
+
+
+def _set_digest(samples: SampleSet) -> str:
+    """Digest what the set shows: labels, units and the images' bytes, not what was drawn to make them."""
+    labels = "\n".join(f"{record.file_name},{record.label},{record.unit}" for record in samples)
+    paths = [samples.path(record) for record in samples]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(path, "is named in the set but is missing", "render or scan the set again")
+    return digest(samples.header.model_dump_json(), labels, digest_files(paths))
+
+
+def _to_csv(predictions: Predictions) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *(f"p({name})" for name in predictions.classes)])
+    for row in predictions.rows:
+        confidence = row.probabilities[predictions.classes.index(row.predicted)]
+        names = (getattr(row, column) for column in _TEXT_COLUMNS)
+        writer.writerow([*names, confidence, *row.probabilities])
+    return text.getvalue()
+
+
+def _read(out: Path, made_from: dict[str, object]) -> Predictions | None:
+    if not ((out / SOURCE).exists() and (out / TABLE).exists()):
+        return None
+    found = read_json(out / SOURCE)
+    table = (out / TABLE).read_text()
+    if not isinstance(found, dict) or found.get("table") != digest(table):
+        return None
+    if any(found.get(key) != value for key, value in made_from.items()):
+        return None
+    source = build_config(_Source, found)
+    lines = csv.reader(io.StringIO(table))
+    next(lines)
+    probabilities_from = len(_COLUMNS)
+    rows = tuple(
+        PredictionRow.model_validate(
+            dict(zip(_TEXT_COLUMNS, line, strict=False)) | {"probabilities": line[probabilities_from:]}
+        )
+        for line in lines
+    )
+    return Predictions(source.classes, source.origin, source.seed, rows)
