@@ -26,6 +26,10 @@ class InputError(RgbxError):
         self.remedy = remedy
         super().__init__(f"{path} {problem}: {remedy}.")
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[Path, str, str]]:
+        # Errors cross from worker processes as their arguments, not their text.
+        return type(self), (self.path, self.problem, self.remedy)
+
 
 class ConfigError(RgbxError):
     """A setting is unknown or out of range."""

@@ -6,11 +6,12 @@ value drawn, and the record alone renders the same bytes again.
 
 from rgbx.samples.images import write_image
 from rgbx.samples.record import SampleRecord, SetHeader
-from rgbx.samples.render import render_samples
+from rgbx.samples.render import LostSample, render_samples
 from rgbx.samples.seeds import SampleKey, generator, sample_seed
 from rgbx.samples.sets import SampleSet
 
 __all__ = [
+    "LostSample",
     "SampleKey",
     "SampleRecord",
     "SampleSet",

@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
+from multiprocessing.connection import wait as wait_for_any
 from typing import Any, Protocol
 
+from rgbx.errors import RgbxError
 from rgbx.progress import track
 from rgbx.samples.record import SampleRecord
 from rgbx.samples.seeds import SampleKey
@@ -17,6 +20,10 @@ class Renderer(Protocol):
     """Renders one sample into the set's folder (image first, whole) and returns its record."""
 
     def __call__(self, key: SampleKey) -> SampleRecord: ...
+
+
+class LostSample(RgbxError):
+    """One sample could not be rendered; the others still can, and this one may be tried again."""
 
 
 _renderer: Renderer
@@ -42,27 +49,40 @@ def render_samples(
         suffix: of the image files.
         workers: processes; the number of cores when None; 0 renders in this process.
         description: shown beside the progress bar.
+
+    Raises:
+        RgbxError: some samples were lost (:class:`LostSample`); all others are there, and the set is not finished.
     """
     missing = samples.missing(keys, suffix)
     done = len(keys) - len(missing)
     if missing:
         if workers == 0:
-            records: Iterable[SampleRecord] = map(make_renderer(*arguments), missing)
+            renderer = make_renderer(*arguments)
+            results: Iterable[SampleRecord | LostSample] = (_attempt(renderer, key) for key in missing)
         else:
-            records = _render_in_pool(missing, make_renderer, arguments, workers or os.cpu_count() or 1)
-        for record in track(records, description, total=len(keys), completed=done):
-            samples.add(record)
+            results = _render_in_pool(missing, make_renderer, arguments, workers or os.cpu_count() or 1)
+        lost: list[LostSample] = []
+        for result in track(results, description, total=len(keys), completed=done):
+            if isinstance(result, LostSample):
+                lost.append(result)
+            else:
+                samples.add(result)
+        if lost:
+            raise RgbxError(
+                f"{len(lost)} of {len(keys)} samples could not be rendered (the first: {lost[0]}): run the same "
+                "command again, it tries only these."
+            )
     samples.finish()
 
 
 def _render_in_pool(
     keys: Sequence[SampleKey], make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...], workers: int
-) -> Iterable[SampleRecord]:
+) -> Iterable[SampleRecord | LostSample]:
     context = multiprocessing.get_context("spawn")
     queue = iter(keys)
     with ProcessPoolExecutor(workers, context, _start_worker, (make_renderer, arguments)) as pool:
         try:
-            waiting: set[Future[SampleRecord]] = {pool.submit(_render, key) for key in islice(queue, 4 * workers)}
+            waiting: set[Future[SampleRecord | LostSample]] = {pool.submit(_render, key) for key in islice(queue, 4 * workers)}
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -76,8 +96,24 @@ def _render_in_pool(
 def _start_worker(make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...]) -> None:
     global _renderer
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _renderer = make_renderer(*arguments)
 
 
-def _render(key: SampleKey) -> SampleRecord:
-    return _renderer(key)
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed, which would leave it waiting for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait_for_any([parent.sentinel])
+    os._exit(1)
+
+
+def _render(key: SampleKey) -> SampleRecord | LostSample:
+    return _attempt(_renderer, key)
+
+
+def _attempt(renderer: Renderer, key: SampleKey) -> SampleRecord | LostSample:
+    try:
+        return renderer(key)
+    except LostSample as error:
+        return LostSample(f"{key.stem}: {str(error).rstrip('.')}")
