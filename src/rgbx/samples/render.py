@@ -82,7 +82,9 @@ def _render_in_pool(
     queue = iter(keys)
     with ProcessPoolExecutor(workers, context, _start_worker, (make_renderer, arguments)) as pool:
         try:
-            waiting: set[Future[SampleRecord | LostSample]] = {pool.submit(_render, key) for key in islice(queue, 4 * workers)}
+            waiting: set[Future[SampleRecord | LostSample]] = {
+                pool.submit(_render, key) for key in islice(queue, 4 * workers)
+            }
             while waiting:
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in finished:
