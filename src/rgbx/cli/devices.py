@@ -138,22 +138,18 @@ def check(
 def _check_table(summaries: "list[UnitSummary]") -> "Table":
     from rich.table import Table
 
-    table = Table(
-        "class", "unit", "scan", "voxel mm", "voxels", "values", "mesh", "mesh mm", "faces", "parts", "missing"
-    )
+    table = Table("class", "unit", "scan", "mesh", "parts", "missing", show_lines=True)
     for summary in summaries:
         scan, mesh = summary.scan, summary.mesh
         missing = [name for name in ("scan", "mesh") if getattr(summary, name) is None]
         table.add_row(
             summary.device_class,
             summary.unit,
-            scan.format if scan else "–",
-            _by(scan.voxel_size_mm) if scan else "–",
-            _by(scan.shape) if scan else "–",
-            f"{scan.value_range[0]:.5g} … {scan.value_range[1]:.5g}" if scan else "–",
-            mesh.format if mesh else "–",
-            _by(mesh.size_mm) if mesh else "–",
-            f"{mesh.faces:,}" if mesh else "–",
+            f"{scan.format} of {_by(scan.voxel_size_mm)} mm\n{_by(scan.shape)} {scan.dtype}\n"
+            f"from {scan.value_range[0]:.5g} to {scan.value_range[1]:.5g}"
+            if scan
+            else "–",
+            f"{mesh.format}, {mesh.faces:,} faces\n{_by(mesh.size_mm)} mm" if mesh else "–",
             str(summary.parts or "–"),
             "[bold red]see below[/]" if summary.problems else ", ".join(missing),
         )

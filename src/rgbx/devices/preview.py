@@ -11,9 +11,10 @@ from trimesh.visual import TextureVisuals
 from rgbx.devices.parts import rotation_matrix
 from rgbx.devices.volume import Volume
 
-FRONT = (16.0, 20.0, 0.0)
-"""Rotation in degrees that shows the front, and a little of the top and of one side."""
-BACK = (-16.0, 200.0, 0.0)
+FRONT, BACK = 20.0, 200.0
+"""Degrees that a unit is turned about its height to be seen from the front or the back, and a little from the side."""
+TILT = 16.0
+"""Degrees that it is then tipped over to show its top."""
 
 PAPER = 255
 PLAIN = (0.62, 0.64, 0.67)
@@ -43,12 +44,12 @@ def project_scan(volume: Volume, axis: int, side: int = 320) -> np.ndarray:
     return _resized((255 * grey[::-1]).astype(np.uint8), volume.size_mm[across], volume.size_mm[up], side)
 
 
-def shade_mesh(scene: trimesh.Scene, degrees: tuple[float, float, float] = FRONT, side: int = 320) -> np.ndarray:
+def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np.ndarray:
     """Show a mesh in its own colours, in parallel projection along z, on white.
 
     Args:
         scene: geometries with materials, textures, vertex colours or none of these.
-        degrees: how the unit is turned about x, y, z before it is seen from the front.
+        turn: degrees about y before it is seen from the front, :data:`FRONT` or :data:`BACK`.
         side: of the picture in pixels.
 
     Returns:
@@ -56,7 +57,7 @@ def shade_mesh(scene: trimesh.Scene, degrees: tuple[float, float, float] = FRONT
     """
     triangles = np.concatenate([mesh.triangles for mesh in scene.geometry.values()])
     colours = np.concatenate([_face_colours(mesh) for mesh in scene.geometry.values()])
-    turned = triangles @ rotation_matrix(degrees).T
+    turned = triangles @ (rotation_matrix((TILT, 0.0, 0.0)) @ rotation_matrix((0.0, turn, 0.0))).T
     corners = turned.reshape(-1, 3)
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
     pixels = side * SUPERSAMPLING

@@ -1,0 +1,250 @@
+"""Reading the images that users give: radiographs and photographs, from files or arrays.
+
+Radiographs stay linear and keep their depth: 16-bit values become float32 in 0..1, nothing is stretched to its own
+minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pydicom
+import tifffile
+from PIL import ExifTags, Image, UnidentifiedImageError
+from pydicom.errors import InvalidDicomError
+
+from rgbx.errors import InputError
+
+MAX_SIDE = 20_000
+MAX_PIXELS = 200_000_000
+MIN_SIDE = 16
+
+DAMAGED, COPY_AGAIN = "is damaged or cut off", "copy or export it again"
+
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+
+_ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+"""What brings an image with this value of EXIF's Orientation upright."""
+
+
+def read_radiograph(path: Path) -> np.ndarray:
+    """Read a radiograph.
+
+    Args:
+        path: PNG or TIFF (16-bit, or 8-bit as it is; float TIFF in 0..1), JPEG (8-bit) or DICOM. A colour image is
+            accepted when its channels are equal.
+
+    Returns:
+        (H, W) float32 in 0..1, proportional to the detected intensity: open beam bright. Integers are divided by the
+        largest value of their type, in DICOM by that of the bits stored. DICOM that says its values fall
+        with intensity (PixelIntensityRelationshipSign −1, a negative RescaleSlope or, where it has no such sign,
+        MONOCHROME1) and TIFF whose zero is white are inverted.
+
+    Raises:
+        InputError: the file cannot be used; the message says why and what to do.
+    """
+    return as_radiograph(_decode(path), path)
+
+
+def read_photograph(path: Path) -> np.ndarray:
+    """Read a photograph.
+
+    Args:
+        path: PNG, JPEG or TIFF in colour.
+
+    Returns:
+        (H, W, 3) uint8 in RGB order, upright as its EXIF orientation says, without any alpha; 16-bit colour is
+        rounded to 8 bits.
+
+    Raises:
+        InputError: the file cannot be used; the message says why and what to do.
+    """
+    pixels = _decode(path)
+    if pixels.ndim == 3 and pixels.dtype == np.uint16 and not _is_grey(pixels):
+        pixels = np.rint(pixels / 257.0).astype(np.uint8)
+    return as_photograph(pixels, path)
+
+
+def as_radiograph(image: np.ndarray, name: Path | str = "the radiograph") -> np.ndarray:
+    """Check an array and bring it into the form that :func:`read_radiograph` returns.
+
+    Args:
+        image: (H, W), (H, W, 1), or (H, W, 3 or 4) with equal channels; uint8 (divided by 255), uint16 (divided by
+            65535), or float, which must be in 0..1 already.
+        name: what to call it in errors.
+
+    Raises:
+        InputError: another shape or type, values out of range or not finite, or a colour image.
+    """
+    _check_dimensions(name, image.shape)
+    if image.ndim == 3:
+        if not _is_grey(image):
+            raise InputError(name, "is a colour photograph, not a radiograph", "pass it with --rgb")
+        image = image[..., 0]
+    if image.dtype in (np.uint8, np.uint16):
+        return image.astype(np.float32) / np.iinfo(image.dtype).max
+    if image.dtype.kind != "f":
+        raise InputError(name, f"holds {image.dtype} values", "save it with 16 bits (uint16)")
+    if not np.isfinite(image).all():
+        raise InputError(name, "has pixels that are NaN or infinite", "replace them by their neighbours")
+    if image.min() < 0 or image.max() > 1:
+        raise InputError(
+            name,
+            f"holds float values from {image.min():.4g} to {image.max():.4g}",
+            "divide them by the detector's full scale, so that they lie in 0..1",
+        )
+    return image.astype(np.float32)
+
+
+def as_photograph(image: np.ndarray, name: Path | str = "the photograph") -> np.ndarray:
+    """Check an array and bring it into the form that :func:`read_photograph` returns.
+
+    Args:
+        image: (H, W, 3) uint8 in RGB order, or (H, W, 4) whose alpha is dropped.
+        name: what to call it in errors.
+
+    Raises:
+        InputError: another shape or type.
+    """
+    _check_dimensions(name, image.shape)
+    if image.ndim == 2 or image.shape[2] not in (3, 4) or (image.dtype == np.uint16 and _is_grey(image)):
+        raise InputError(name, f"looks like a radiograph (grey, {image.dtype})", "pass it with --xray")
+    if image.dtype != np.uint8:
+        raise InputError(name, f"holds {image.dtype} values", "convert it to 8-bit RGB (uint8)")
+    return np.ascontiguousarray(image[..., :3])
+
+
+def _is_grey(image: np.ndarray) -> bool:
+    return image.shape[2] in (1, 2) or bool(
+        np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2])
+    )
+
+
+def _check_dimensions(name: Path | str, shape: tuple[int, ...]) -> None:
+    if len(shape) not in (2, 3) or (len(shape) == 3 and not 1 <= shape[2] <= 4):
+        raise InputError(name, f"has the shape {shape}, not that of one image", "give a single grey or RGB image")
+    height, width = shape[:2]
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        raise InputError(
+            name,
+            f"is {width} × {height} pixels, above the limit of {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million",
+            "crop it to the device or reduce it",
+        )
+    if min(height, width) < MIN_SIDE:
+        raise InputError(name, f"is only {width} × {height} pixels", f"give at least {MIN_SIDE} a side")
+
+
+def _decode(path: Path) -> np.ndarray:
+    """Return the pixels in their own depth, (H, W) or (H, W, C), upright; which decoder is told by the content."""
+    if not path.exists():
+        raise InputError(path, "does not exist", "check the path of the image")
+    if path.is_dir():
+        raise InputError(path, "is a folder", "give a single image")
+    try:
+        with path.open("rb") as content:
+            head = content.read(132)
+    except PermissionError as error:
+        raise InputError(path, "may not be read", "give yourself the right to read it") from error
+    if not head:
+        raise InputError(path, "is empty", COPY_AGAIN)
+    if head[128:] == b"DICM":
+        return _decode_dicom(path)
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return _decode_tiff(path)
+    if head.startswith(b"\x89PNG"):
+        return _decode_png_or_jpeg(path, imagecodecs.png_decode)
+    if head.startswith(b"\xff\xd8"):
+        return _decode_png_or_jpeg(path, imagecodecs.jpeg8_decode)
+    raise InputError(path, "is no image that can be read", "save it as PNG, JPEG, TIFF or DICOM")
+
+
+def _decode_png_or_jpeg(path: Path, decoder: Callable[[bytes], np.ndarray]) -> np.ndarray:
+    """Decode with imagecodecs, which keeps 16-bit colour and refuses cut-off files; Pillow reads the header."""
+    try:
+        with Image.open(path) as header:
+            width, height = header.size
+            orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+    except Image.DecompressionBombError as error:
+        raise InputError(path, "has far too many pixels", "crop it to the device or reduce it") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    _check_dimensions(path, (height, width))
+    content = path.read_bytes()
+    if decoder is imagecodecs.jpeg8_decode and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
+        raise InputError(path, DAMAGED, COPY_AGAIN)  # the decoder would fill the rest with grey
+    try:
+        pixels = decoder(content)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    if decoder is imagecodecs.jpeg8_decode and pixels.ndim == 3 and pixels.shape[2] == 4:
+        raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
+    return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
+
+
+def _decode_tiff(path: Path) -> np.ndarray:
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            if len(tiff.pages) > 1 and len(tiff.series) == 1 and len(tiff.series[0].shape) > 2:
+                raise InputError(path, f"holds {len(tiff.pages)} images", "save one of them as a file of its own")
+            page = tiff.pages.first
+            planar = page.axes.startswith("S")
+            _check_dimensions(path, page.shape[1:] if planar else page.shape)
+            pixels = page.asarray()
+            zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+            orientation = page.tags.valueof("Orientation", 1)
+    except InputError:
+        raise
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError) as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    if planar:
+        pixels = np.moveaxis(pixels, 0, -1)
+    if zero_is_white and pixels.dtype.kind == "u":
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
+
+
+def _decode_dicom(path: Path) -> np.ndarray:
+    try:
+        image = pydicom.dcmread(path)
+        shape = (int(image.Rows), int(image.Columns))
+    except (InvalidDicomError, AttributeError, EOFError, ValueError, OSError) as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    _check_dimensions(path, shape)
+    if int(image.get("NumberOfFrames", 1)) > 1:
+        raise InputError(path, "holds several frames", "export one of them as a file of its own")
+    if image.get("PixelIntensityRelationship") == "LOG":
+        raise InputError(path, "holds logarithmic intensities", "export the detector's linear image")
+    try:
+        pixels = image.pixel_array
+    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+        if image.file_meta.TransferSyntaxUID.is_compressed:
+            raise InputError(path, "is compressed in a way that cannot be read", "export it uncompressed") from error
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    if pixels.ndim == 3:
+        return pixels
+    return _dicom_intensity(image, pixels)
+
+
+def _dicom_intensity(image: pydicom.Dataset, pixels: np.ndarray) -> np.ndarray:
+    """Return float32 in 0..1 that grows with the detected intensity.
+
+    A rescale maps the range of the stored bits onto another; as a share of that range it changes nothing but
+    the direction, when its slope is negative.
+    """
+    bits = int(image.BitsStored)
+    lowest = -(2 ** (bits - 1)) if image.PixelRepresentation else 0
+    share = (pixels.astype(np.float32) - lowest) / (2**bits - 1)
+    sign = image.get("PixelIntensityRelationshipSign")
+    falls = int(sign) < 0 if sign is not None else image.PhotometricInterpretation == "MONOCHROME1"
+    if falls != (float(image.get("RescaleSlope", 1) or 1) < 0):
+        share = 1 - share
+    return np.clip(share, 0, 1)
