@@ -103,6 +103,22 @@ class SampleSet:
         (self.folder / JOURNAL).unlink(missing_ok=True)
 
 
+def find_record(image: Path) -> SampleRecord:
+    """Return the record of one image of a set, given the image's path (``SET/CLASS/NUMBER.png``).
+
+    Raises:
+        InputError: the image is in no set, or the set has no record of it.
+    """
+    place = image.resolve()
+    folder, name = place.parent.parent, f"{place.parent.name}/{place.name}"
+    if not (folder / HEADER).exists():
+        raise InputError(image, "is not in a set", "give an image as SET/CLASS/NUMBER.png")
+    for record in _read_records(folder):
+        if record.file_name == name:
+            return record
+    raise InputError(image, f"is not on record in {folder / METADATA}", "choose an image that is")
+
+
 def _read_records(folder: Path) -> list[SampleRecord]:
     records = []
     for name in (METADATA, JOURNAL):

@@ -1,0 +1,219 @@
+"""X-ray domain randomisation: what is drawn for a radiograph, and how it is rendered from what was drawn.
+
+:func:`draw` draws everything at random, :func:`render` is its deterministic twin: the same draw and scan give the
+same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function, background, noise.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+
+from rgbx.config import Config, Range
+from rgbx.radiography.filters import Acceptance
+from rgbx.radiography.kernel import transmission
+from rgbx.radiography.projector import Pose, Projector
+from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
+from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, read_seeds
+from rgbx.samples import generator
+
+WHITE = 65535
+"""Value of a pixel that gets the full intensity, in 16 bits."""
+EIGHT_BIT_WHITE = 255
+"""The same on the scale that noise variances are given in."""
+
+
+class ProjectorRandomisation(Config):
+    """Position and orientation of source, detector and unit. The defaults: a unit lying about flat, anyhow turned."""
+
+    scale: Range = (0.6, 0.95)
+    """Diagonal of the largest unit as a share of the image's side; smaller units appear smaller."""
+    source_distance: Range = (300.0, 900.0)
+    """From source to unit, mm: how much perspective there is."""
+    magnification: Range = (1.05, 2.0)
+    """Distance of the detector over that of the unit."""
+    spin: Range = (0.0, 360.0)
+    """In-plane rotation, degrees."""
+    tilt: Range = (-25.0, 25.0)
+    """About the unit's x and y axes, drawn for each, degrees."""
+    faces: tuple[Literal["front", "back"], ...] = Field(default=("front", "back"), min_length=1)
+    """Which sides may be towards the source."""
+    offset: Range = (-0.06, 0.06)
+    """Of the unit from the central ray, for x and y each, as a share of the image's side."""
+    detector_shift: Range = (-0.04, 0.04)
+    """Of the detector from the central ray, as ``offset``."""
+
+
+FIXED_PROJECTOR = ProjectorRandomisation(
+    scale=(0.8, 0.8),
+    source_distance=(600.0, 600.0),
+    magnification=(1.5, 1.5),
+    spin=(0.0, 0.0),
+    tilt=(0.0, 0.0),
+    faces=("front",),
+    offset=(0.0, 0.0),
+    detector_shift=(0.0, 0.0),
+)
+"""Table I, "simulated projector position and orientation: fixed"."""
+
+
+class TransferRandomisation(Config):
+    """Which transfer functions there are and how they are varied."""
+
+    use: str = "random"
+    """Name of the one seed to use, or ``"random"`` for any of them."""
+    seeds: dict[str, Seed] = Field(default_factory=read_seeds)
+    """By name; as in transfer_functions.yaml unless given."""
+    jitter: TransferJitter = TransferJitter()
+
+    @model_validator(mode="after")
+    def _seed_is_known(self) -> Self:
+        if self.use != "random" and self.use not in self.seeds:
+            raise ValueError(f"there is no transfer function '{self.use}': choose from random, {', '.join(self.seeds)}")
+        return self
+
+
+class BackgroundRandomisation(Config):
+    """The open beam: what a pixel shows with nothing in the way."""
+
+    level: Range = (0.5, 1.0)
+    """As a share of white."""
+    gradient: Range = (0.0, 0.2)
+    """Loss from the brightest edge of the image to the opposite one, in a random direction."""
+
+
+FIXED_BACKGROUND = BackgroundRandomisation(level=(0.9, 0.9), gradient=(0.0, 0.0))
+"""Table I, "background: fixed"."""
+
+
+class XrayRandomisation(Config):
+    """All settings of X-ray domain randomisation."""
+
+    size: PositiveInt = 160
+    """Side of the square images, pixels."""
+    subsamples: PositiveInt = 2
+    """Rays along each edge of a pixel, averaged in transmission."""
+    projector: ProjectorRandomisation = ProjectorRandomisation()
+    transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
+    background: BackgroundRandomisation = BackgroundRandomisation()
+    noise_variance: Range = (0.0, 1000.0)
+    """Variance of the white noise on an 8-bit scale (white = 255); the paper's best is up to 1000."""
+    acceptance: Acceptance = Acceptance()
+    attempts: PositiveInt = 50
+    """Draws that may be rejected for one sample before rendering gives up."""
+
+
+class ScanStatistics(Config):
+    """What the scans of a set have in common."""
+
+    levels: ScanLevels
+    diagonal_mm: float
+    """Of the largest unit's two longer sides."""
+
+    @classmethod
+    def of(cls, descriptions: list[ScanDescription]) -> Self:
+        """Summarise scans: medians of their levels, the largest diagonal."""
+        air = np.median([description.levels.air for description in descriptions])
+        dense = np.median([description.levels.dense for description in descriptions])
+        diagonal = max(float(np.hypot(*sorted(description.size_mm)[1:])) for description in descriptions)
+        return cls(levels=ScanLevels(air=float(air), dense=float(dense)), diagonal_mm=diagonal)
+
+
+class Background(Config):
+    """The open beam of one image."""
+
+    level: float
+    gradient: float
+    direction: float
+    """In which it falls off, degrees from the image's right, anticlockwise."""
+
+    def image(self, size: int) -> np.ndarray:
+        """Return it as a (size, size) float32 image, 1 = white."""
+        x = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
+        along = np.cos(np.radians(self.direction)) * x[None, :] - np.sin(np.radians(self.direction)) * x[:, None]
+        return (self.level * (1 - self.gradient * (0.5 + along / np.sqrt(2)))).astype(np.float32)
+
+
+class XrayDraw(Config):
+    """All that was drawn for one radiograph."""
+
+    unit: str
+    projector: Projector
+    pose: Pose
+    subsamples: int
+    transfer: TransferFunction
+    background: Background
+    noise_variance: float
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A rendered radiograph, at the stages of its making."""
+
+    transmission: np.ndarray
+    """(H, W) float32 in [0, 1]."""
+    noise_free: np.ndarray
+    """(H, W) float32 in [0, 1]: transmission times background."""
+    image: np.ndarray
+    """(H, W) uint16, linear in intensity: with noise."""
+
+
+def draw(
+    rng: np.random.Generator,
+    config: XrayRandomisation,
+    units: list[str],
+    statistics: ScanStatistics,
+) -> XrayDraw:
+    """Draw a radiograph of one of ``units``."""
+    projector, pose = _draw_geometry(rng, config, statistics.diagonal_mm)
+    transfer = config.transfer
+    name = str(rng.choice(list(transfer.seeds))) if transfer.use == "random" else transfer.use
+    return XrayDraw(
+        unit=str(rng.choice(units)),
+        projector=projector,
+        pose=pose,
+        subsamples=config.subsamples,
+        transfer=draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels),
+        background=Background(
+            level=rng.uniform(*config.background.level),
+            gradient=rng.uniform(*config.background.gradient),
+            direction=rng.uniform(0, 360),
+        ),
+        noise_variance=rng.uniform(*config.noise_variance),
+        noise_seed=int(rng.integers(2**63)),
+    )
+
+
+def _draw_geometry(rng: np.random.Generator, config: XrayRandomisation, diagonal_mm: float) -> tuple[Projector, Pose]:
+    knobs = config.projector
+    distance, magnification = rng.uniform(*knobs.source_distance), rng.uniform(*knobs.magnification)
+    field_mm = diagonal_mm / rng.uniform(*knobs.scale)
+
+    shift = rng.uniform(*knobs.detector_shift, size=2) * field_mm * magnification
+    projector = Projector(
+        source_to_centre=distance,
+        source_to_detector=distance * magnification,
+        pixels=(config.size, config.size),
+        pixel_size=field_mm * magnification / config.size,
+        principal_point=(float(shift[0]), float(shift[1])),
+    )
+    turned = 180.0 if str(rng.choice(knobs.faces)) == "back" else 0.0
+    tilt_x, tilt_y = rng.uniform(*knobs.tilt, size=2)
+    x, y = rng.uniform(*knobs.offset, size=2) * field_mm
+    rotation = (float(tilt_x), float(turned + tilt_y), rng.uniform(*knobs.spin))
+    return projector, Pose(rotation=rotation, translation=(float(x), float(y), 0.0))
+
+
+def render(draw: XrayDraw, scan: PreparedScan) -> Radiograph:
+    """Render what was drawn; no randomness is left.
+
+    Noise is white and Gaussian; intensities beyond black and white are clipped.
+    """
+    rays = draw.projector.rays(draw.pose)
+    through = transmission(scan, draw.transfer, rays, draw.subsamples, steps=1 if draw.subsamples > 1 else 2)
+    noise_free = draw.background.image(through.shape[0]) * through
+    noise = generator(draw.noise_seed).standard_normal(through.shape, np.float32)
+    noisy = noise_free + np.float32(np.sqrt(draw.noise_variance) / EIGHT_BIT_WHITE) * noise
+    return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * WHITE).astype(np.uint16))

@@ -1,0 +1,154 @@
+"""Scans made ready for projection: compact, cropped to the unit, thin axis contiguous, mapped from disk."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from rgbx.config import Config
+from rgbx.devices.parts import Vector
+from rgbx.devices.volume import Volume
+from rgbx.files import atomic_path, read_json, write_json
+
+AIR_PERCENTILE, DENSE_PERCENTILE = 0.5, 99.0
+SOLID = 0.03
+"""A voxel is part of the unit if it is this far up from air to dense; plastics are, noise hardly."""
+SOLID_SHARE = 0.002
+"""A slice belongs to the unit's box if this share of its voxels is solid; a few noisy voxels do not count."""
+BOX_MARGIN = 2
+"""Voxels kept round the unit's box."""
+
+
+class ScanLevels(Config):
+    """The two intensities that transfer functions are anchored to; whatever the scanner's units."""
+
+    air: float
+    """Scan intensity of air: transfer functions' 0."""
+    dense: float
+    """Scan intensity of the densest metal parts: transfer functions' 1."""
+
+
+class ScanDescription(Config):
+    """What is needed to use a prepared scan, besides its voxels."""
+
+    spacing: Vector
+    """Distance between voxel centres along the unit's x, y, z, mm."""
+    axes: tuple[int, int, int]
+    """Which of the unit's axes (0 = x, 1 = y, 2 = z) each axis of the stored array is."""
+    offset: float
+    slope: float
+    """Scan intensity = offset + slope * stored value."""
+    top: int
+    """Largest stored value."""
+    levels: ScanLevels
+    size_mm: Vector
+    """Of the unit's bounding box along x, y, z."""
+
+
+@dataclass(frozen=True)
+class PreparedScan:
+    """A scan as the kernel wants it: one voxel of air all round, thinnest axis contiguous, origin at the unit's centre.
+
+    The field that is projected is the trilinear interpolation of ``values``. At the outermost voxel centres, which
+    are air, it ends; outside there is nothing.
+    """
+
+    values: np.ndarray
+    """uint8 or uint16, axes in the order of ``description.axes``."""
+    description: ScanDescription
+
+    def index_frame(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (3, 3) matrix and (3,) offset that take unit coordinates in mm to indices into ``values``."""
+        axes = list(self.description.axes)
+        matrix = np.zeros((3, 3))
+        matrix[range(3), axes] = 1 / np.array(self.description.spacing)[axes]
+        return matrix, (np.array(self.values.shape) - 1) / 2
+
+
+def prepare_scan(volume: Volume) -> PreparedScan:
+    """Make a scan ready for projection.
+
+    It is cropped to the box of what is not air, so that a unit is centred however it lay in the scanner, and stored
+    in 16 bits (8 where the scan has 8).
+    """
+    levels = measure_levels(volume.values)
+    box = _unit_box(volume.values, levels)
+    values, offset, slope = _compact(volume.values[box])
+    air = np.clip(round((levels.air - offset) / slope), 0, np.iinfo(values.dtype).max)
+    padded = np.pad(values, 1, constant_values=values.dtype.type(air))
+    numpy_axes = sorted(range(3), key=lambda axis: padded.shape[axis], reverse=True)
+    spacing = np.array(volume.spacing)
+    size = spacing * np.array(values.shape[::-1])
+    description = ScanDescription(
+        spacing=volume.spacing,
+        axes=tuple(2 - axis for axis in numpy_axes),
+        offset=offset,
+        slope=slope,
+        top=int(padded.max()),
+        levels=levels,
+        size_mm=tuple(size.tolist()),
+    )
+    return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
+
+
+def measure_levels(values: np.ndarray) -> ScanLevels:
+    """Measure the intensities of air and of dense parts as percentiles of the scan."""
+    stride = max(1, round((values.size / 1_000_000) ** (1 / 3)))
+    air, dense = np.percentile(values[::stride, ::stride, ::stride], [AIR_PERCENTILE, DENSE_PERCENTILE])
+    return ScanLevels(air=float(air), dense=float(max(dense, np.nextafter(air, np.inf))))
+
+
+class ScanStore:
+    """A folder of prepared scans, mapped into memory so that processes share them and memory stays small."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read = lru_cache(maxsize=None)(self._map)
+
+    def __contains__(self, unit: str) -> bool:
+        return self._description_path(unit).exists()
+
+    def add(self, unit: str, scan: PreparedScan) -> None:
+        """Write a scan; its description last, so that a scan is there whole or not at all."""
+        with atomic_path(self.folder / f"{unit}.npy") as temporary:
+            np.save(temporary, scan.values)
+        write_json(self._description_path(unit), scan.description.model_dump(mode="json"))
+
+    def describe(self, unit: str) -> ScanDescription:
+        """Read what is known of a scan."""
+        return ScanDescription.model_validate(read_json(self._description_path(unit)))
+
+    def read(self, unit: str) -> PreparedScan:
+        """Return a scan; its voxels are read from disk as they are used."""
+        return self._read(unit)
+
+    def _map(self, unit: str) -> PreparedScan:
+        return PreparedScan(np.load(self.folder / f"{unit}.npy", mmap_mode="r"), self.describe(unit))
+
+    def _description_path(self, unit: str) -> Path:
+        return self.folder / f"{unit}.json"
+
+
+def _unit_box(values: np.ndarray, levels: ScanLevels) -> tuple[slice, slice, slice]:
+    threshold = levels.air + SOLID * (levels.dense - levels.air)
+    solid = values > threshold
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        inside = np.flatnonzero(solid.mean(axis=others) > SOLID_SHARE)
+        first, last = (inside[0], inside[-1]) if len(inside) else (0, values.shape[axis] - 1)
+        box.append(slice(max(0, first - BOX_MARGIN), last + 1 + BOX_MARGIN))
+    return box[0], box[1], box[2]
+
+
+def _compact(values: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Return values as uint8 or uint16, with the offset and slope that take them back to scan intensities."""
+    if values.dtype in (np.uint8, np.uint16):
+        return values, 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    slope = (high - low) / 65535 or 1.0
+    compact = np.empty(values.shape, np.uint16)
+    for plane, out in zip(values, compact, strict=True):
+        out[:] = np.rint((plane.astype(np.float64) - low) / slope)
+    return compact, low, slope

@@ -1,0 +1,122 @@
+"""Transfer functions: scan intensity → attenuation per mm, piecewise linear; five seeds and how they are varied.
+
+The shape of a transfer function stands for an X-ray machine's settings (paper, Section III and Fig. 4): which
+materials show and how strongly.
+"""
+
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import yaml
+from pydantic import AfterValidator, Field, field_validator
+
+from rgbx.config import Config, Range, build_config
+from rgbx.errors import ConfigError, InputError
+from rgbx.radiography.scans import ScanLevels
+
+SEEDS = "transfer_functions.yaml"
+
+
+def _well_formed(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    intensities = [intensity for intensity, _ in points]
+    if any(second <= first for first, second in pairwise(intensities)):
+        raise ValueError("the intensities of the points must rise")
+    if points[0][1] != 0 or min(attenuation for _, attenuation in points) < 0:
+        raise ValueError("attenuations must not be negative, and the first must be 0 (air is transparent)")
+    return points
+
+
+Points = Annotated[tuple[tuple[float, float], ...], Field(min_length=2), AfterValidator(_well_formed)]
+"""(intensity, attenuation) pairs, joined by straight lines; nothing below the first, constant above the last."""
+
+
+class TransferFunction(Config):
+    """Attenuation per mm as a function of scan intensity, for one set of scans."""
+
+    name: str
+    """Of the seed it was drawn from."""
+    points: Points
+    """In scan intensity and 1/mm."""
+
+    def __call__(self, intensity: np.ndarray) -> np.ndarray:
+        """Return the attenuation in 1/mm for an array of scan intensities."""
+        x, y = zip(*self.points, strict=True)
+        return np.interp(intensity, x, y)
+
+
+class Seed(Config):
+    """A transfer function to vary, independent of the scanner."""
+
+    about: str
+    """What it shows."""
+    points: Points
+    """Intensity on the scale of :class:`~rgbx.radiography.scans.ScanLevels` (0 air, 1 dense metal) and 1/mm."""
+
+    @field_validator("points")
+    @classmethod
+    def _starts_in_air_or_above(cls, points: Points) -> Points:
+        if points[0][0] < 0:
+            raise ValueError("the first intensity must not be below 0, which is air")
+        return points
+
+
+class TransferJitter(Config):
+    """How seeds are varied. All are factors; 1 leaves the seed as it is."""
+
+    intensity: Range = (0.8, 1.25)
+    """Of all intensities together: moves the curve along the materials."""
+    strength: Range = (0.6, 1.6)
+    """Of all attenuations together: from hard to soft radiation."""
+    point_intensity: Range = (0.9, 1.1)
+    """Of each point's intensity by itself (points keep their order)."""
+    point_attenuation: Range = (0.75, 1.3)
+    """Of each point's attenuation by itself."""
+
+
+NO_JITTER = TransferJitter(intensity=(1, 1), strength=(1, 1), point_intensity=(1, 1), point_attenuation=(1, 1))
+"""Table I, "transfer function: fixed"."""
+
+
+def read_seeds(path: Path | None = None) -> dict[str, Seed]:
+    """Read transfer-function seeds; the five that come with rgbx when ``path`` is None.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or a seed in it is not well formed.
+    """
+    return _read_seeds(path or Path(str(resources.files("rgbx.radiography") / SEEDS)))
+
+
+@cache
+def _read_seeds(path: Path) -> dict[str, Seed]:
+    try:
+        found: Any = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(path, "does not exist", "check the path of the transfer functions") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, "is not valid YAML", "correct it") from error
+    if not isinstance(found, dict) or not found:
+        raise InputError(path, "holds no transfer functions", "write each as 'name: {about: …, points: [[…, …], …]}'")
+    try:
+        return {str(name): build_config(Seed, seed if isinstance(seed, dict) else {}) for name, seed in found.items()}
+    except ConfigError as error:
+        raise InputError(path, f"holds a transfer function that cannot be used: {error}", "correct it") from error
+
+
+def draw_transfer(
+    rng: np.random.Generator, name: str, seed: Seed, jitter: TransferJitter, levels: ScanLevels
+) -> TransferFunction:
+    """Vary a seed and put it on the intensity scale of the scans."""
+    intensity = rng.uniform(*jitter.intensity)
+    strength = rng.uniform(*jitter.strength)
+    points = []
+    last = -np.inf
+    for seed_x, seed_y in seed.points:
+        x = seed_x * intensity * rng.uniform(*jitter.point_intensity)
+        y = seed_y * strength * rng.uniform(*jitter.point_attenuation)
+        last = max(x, last + 1e-3)
+        points.append((levels.air + last * (levels.dense - levels.air), y))
+    return TransferFunction(name=name, points=tuple(points))
