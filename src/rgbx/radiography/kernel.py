@@ -7,8 +7,6 @@ halfway between them. Between two samples v is taken as linear; the integral of 
 then exact, however steep μ is (pre-integration, Engel et al. 2001): (M(v₁) − M(v₀)) / (v₁ − v₀) · Δs with M' = μ.
 """
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
@@ -33,7 +31,7 @@ def path_integrals(scan: PreparedScan, transfer: TransferFunction, rays: Rays, s
     Returns:
         (rows, columns) float32, dimensionless: ∫ μ ds.
     """
-    return _project(*_arguments(scan, transfer, rays), steps, 1, False)
+    return _prepare_and_project(scan, transfer, rays, steps, subsamples=1, exponentiate=False)
 
 
 def transmission(
@@ -52,10 +50,12 @@ def transmission(
     Returns:
         (rows, columns) float32 in [0, 1].
     """
-    return _project(*_arguments(scan, transfer, rays), steps, subsamples, True)
+    return _prepare_and_project(scan, transfer, rays, steps, subsamples, exponentiate=True)
 
 
-def _arguments(scan: PreparedScan, transfer: TransferFunction, rays: Rays) -> tuple[Any, ...]:
+def _prepare_and_project(
+    scan: PreparedScan, transfer: TransferFunction, rays: Rays, steps: int, subsamples: int, exponentiate: bool
+) -> np.ndarray:
     """Put everything into the array's frame: positions in voxels, attenuation as a table over stored values."""
     description = scan.description
     to_table = TABLE_SIZE / max(1, description.top)
@@ -66,7 +66,9 @@ def _arguments(scan: PreparedScan, transfer: TransferFunction, rays: Rays) -> tu
     indexed = rays.transformed(*scan.index_frame())
     spacing = np.array([description.spacing[axis] for axis in description.axes])
     geometry = np.stack([indexed.source, indexed.corner, indexed.across, indexed.down, spacing])
-    return scan.values, np.float32(to_table), table, geometry, np.array(rays.shape)
+    return _project(
+        scan.values, np.float32(to_table), table, geometry, np.array(rays.shape), steps, subsamples, exponentiate
+    )
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
@@ -138,7 +140,7 @@ def _integrate(
         position_b, position_c = start_b + np.float32(step) * step_b, start_c + np.float32(step) * step_c
         index_b, index_c = np.int32(position_b), np.int32(position_c)
         fraction_b, fraction_c = position_b - np.float32(index_b), position_c - np.float32(index_c)
-        at = index_a * stride_a + index_b * stride_b + index_c * stride_c
+        at = int(index_a * stride_a + index_b * stride_b + index_c * stride_c)
         value = _bilinear(flat, at, stride_b, stride_c, fraction_b, fraction_c)
         if between > 0:
             next_value = _bilinear(flat, at + stride_a, stride_b, stride_c, fraction_b, fraction_c)

@@ -4,6 +4,7 @@
 same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function, background, noise.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -116,7 +117,7 @@ class ScanStatistics(Config):
         """Summarise scans: medians of their levels, the largest diagonal."""
         air = np.median([description.levels.air for description in descriptions])
         dense = np.median([description.levels.dense for description in descriptions])
-        diagonal = max(float(np.hypot(*sorted(description.size_mm)[1:])) for description in descriptions)
+        diagonal = max(math.hypot(*sorted(description.size_mm)[1:]) for description in descriptions)
         return cls(levels=ScanLevels(air=float(air), dense=float(dense)), diagonal_mm=diagonal)
 
 
