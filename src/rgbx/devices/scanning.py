@@ -9,7 +9,7 @@ from numba import njit
 from scipy.ndimage import gaussian_filter1d
 
 from rgbx.devices.materials import attenuation_table
-from rgbx.devices.parts import PartList, Prism, Vector
+from rgbx.devices.parts import PartList, Prism
 from rgbx.devices.volume import Volume
 from rgbx.files import digest
 
