@@ -1,0 +1,169 @@
+"""Labelled images in memory: one or several sets of samples, prepared once, as compact arrays."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rgbx.datasets.images import read_photograph, read_radiograph
+from rgbx.errors import InputError, RgbxError
+from rgbx.files import digest
+from rgbx.progress import track
+from rgbx.samples import SampleSet, generator
+from rgbx.samples.record import Modality
+
+READERS = {"xray": read_radiograph, "rgb": read_photograph}
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of one modality with what they show."""
+
+    modality: Modality
+    classes: tuple[str, ...]
+    images: np.ndarray
+    """(N, S, S) uint16 radiographs or (N, S, S, 3) uint8 photographs, prepared for the network."""
+    labels: np.ndarray
+    """(N,) int64, index into ``classes``."""
+    units: tuple[str, ...]
+    """The unit that each image shows."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, chosen: np.ndarray) -> "LabelledImages":
+        """Return the images at the indices ``chosen``."""
+        units = tuple(self.units[place] for place in chosen)
+        return LabelledImages(self.modality, self.classes, self.images[chosen], self.labels[chosen], units)
+
+    def limited(self, per_class: int | None, seed: int) -> "LabelledImages":
+        """Return at most ``per_class`` images of each class, drawn at random; all of them when None."""
+        if per_class is None:
+            return self
+        order = generator(seed).permutation(len(self))
+        chosen = [order[self.labels[order] == label][:per_class] for label in range(len(self.classes))]
+        return self.subset(np.sort(np.concatenate(chosen)))
+
+
+def open_sets(folders: Sequence[Path], modality: Modality) -> list[SampleSet]:
+    """Open sets that shall be used together.
+
+    Raises:
+        InputError: one is no set, is of the other modality, or its classes differ from the first one's.
+    """
+    sets = [SampleSet.open(folder) for folder in folders]
+    for samples in sets:
+        found = samples.header.modality
+        if found != modality:
+            remedy = f"give a set of modality '{modality}' here; were the RGB and the X-ray set swapped?"
+            raise InputError(samples.folder, f"holds '{found}' images, not '{modality}'", remedy.rstrip("?"))
+    for samples in sets[1:]:
+        check_same_classes(sets[0], samples)
+    return sets
+
+
+def check_same_classes(first: SampleSet, second: SampleSet) -> None:
+    """Refuse two sets whose classes differ, in name or order.
+
+    Raises:
+        InputError: naming the difference.
+    """
+    if first.header.classes != second.header.classes:
+        ours, theirs = set(first.header.classes), set(second.header.classes)
+        only = ", ".join(sorted(ours ^ theirs)) or "their order"
+        raise InputError(
+            second.folder,
+            f"has other classes than {first.folder} (they differ in {only})",
+            "render both from the same library",
+        )
+
+
+def load_images(
+    sets: Sequence[SampleSet], prepare: Callable[[np.ndarray], np.ndarray], *, per_class: int | None = None
+) -> LabelledImages:
+    """Read and prepare the images of ``sets`` (from :func:`open_sets`).
+
+    Args:
+        sets: one or more sets of the same modality and classes.
+        prepare: the network's deterministic transform, one image in, one array out, all of one shape.
+        per_class: read only so many images of each class, the first of each set in turn; all when None.
+
+    Raises:
+        InputError: an image is missing or unreadable, a record names an unknown class, or a class has no image.
+    """
+    header = sets[0].header
+    items = [(samples.path(record), record) for samples in sets for record in samples]
+    for path, record in items:
+        if record.label not in header.classes:
+            raise InputError(path, f"has the label '{record.label}', which the set does not list", "render it again")
+    if per_class is not None:
+        items = _first_of_each_class(items, per_class)
+    labels = np.array([header.classes.index(record.label) for _, record in items], dtype=np.int64)
+    for label, name in enumerate(header.classes):
+        if not (labels == label).any():
+            raise InputError(sets[0].folder, f"has no image of class '{name}'", "render some or leave the class out")
+    read = READERS[header.modality]
+
+    def load(path: Path) -> np.ndarray:
+        return prepare(read(path))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        loaded = track(pool.map(load, (path for path, _ in items)), f"reading {header.modality}", total=len(items))
+        first = next(loaded)
+        images = np.empty((len(items), *first.shape), first.dtype)
+        images[0] = first
+        for place, image in enumerate(loaded, start=1):
+            images[place] = image
+    units = tuple(record.unit for _, record in items)
+    return LabelledImages(header.modality, header.classes, images, labels, units)
+
+
+def sets_digest(sets: Iterable[SampleSet]) -> str:
+    """Return a fingerprint of what the sets hold: their headers and records."""
+    return digest(
+        *(text for samples in sets for text in (samples.header.model_dump_json(), *map(_line, samples.records)))
+    )
+
+
+def split_by_unit(images: LabelledImages, units_per_class: int, seed: int) -> tuple[LabelledImages, LabelledImages]:
+    """Split into (training, validation) so that no unit is on both sides.
+
+    Args:
+        images: what to split.
+        units_per_class: units of each class that go to validation, drawn at random.
+        seed: of the draw.
+
+    Raises:
+        RgbxError: a class has too few units to give any away.
+    """
+    rng = generator(seed)
+    held_out: set[tuple[int, str]] = set()
+    for label, name in enumerate(images.classes):
+        units = sorted({unit for unit, of in zip(images.units, images.labels, strict=True) if of == label})
+        if len(units) <= units_per_class:
+            raise RgbxError(
+                f"class '{name}' has {len(units)} unit(s), of which {units_per_class} cannot be held out for "
+                "validation: scan more units, or set validation_units=0."
+            )
+        held_out |= {(label, units[place]) for place in rng.permutation(len(units))[:units_per_class]}
+    within = np.array(
+        [(label, unit) in held_out for label, unit in zip(images.labels.tolist(), images.units, strict=True)]
+    )
+    return images.subset(np.flatnonzero(~within)), images.subset(np.flatnonzero(within))
+
+
+def _first_of_each_class(items: list, per_class: int) -> list:
+    counts: dict[str, int] = {}
+    kept = []
+    for path, record in items:
+        counts[record.label] = counts.get(record.label, 0) + 1
+        if counts[record.label] <= per_class:
+            kept.append((path, record))
+    return kept
+
+
+def _line(record: object) -> str:
+    return record.model_dump_json()  # type: ignore[attr-defined]

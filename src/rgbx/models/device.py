@@ -1,0 +1,32 @@
+"""Where networks run: the one place that knows about devices and number formats."""
+
+import torch
+
+from rgbx.config import Config
+
+
+class Device(Config):
+    """A processor and the arithmetic that is fastest on it."""
+
+    accelerator: str
+    """Name for Lightning: ``"cuda"`` or ``"cpu"``."""
+    precision: str
+    """Name for Lightning: ``"bf16-mixed"`` or ``"32-true"``."""
+
+    @property
+    def torch(self) -> torch.device:
+        """The device as torch names it."""
+        return torch.device(self.accelerator)
+
+
+def pick_device() -> Device:
+    """Return the GPU where there is one, else the CPU; bf16 where the processor multiplies it natively.
+
+    A CPU with AVX-512 BF16 but no AMX is slower in bf16 than in fp32 (docs/training.md), so only AMX counts.
+    Denormal numbers are flushed to zero: they carry nothing and are up to a hundred times slower.
+    """
+    torch.set_flush_denormal(True)
+    if torch.cuda.is_available():
+        return Device(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
+    amx = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and torch.cpu._is_amx_tile_supported()
+    return Device(accelerator="cpu", precision="bf16-mixed" if amx else "32-true")

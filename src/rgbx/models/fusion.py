@@ -1,0 +1,49 @@
+"""Fusion (paper, section III-B, Eq. 4): two streams' class vectors, concatenated, through one more layer."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from rgbx.models.icam import ICam
+from rgbx.samples.record import Modality
+
+MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
+
+
+class FusionHead(nn.Module):
+    """C_R, C_X and FS on the streams' aggregated features.
+
+    C_R and C_X start as copies of the streams' classifiers, which stay as they are and go on guiding the crops: so
+    the features are constants while this head trains. FS starts as the sum of both class vectors (a product of
+    experts) and learns from there how far to trust which stream for which class.
+
+    Args:
+        classifiers: the streams' classifiers by modality.
+    """
+
+    def __init__(self, classifiers: Mapping[Modality, nn.Linear]) -> None:
+        super().__init__()
+        self.classifiers = nn.ModuleDict({modality: copy.deepcopy(classifiers[modality]) for modality in MODALITIES})
+        classes = classifiers[MODALITIES[0]].out_features
+        self.fusion = nn.Linear(len(MODALITIES) * classes, classes)
+        with torch.no_grad():
+            self.fusion.weight.copy_(torch.eye(classes).repeat(1, len(MODALITIES)))
+            self.fusion.bias.zero_()
+
+    def forward(self, features: Mapping[Modality, torch.Tensor]) -> torch.Tensor:
+        """Return (B, C) logits for (B, K) aggregated features of both modalities."""
+        class_vectors = [self.classifiers[modality](features[modality]) for modality in MODALITIES]
+        return self.fusion(torch.cat(class_vectors, 1))
+
+
+class RgbXNetwork(nn.Module):
+    """What a bundle holds: one stream, or two with their fusion."""
+
+    def __init__(self, streams: Mapping[Modality, ICam], *, fused: bool) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({modality: stream for modality, stream in streams.items()})
+        self.fusion = (
+            FusionHead({modality: stream.classifier for modality, stream in streams.items()}) if fused else None
+        )

@@ -1,0 +1,223 @@
+"""Iterative class activation mapping (paper, section III-B): look, find what mattered, look closer, combine.
+
+For an image the extractor E gives a feature map; the classifier's weights turn it into the class activation map
+of the predicted class (Eq. 1); the square round its maximum is the next iteration's image. The feature maps of
+all iterations are aggregated and classified (Eq. 2). The loop has no hooks and no branch on a tensor's value, so
+that it exports as one graph.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from rgbx.config import Config
+from rgbx.models.backbones import feature_channels, frozen_modules
+from rgbx.models.batch_norm import BatchNormMode, copy_first_statistics, select_iteration, split_statistics
+
+Aggregator = Literal["weighted_mean", "mean", "sum"]
+
+
+class ICamConfig(Config):
+    """The loop around the extractor."""
+
+    input_size: int = Field(default=128, ge=16)
+    """Side of the images that the extractor sees, in pixels."""
+    iterations: int = Field(default=3, ge=1, le=8)
+    """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
+    crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Side of the next image as a fraction of this one's."""
+    crop_source: Literal["input", "source"] = "source"
+    """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
+    full-resolution image, which shows detail that the input has lost."""
+    aggregator: Aggregator = "weighted_mean"
+    batch_norm: BatchNormMode = "per_iteration"
+    """Statistics of batch norm: one running mean for all iterations (the paper), one for each, or the initial
+    weights' own throughout."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """On the aggregated features, in training."""
+
+
+class ICamOutput(NamedTuple):
+    """All that a pass yields, for a batch of B images, n iterations, C classes and K feature channels."""
+
+    logits: torch.Tensor
+    """(B, C), of the aggregated features."""
+    features: torch.Tensor
+    """(B, n, K), each iteration's feature map averaged over space."""
+    iteration_logits: torch.Tensor
+    """(B, n, C), the classifier on each iteration alone."""
+    cams: torch.Tensor
+    """(B, n, h, w), class activation maps, unnormalised."""
+    windows: torch.Tensor
+    """(B, n, 3): left, top and side, in 0..1 of the source image, of what each iteration saw."""
+
+
+class ICam(nn.Module):
+    """One modality's network ("stream").
+
+    Args:
+        backbone: a timm network; used through ``forward_features`` and its ``default_cfg`` (mean, std).
+        classes: number of device classes.
+        config: the loop.
+        frozen_stages: how many of the backbone's stages never move.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, backbone: nn.Module, classes: int, config: ICamConfig, frozen_stages: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        channels = feature_channels(backbone)
+        defaults: dict = backbone.default_cfg  # type: ignore[assignment]
+        self.register_buffer("mean", torch.tensor(defaults["mean"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(defaults["std"]).view(1, 3, 1, 1), persistent=False)
+        self._frozen = frozen_modules(backbone, frozen_stages)
+        for module in self._frozen:
+            module.requires_grad_(False)
+        if config.batch_norm == "per_iteration" and config.iterations > 1:
+            split_statistics(backbone, config.iterations)
+            self._frozen = frozen_modules(backbone, frozen_stages)
+        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.aggregation = nn.Parameter(
+            torch.zeros(config.iterations), requires_grad=config.aggregator == "weighted_mean" and config.iterations > 1
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(channels, classes)
+
+    def train(self, mode: bool = True) -> "ICam":
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        if self.config.batch_norm == "frozen":
+            for module in self.backbone.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(
+        self, source: torch.Tensor, label: torch.Tensor | None = None, iterations: int | None = None
+    ) -> ICamOutput:
+        """Classify a batch.
+
+        Args:
+            source: (B, 1 or 3, S, S) in [0, 1], prepared images.
+            label: (B,) class whose activation map guides the crops; each iteration's predicted class when None.
+            iterations: run only so many (training's warm-up); all when None.
+        """
+        count = iterations or self.config.iterations
+        size, fraction = self.config.input_size, self.config.crop_fraction
+        window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
+        image = sample_window(source, window, size)
+        features, cams, windows = [], [], []
+        for iteration in range(count):
+            select_iteration(self.backbone, iteration)
+            maps = self.extract(image)
+            pooled = maps.mean((2, 3))
+            chosen = self.classifier(pooled).argmax(1) if label is None else label
+            cam = class_activation_map(maps.detach(), self.classifier.weight.detach(), chosen)
+            features.append(pooled)
+            cams.append(cam)
+            windows.append(window)
+            if iteration + 1 < count:
+                local = window_round_maximum(cam, size, fraction)
+                window = compose(window, local)
+                from_source = self.config.crop_source == "source"
+                image = sample_window(source, window, size) if from_source else sample_window(image, local, size)
+        stacked = torch.stack(features, 1)
+        return ICamOutput(
+            logits=self.classify(stacked),
+            features=stacked,
+            iteration_logits=self.classifier(self.dropout(stacked)),
+            cams=torch.stack(cams, 1),
+            windows=torch.stack(windows, 1),
+        )
+
+    def extract(self, image: torch.Tensor) -> torch.Tensor:
+        """Return E's (B, K, h, w) feature maps of (B, 1 or 3, H, W) images in [0, 1]."""
+        normalised = (image - self.mean) / self.std  # a grey image becomes three equal channels here
+        return self.backbone.forward_features(normalised.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[operator]
+
+    def aggregate(self, features: torch.Tensor) -> torch.Tensor:
+        """FA (Eq. 2): combine (B, n, K) pooled features into (B, K).
+
+        Pooling is linear, so aggregating pooled features equals pooling the aggregated map.
+        """
+        if self.config.aggregator == "sum":
+            return features.sum(1)
+        if self.config.aggregator == "mean":
+            return features.mean(1)
+        weights = torch.softmax(self.aggregation[: features.shape[1]], 0)
+        return (features * weights[:, None]).sum(1)
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """C(FA(features)): (B, n, K) pooled features to (B, C) logits."""
+        return self.classifier(self.dropout(self.aggregate(features)))
+
+    def images_seen(self, source: torch.Tensor, windows: torch.Tensor) -> list[torch.Tensor]:
+        """Return each iteration's (B, C, H, W) image again, from a pass's ``windows`` (for explanation)."""
+        size = self.config.input_size
+        images = [sample_window(source, windows[:, 0], size)]
+        for outer, window in zip(windows.unbind(1)[:-1], windows.unbind(1)[1:], strict=True):
+            if self.config.crop_source == "source":
+                images.append(sample_window(source, window, size))
+            else:
+                images.append(sample_window(images[-1], within(outer, window), size))
+        return images
+
+    def end_warm_up(self) -> None:
+        """Let the later iterations start from the statistics that the first has gathered."""
+        copy_first_statistics(self.backbone)
+
+
+def class_activation_map(maps: torch.Tensor, weights: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Eq. 1: the (B, h, w) sum over k of W[c, k] F[:, k], for each image's class c.
+
+    Args:
+        maps: (B, K, h, w) feature maps F.
+        weights: (C, K) classifier weights W.
+        chosen: (B,) class indices c.
+    """
+    return (weights[chosen][:, :, None, None] * maps).sum(1)
+
+
+def window_round_maximum(cam: torch.Tensor, size: int, fraction: float) -> torch.Tensor:
+    """Return the (B, 3) square windows (left, top, side in 0..1) round each map's maximum, pushed inside.
+
+    Args:
+        cam: (B, h, w); upsampled bilinearly to ``size`` × ``size`` first, as the paper does.
+        size: side of the image in pixels.
+        fraction: side of the window as a fraction of the image's.
+    """
+    upsampled = F.interpolate(cam[:, None], size=(size, size), mode="bilinear", align_corners=False)
+    peak = upsampled.flatten(1).argmax(1)
+    row = torch.div(peak, size, rounding_mode="floor")
+    centre = torch.stack([peak - row * size, row], 1).to(cam.dtype).add(0.5).div(size)
+    corner = (centre - fraction / 2).clamp(0.0, 1.0 - fraction)
+    return torch.cat([corner, torch.full_like(corner[:, :1], fraction)], 1)
+
+
+def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
+    """Return ``inner`` windows, given within ``outer`` ones, in the coordinates of the outer ones' image."""
+    return torch.cat([outer[:, :2] + inner[:, :2] * outer[:, 2:], outer[:, 2:] * inner[:, 2:]], 1)
+
+
+def within(outer: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Undo :func:`compose`: return ``window`` in the coordinates of the ``outer`` one that holds it."""
+    return torch.cat([(window[:, :2] - outer[:, :2]) / outer[:, 2:], window[:, 2:] / outer[:, 2:]], 1)
+
+
+def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
+    """Resize the (B, 3) windows of (B, C, H, W) images bilinearly to (B, C, size, size).
+
+    The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows.
+    """
+    centres = (torch.arange(size, device=image.device, dtype=window.dtype) + 0.5) / size
+    horizontal = (window[:, 0:1] + centres * window[:, 2:3]) * 2 - 1
+    vertical = (window[:, 1:2] + centres * window[:, 2:3]) * 2 - 1
+    grid = torch.stack([horizontal[:, None, :].expand(-1, size, -1), vertical[:, :, None].expand(-1, -1, size)], dim=-1)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

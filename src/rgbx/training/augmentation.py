@@ -1,0 +1,103 @@
+"""Augmentation in training: whole batches at once, on the device, the same for the same seed, epoch and batch."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+
+from rgbx.config import Config, Range
+from rgbx.files import digest
+
+
+class AugmentConfig(Config):
+    """How far each prepared image is changed before the network sees it; ranges are drawn for each image."""
+
+    flip: bool = False
+    """Mirror half of the images: right for radiographs (a device seen from behind), wrong for photographs
+    (no mirrored device exists)."""
+    rotation: Range = (-180.0, 180.0)
+    """In the image plane, degrees."""
+    scale: Range = (0.85, 1.15)
+    shift: Range = (-0.05, 0.05)
+    """Of the centre in both directions, as a fraction of the side."""
+    gamma: Range = (0.7, 1.4)
+    contrast: Range = (0.8, 1.2)
+    """Factor about the image's mean."""
+    brightness: Range = (-0.1, 0.1)
+    """Added; the image's range is 0..1."""
+    colour_gain: Range = (1.0, 1.0)
+    """Factor of each colour channel by itself: white balance."""
+    noise: Range = (0.0, 0.05)
+    """Standard deviation of white noise."""
+    blur: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of images blurred (binomial filter of 5 × 5)."""
+    cutout: float = Field(default=0.3, ge=0.0, le=1.0)
+    """Share of images that lose a square: worn devices lack parts."""
+    cutout_side: Range = (0.1, 0.3)
+    """As a fraction of the image's side."""
+
+
+def batch_generator(seed: int, epoch: int, batch: int) -> torch.Generator:
+    """Return the random generator of one batch of one epoch, always on the CPU so that devices agree."""
+    return torch.Generator().manual_seed(int(digest(str(seed), str(epoch), str(batch)), 16) >> 1)
+
+
+def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:
+    """Return (B, C, S, S) images in [0, 1], each changed in its own way."""
+    count = images.shape[0]
+    device = images.device
+
+    def draw(ends: tuple[float, float], *shape: int) -> torch.Tensor:
+        return (torch.rand(count, *shape, generator=generator) * (ends[1] - ends[0]) + ends[0]).to(device)
+
+    def chance(share: float) -> torch.Tensor:
+        return (torch.rand(count, generator=generator) < share).to(device)
+
+    images = _warped(
+        images, draw(config.rotation), draw(config.scale), draw(config.shift, 2), chance(0.5 * config.flip)
+    )
+    blurred = chance(config.blur)[:, None, None, None]
+    images = torch.where(blurred, _blurred(images), images)
+    images = images.clamp(1e-4, 1.0) ** draw(config.gamma)[:, None, None, None]
+    mean = images.mean((1, 2, 3), keepdim=True)
+    gain = draw(config.contrast)[:, None, None, None] * draw(config.colour_gain, images.shape[1])[:, :, None, None]
+    images = (images - mean) * gain + mean * gain.div(gain.mean(1, keepdim=True))
+    images = images + draw(config.brightness)[:, None, None, None]
+    noise = torch.randn(images.shape, generator=generator).to(device)
+    images = images + noise * draw(config.noise)[:, None, None, None]
+    images = _cut_out(images, draw((0.0, 1.0), 2), draw(config.cutout_side), chance(config.cutout))
+    return images.clamp(0.0, 1.0)
+
+
+def _warped(
+    images: torch.Tensor, degrees: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, flipped: torch.Tensor
+) -> torch.Tensor:
+    """Rotate, scale, shift and mirror; what comes in from outside continues the border."""
+    angle = degrees * (math.pi / 180)
+    mirror = 1.0 - 2.0 * flipped.to(images.dtype)
+    cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
+    rows = [
+        torch.stack([cosine * mirror, -sine * mirror, shift[:, 0] * 2], 1),
+        torch.stack([sine, cosine, shift[:, 1] * 2], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _blurred(images: torch.Tensor) -> torch.Tensor:
+    channels = images.shape[1]
+    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=images.device) / 16
+    padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
+    across = F.conv2d(padded, line.view(1, 1, 1, 5).repeat(channels, 1, 1, 1), groups=channels)
+    return F.conv2d(across, line.view(1, 1, 5, 1).repeat(channels, 1, 1, 1), groups=channels)
+
+
+def _cut_out(images: torch.Tensor, centre: torch.Tensor, side: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Fill a square of each chosen image with the image's mean."""
+    size = images.shape[-1]
+    places = (torch.arange(size, device=images.device) + 0.5) / size
+    across = (places - centre[:, 0:1]).abs() < side[:, None] / 2
+    down = (places - centre[:, 1:2]).abs() < side[:, None] / 2
+    hole = (down[:, :, None] & across[:, None, :])[:, None] & chosen[:, None, None, None]
+    return torch.where(hole, images.mean((2, 3), keepdim=True), images)

@@ -1,0 +1,76 @@
+"""What can be set about training, and the two presets: the paper's, and one that fits two cores."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rgbx.config import Config
+from rgbx.models.stream import Preset, StreamConfig, stream_preset
+from rgbx.samples.record import Modality
+from rgbx.training.augmentation import AugmentConfig
+
+
+class StreamTraining(Config):
+    """Training of one stream."""
+
+    stream: StreamConfig
+    augment: AugmentConfig = AugmentConfig()
+    epochs: int = Field(default=8, ge=1)
+    warmup_epochs: int = Field(default=0, ge=0)
+    """The first epochs run one iteration only: activation maps mean little before the network has learnt."""
+    batch_size: int = Field(default=32, ge=1)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.05, gt=0.0)
+    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    schedule: Literal["one_cycle", "step", "constant"] = "one_cycle"
+    step_epochs: int = Field(default=7, ge=1)
+    """``step``: the rate falls by ``step_factor`` every so many epochs."""
+    step_factor: float = Field(default=0.1, gt=0.0)
+    iteration_loss: float = Field(default=1.0, ge=0.0)
+    """Weight of the loss on each iteration's own logits; 0 as in the paper."""
+    crop_by_label: bool = False
+    """Crop round the map of the true class while training, instead of the predicted one's."""
+    label_smoothing: float = Field(default=0.05, ge=0.0, lt=1.0)
+    validation_units: int = Field(default=1, ge=0)
+    """Units of each class held out when no validation set is given; 0 trains on all."""
+    images_per_class: int | None = Field(default=None, ge=1)
+    """Use only so many images of each class; all when not set."""
+    seed: int = 0
+
+
+def stream_training(modality: Modality, preset: Preset = "small") -> StreamTraining:
+    """Return a preset: ``paper`` (Table II's caption) or ``small`` (minutes on two cores, docs/training.md)."""
+    stream = stream_preset(modality, preset)
+    augment = AugmentConfig(flip=modality == "xray")
+    if modality == "rgb":
+        augment = AugmentConfig(colour_gain=(0.8, 1.2))
+    if preset == "paper":
+        return StreamTraining(
+            stream=stream,
+            augment=augment,
+            epochs=40,
+            batch_size=16,
+            learning_rate=0.001,
+            schedule="step",
+            weight_decay=0.0,
+            iteration_loss=0.0,
+            label_smoothing=0.0,
+        )
+    return StreamTraining(stream=stream, augment=augment, epochs=7, warmup_epochs=4)
+
+
+class FusionTraining(Config):
+    """Training of the fusion."""
+
+    mode: Literal["fast", "slow"] = "fast"
+    """``fast``: C_R, C_X and FS only, on features computed once. ``slow``: the extractors too."""
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    weight_decay: float = Field(default=1e-3, ge=0.0)
+    views: int = Field(default=2, ge=1)
+    """``fast``: how many augmented views of each image are encoded; a radiograph is re-oriented in each."""
+    images_per_class: int | None = Field(default=None, ge=1)
+    label_smoothing: float = Field(default=0.05, ge=0.0, lt=1.0)
+    seed: int = 0

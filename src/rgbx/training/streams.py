@@ -1,0 +1,194 @@
+"""Stage one: train one stream (paper, section III-B.2, Eq. 3)."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
+
+from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
+from rgbx.models import bundle
+from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.stream import build_stream
+from rgbx.models.transforms import prepare
+from rgbx.samples import SampleSet
+from rgbx.training.augmentation import augment, batch_generator
+from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
+from rgbx.training.config import StreamTraining
+from rgbx.training.run import fit, seed_epoch, start_run, write_history
+
+
+def train_stream(
+    config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet], out: Path
+) -> Path:
+    """Train a stream and write its bundle; a run that was stopped goes on with the epoch it was in.
+
+    Args:
+        config: from :func:`~rgbx.training.config.stream_training`, perhaps changed.
+        train_sets: one or several sets of the stream's modality (from ``open_sets``).
+        validation_sets: measured on after each epoch, never trained on; when empty, units of the training sets
+            are held out for it (``validation_units``).
+        out: the run's folder.
+
+    Returns:
+        ``out``, now a bundle.
+
+    Raises:
+        RgbxError: the data, the weights or the folder cannot be used.
+    """
+    header = train_sets[0].header
+    sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
+    if start_run(out, {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}):
+        return out
+    training, validation = load_split(config, train_sets, validation_sets)
+    torch.manual_seed(config.seed)
+    module = StreamModule(config, len(header.classes))
+    fit(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
+    write_history(out, module.history)
+    bundle.save(
+        out,
+        RgbXNetwork({header.modality: module.stream}, fused=False),
+        header.classes,
+        {header.modality: config.stream},
+        training={header.modality: config.model_dump(mode="json")},
+        sources={header.modality: sources["train"]},
+        metrics={f"{header.modality}_{name}": value for name, value in module.history[-1].items()},
+    )
+    return out
+
+
+def load_split(
+    config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet]
+) -> tuple[LabelledImages, LabelledImages | None]:
+    """Load training and validation images; the latter None when there is nothing to validate on."""
+    prepared = partial(prepare, modality=config.stream.modality, config=config.stream.transform)
+    training = load_images(train_sets, prepared, per_class=config.images_per_class)
+    if validation_sets:
+        return training, load_images(validation_sets, prepared)
+    if config.validation_units == 0:
+        return training, None
+    units = Counter(label for label, _ in set(zip(training.labels.tolist(), training.units, strict=True)))
+    if min(units.values()) <= config.validation_units:
+        few = min(units, key=units.__getitem__)
+        print(
+            f"warning: class {training.classes[few]} has {units[few]} unit(s), too few to hold out "
+            f"{config.validation_units}; training goes on without validation.",
+            file=sys.stderr,
+        )
+        return training, None
+    return split_by_unit(training, config.validation_units, config.seed)
+
+
+class StreamData(L.LightningDataModule):
+    """Gives each epoch its own order of batches."""
+
+    def __init__(self, config: StreamTraining, training: LabelledImages, validation: LabelledImages | None) -> None:
+        super().__init__()
+        self._config = config
+        self._training = training
+        self._validation = validation
+
+    def train_dataloader(self) -> DataLoader:
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return training_batches(self._training, self._config.batch_size, self._config.seed, epoch)
+
+    def val_dataloader(self) -> DataLoader | list:
+        return [] if self._validation is None else evaluation_batches(self._validation, 2 * self._config.batch_size)
+
+
+class StreamModule(L.LightningModule):
+    """Loss, optimiser and figures of one stream."""
+
+    def __init__(self, config: StreamTraining, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stream = build_stream(config.stream, classes)
+        self.history: list[dict[str, float]] = []
+
+    def on_train_epoch_start(self) -> None:
+        seed_epoch(self.config.seed, self.current_epoch)
+        if self.current_epoch == self.config.warmup_epochs > 0:
+            self.stream.end_warm_up()
+
+    def training_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
+        number, images, labels = batch
+        generator = batch_generator(self.config.seed, self.current_epoch, number)
+        augmented = augment(to_unit_range(images), self.config.augment, generator)
+        output = self.stream(augmented, labels if self.config.crop_by_label else None, self._iterations())
+        loss = F.cross_entropy(output.logits, labels, label_smoothing=self.config.label_smoothing)
+        if self.config.iteration_loss and output.iteration_logits.shape[1] > 1:
+            each = output.iteration_logits.flatten(0, 1)
+            repeated = labels.repeat_interleave(output.iteration_logits.shape[1])
+            extra = F.cross_entropy(each, repeated, label_smoothing=self.config.label_smoothing)
+            loss = loss + self.config.iteration_loss * extra
+        size = len(labels)
+        correct = (output.logits.argmax(1) == labels).float().mean()
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        self.log("train_accuracy", correct, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> None:
+        _, images, labels = batch
+        output = self.stream(to_unit_range(images), iterations=self._iterations())
+        size = len(labels)
+        self.log("validation_loss", F.cross_entropy(output.logits, labels), batch_size=size)
+        correct = (output.logits.argmax(1) == labels).float().mean()
+        self.log("validation_accuracy", correct, batch_size=size, prog_bar=True)
+        if output.iteration_logits.shape[1] > 1:
+            for place, logits in enumerate(output.iteration_logits.unbind(1), start=1):
+                alone = (logits.argmax(1) == labels).float().mean()
+                self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
+
+    def on_train_epoch_end(self) -> None:
+        figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.history.append({"epoch": float(self.current_epoch + 1), **figures})
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        parameters = [parameter for parameter in self.stream.parameters() if parameter.requires_grad]
+        optimizer: torch.optim.Optimizer
+        if config.optimizer == "sgd":
+            optimizer = torch.optim.SGD(
+                parameters,
+                config.learning_rate,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+                nesterov=config.momentum > 0,
+            )
+        else:
+            optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
+        steps = int(self.trainer.estimated_stepping_batches)
+        factor = partial(rate_factor, config, steps_per_epoch=max(steps // config.epochs, 1))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = checkpoint["history"]
+
+    def _iterations(self) -> int:
+        return 1 if self.current_epoch < self.config.warmup_epochs else self.config.stream.icam.iterations
+
+
+def rate_factor(config: StreamTraining, step: int, *, steps_per_epoch: int) -> float:
+    """Return the learning rate at ``step`` as a fraction of the configured one.
+
+    One-cycle: up linearly over the first fifth, then down to 0 along a cosine.
+    """
+    if config.schedule == "step":
+        return config.step_factor ** (step // steps_per_epoch // config.step_epochs)
+    if config.schedule == "constant":
+        return 1.0
+    progress = step / (config.epochs * steps_per_epoch)
+    if progress < 0.2:
+        return max(progress / 0.2, 0.02)
+    return 0.5 * (1 + math.cos(math.pi * min((progress - 0.2) / 0.8, 1.0)))
