@@ -1,0 +1,167 @@
+"""The main job on the embedded benchmark: from scans and meshes to a fused classifier and its report."""
+
+from pathlib import Path
+
+from pydantic import PositiveFloat, PositiveInt
+from rich.console import Console
+
+from rgbx.config import Config, build_config
+from rgbx.datasets.labelled import open_sets
+from rgbx.devices.library import Library
+from rgbx.devices.phones import UnitKey, write_units
+from rgbx.devices.sp10 import CLASSES
+from rgbx.errors import InputError
+from rgbx.evaluation.evaluate import evaluate_bundle
+from rgbx.evaluation.explain import cases_of_sets, explain_cases
+from rgbx.evaluation.results import Evaluation
+from rgbx.experiments.stages import Stages
+from rgbx.files import read_json, write_json
+from rgbx.inference import Predictor
+from rgbx.photography.randomisation import RgbRandomisation
+from rgbx.photography.render import render_set as render_photographs
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.radiography.sets import render_set as render_radiographs
+from rgbx.samples import SampleSet
+from rgbx.standin.line import LineConfig, scan_library
+from rgbx.training import FusionTraining, StreamTraining, stream_training, train_fusion, train_stream
+
+FIRST_TEST_UNIT = 101
+"""Test units are numbered from here, far above those that were scanned for training."""
+
+
+class Demo(Config):
+    """What the demo does; its defaults fit 15 minutes on two cores."""
+
+    classes: tuple[str, ...] = CLASSES
+    seed: int = 0
+    scanned_units: PositiveInt = 3
+    """Units of each class with a scan and a mesh, to render training images from; the last is held out to validate."""
+    voxel_size_mm: PositiveFloat = 0.3
+    radiographs_per_class: PositiveInt = 260
+    photographs_per_class: PositiveInt = 200
+    xray: XrayRandomisation = XrayRandomisation()
+    rgb: RgbRandomisation = RgbRandomisation()
+    xray_training: StreamTraining = stream_training("xray")
+    rgb_training: StreamTraining = stream_training("rgb")
+    fusion_training: FusionTraining = FusionTraining()
+    line: LineConfig = LineConfig()
+    test_units: PositiveInt = 20
+    """Worn units of each class that come down the line, none of them ever scanned."""
+    views_per_test_unit: PositiveInt = 1
+    test_image_size: PositiveInt = 320
+    pairings: PositiveInt = 5
+    """How often each photograph is paired with a radiograph of its class."""
+    explained_per_class: PositiveInt = 1
+
+
+class Layout:
+    """Where the demo puts things."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.config = out / "config.json"
+        self.library = out / "library"
+        self.xray_set = out / "sets" / "xray"
+        self.rgb_set = out / "sets" / "rgb"
+        self.test_library = out / "test-library"
+        self.line = out / "line"
+        self.xray_run = out / "models" / "xray"
+        self.rgb_run = out / "models" / "rgb"
+        self.bundle = out / "models" / "rgbx"
+        self.results = out / "results"
+        self.heat_maps = out / "heat-maps"
+        self.metrics = out / "metrics.json"
+        self.report = out / "report.html"
+
+
+def run_demo(out: Path, config: Demo, console: Console, workers: int | None = None) -> Evaluation:
+    """Run the whole path into ``out``; a run that was stopped goes on.
+
+    Args:
+        out: folder for everything that is made.
+        config: sizes and settings.
+        console: where to say what is being done.
+        workers: processes for rendering; the number of cores when None.
+
+    Returns:
+        The evaluation that ``metrics.json`` and the report show.
+
+    Raises:
+        InputError: ``out`` holds a demo with other settings.
+    """
+    layout = Layout(out)
+    _claim(layout, config)
+    stages = Stages(out, console)
+    seed = config.seed
+
+    with stages.stage("library", f"{config.scanned_units} scanned units of each class, at {config.voxel_size_mm} mm"):
+        keys = [UnitKey(name, number + 1) for name in config.classes for number in range(config.scanned_units)]
+        write_units(layout.library, keys, scan_spacing_mm=config.voxel_size_mm, mesh=True, seed=seed, workers=workers)
+    library = Library.open(layout.library)
+
+    with stages.stage("render xray", "training radiographs by domain randomisation") as pending:
+        if pending:
+            render_radiographs(
+                library,
+                layout.xray_set,
+                config.xray,
+                images_per_class=config.radiographs_per_class,
+                seed=seed,
+                workers=workers,
+            )
+
+    with stages.stage("render rgb", "training photographs by domain randomisation") as pending:
+        if pending:
+            render_photographs(
+                library,
+                layout.rgb_set,
+                config.rgb,
+                images_per_class=config.photographs_per_class,
+                seed=seed,
+                workers=workers,
+            )
+
+    with stages.stage("scan", f"{config.test_units} worn units of each class, X-rayed and photographed") as pending:
+        if pending:
+            numbers = range(FIRST_TEST_UNIT, FIRST_TEST_UNIT + config.test_units)
+            keys = [UnitKey(name, number) for name in config.classes for number in numbers]
+            write_units(layout.test_library, keys, scan_spacing_mm=None, mesh=False, seed=seed, workers=workers)
+            scan_library(
+                Library.open(layout.test_library),
+                layout.line,
+                config.line,
+                views_per_unit=config.views_per_test_unit,
+                size=config.test_image_size,
+                seed=seed,
+                workers=workers,
+            )
+
+    xray_sets, rgb_sets = open_sets([layout.xray_set], "xray"), open_sets([layout.rgb_set], "rgb")
+    with stages.stage("train xray", "the X-ray stream"):
+        train_stream(config.xray_training, xray_sets, [], layout.xray_run)
+    with stages.stage("train rgb", "the RGB stream"):
+        train_stream(config.rgb_training, rgb_sets, [], layout.rgb_run)
+    with stages.stage("train fusion", "both together"):
+        runs = {"rgb": layout.rgb_run, "xray": layout.xray_run}
+        train_fusion(config.fusion_training, runs, {"rgb": rgb_sets, "xray": xray_sets}, layout.bundle)
+
+    rgb_test, xray_test = SampleSet.open(layout.line / "rgb"), SampleSet.open(layout.line / "xray")
+    with stages.stage("evaluate", "on units that were never scanned"):
+        evaluation = evaluate_bundle(
+            layout.bundle, rgb_test, xray_test, layout.results, pairings=config.pairings, seed=seed
+        )
+    with stages.stage("explain", "where the networks look") as pending:
+        if pending:
+            cases = cases_of_sets(rgb_test, xray_test, config.explained_per_class, seed)
+            explain_cases(Predictor.load(layout.bundle), cases, layout.heat_maps)
+
+    write_json(layout.metrics, {**evaluation.model_dump(mode="json", exclude_none=True), "seconds": stages.seconds})
+    return evaluation
+
+
+def _claim(layout: Layout, config: Demo) -> None:
+    """Keep the settings beside the results, so that one folder never mixes two demos."""
+    if not layout.config.exists():
+        write_json(layout.config, config.model_dump(mode="json"))
+    elif build_config(Demo, read_json(layout.config)) != config:
+        raise InputError(layout.out, "holds a demo with other settings", "choose another --out folder or delete it")
