@@ -136,11 +136,15 @@ def draw_radiograph(rng: np.random.Generator, config: MachineConfig) -> Radiogra
 
 
 class XrayMachine:
-    """Takes radiographs; the spectra are computed once."""
+    """Takes radiographs; computes the spectra of its tubes once, which takes seconds."""
 
     def __init__(self, config: MachineConfig) -> None:
         self.config = config
-        self._beams: dict[str, Beam] = {}
+        materials = [name for name in MATERIALS if name != AIR]
+        self.beams = {
+            name: Beam.through(materials, tube_spectrum(tube), config.scintillator, config.energy_bins)
+            for name, tube in config.tubes.items()
+        }
 
     def radiograph(self, parts: PartList, draw: RadiographDraw) -> np.ndarray:
         """Take one radiograph; the same draw gives the same image.
@@ -163,7 +167,9 @@ class XrayMachine:
             raise ConfigError(
                 f"unit {parts.unit} has the unknown material '{unknown[0]}': use one of {', '.join(MATERIALS)}."
             )
-        beam = self._beam(draw.tube).narrowed(materials)
+        if draw.tube not in self.beams:
+            raise ConfigError(f"The machine has no tube '{draw.tube}': use one of {', '.join(self.beams)}.")
+        beam = self.beams[draw.tube].narrowed(materials)
         signal, variance = beam.transmission(path_lengths(placed, materials, projector))
 
         penumbra_mm = draw.focal_spot_um / 1000 * (magnification - 1) / FWHM_PER_SIGMA
@@ -188,15 +194,6 @@ class XrayMachine:
         return np.clip(np.rint(FULL_SCALE * (draw.dark_offset + draw.open_beam * image)), 0, FULL_SCALE).astype(
             np.uint16
         )
-
-    def _beam(self, name: str) -> Beam:
-        if name not in self._beams:
-            if name not in self.config.tubes:
-                raise ConfigError(f"The machine has no tube '{name}': it has {', '.join(self.config.tubes)}.")
-            materials = [material for material in MATERIALS if material != AIR]
-            spectrum = tube_spectrum(self.config.tubes[name])
-            self._beams[name] = Beam.through(materials, spectrum, self.config.scintillator, self.config.energy_bins)
-        return self._beams[name]
 
 
 def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> tuple[Solids, Projector, float, float]:

@@ -61,7 +61,7 @@ def radiograph_set(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    arguments = (out, library, config, views_per_unit, seed)
+    arguments = (out, library, XrayMachine(config), views_per_unit, seed)
     render_samples(samples, keys, Radiographer, arguments, suffix=SUFFIX, workers=workers, description="radiographing")
     return samples
 
@@ -69,16 +69,15 @@ def radiograph_set(
 class Radiographer:
     """Takes the radiographs of a set one by one; one lives in each process."""
 
-    def __init__(self, out: Path, library: Library, config: MachineConfig, views_per_unit: int, seed: int) -> None:
-        self.out, self.config, self.views_per_unit, self.seed = out, config, views_per_unit, seed
+    def __init__(self, out: Path, library: Library, machine: XrayMachine, views_per_unit: int, seed: int) -> None:
+        self.out, self.machine, self.views_per_unit, self.seed = out, machine, views_per_unit, seed
         self.units = {label: library.units_of(label) for label in library.classes}
-        self.config_digest = config.digest()
-        self.machine = XrayMachine(config)
+        self.config_digest = machine.config.digest()
 
     def __call__(self, key: SampleKey) -> SampleRecord:
         unit = self.units[key.label][key.number // self.views_per_unit]
         seed = sample_seed(self.seed, key, self.config_digest)
-        draw = draw_radiograph(generator(seed), self.config)
+        draw = draw_radiograph(generator(seed), self.machine.config)
         name = f"{key.stem}{SUFFIX}"
         write_image(self.out / name, self.machine.radiograph(unit.read_parts(), draw))
         return SampleRecord(
