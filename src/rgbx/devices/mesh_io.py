@@ -39,7 +39,7 @@ def read_mesh(path: Path) -> trimesh.Scene:
         raise InputError(
             path, "says no unit of length", f"add 'mesh_unit: mm' (or cm, m, inch) to {path.parent / UNIT_FILE}"
         )
-    scene = _placed(_load(path), _to_unit_frame(unit_file, _MM[unit]))
+    scene = _placed(path, _load(path), _to_unit_frame(unit_file, _MM[unit]))
     _check(path, scene)
     return scene
 
@@ -48,7 +48,7 @@ def _load(path: Path) -> trimesh.Scene:
     if path.stat().st_size == 0:
         raise InputError(path, "is empty", "export it again")
     try:
-        return trimesh.load_scene(path)
+        return trimesh.load_scene(path, process=False)  # which would drop vertices that are NaN without a word
     except PermissionError as error:
         raise InputError(path, "may not be read", "give yourself the right to read it") from error
     except Exception as error:  # trimesh's parsers raise whatever a damaged file trips them up with
@@ -63,20 +63,21 @@ def _to_unit_frame(unit_file: UnitFile, scale: float) -> np.ndarray:
     return transform
 
 
-def _placed(scene: trimesh.Scene, transform: np.ndarray) -> trimesh.Scene:
-    """Apply the scene graph and ``transform`` to each geometry that has faces."""
+def _placed(path: Path, scene: trimesh.Scene, transform: np.ndarray) -> trimesh.Scene:
+    """Apply the scene graph and ``transform`` to each geometry that has faces, and merge equal vertices."""
     placed = trimesh.Scene()
     for node in scene.graph.nodes_geometry:
         to_scene, name = scene.graph[node]
         geometry = scene.geometry[name]
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-            placed.add_geometry(geometry.copy().apply_transform(transform @ to_scene), geom_name=node, node_name=node)
+            if not np.isfinite(geometry.vertices).all():
+                raise InputError(path, "has vertices that are NaN or infinite", "export it again")
+            mesh = geometry.copy().apply_transform(transform @ to_scene).process()
+            placed.add_geometry(mesh, geom_name=node, node_name=node)
     return placed
 
 
 def _check(path: Path, scene: trimesh.Scene) -> None:
     if not scene.geometry:
         raise InputError(path, "has no faces (a point cloud, perhaps)", "export a surface of triangles")
-    if not all(np.isfinite(geometry.vertices).all() for geometry in scene.geometry.values()):
-        raise InputError(path, "has vertices that are NaN or infinite", "export it again")
     check_size(path, float(max(scene.extents)), f"correct its unit by 'mesh_unit' in {path.parent / UNIT_FILE}")

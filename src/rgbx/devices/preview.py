@@ -19,8 +19,8 @@ TILT = 16.0
 PAPER = 255
 PLAIN = (0.62, 0.64, 0.67)
 """sRGB of meshes without colours."""
-LIGHT = np.array([-0.35, 0.55, 0.76])
-AMBIENT = 0.35
+LIGHT = np.array([-0.55, 0.6, 0.6])
+AMBIENT = 0.25
 SUPERSAMPLING = 2
 
 
