@@ -165,6 +165,8 @@ _add(
 _add(
     # Ten 18 µm copper layers, 60 % covered, in 0.75 mm.
     _blend("circuit_board", {"fr4": 86, "copper": 14}, "#14351f", 0.0, 0.6),
+    # The frame of copper vias that joins stacked boards.
+    _blend("via_frame", {"fr4": 75, "copper": 25}, "#14351f", 0.0, 0.6),
 )
 
 

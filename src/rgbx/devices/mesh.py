@@ -1,5 +1,6 @@
 """The outer mesh of a unit: what a camera sees of its parts, as a GLB with a physically based material a part."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def _prism(shape: Prism) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = len(outer)
     around = np.arange(count)
     following = (around + 1) % count
-    for (lower, upper), slope in zip(zip(rings[:-1], rings[1:], strict=True), slopes, strict=True):
+    for (lower, upper), slope in zip(pairwise(rings), slopes, strict=True):
         start = 2 * count * len(faces)
         for outline, z in (lower, upper):
             vertices.append(np.column_stack([outline, np.full(count, z)]))

@@ -3,9 +3,11 @@
 See docs/sp10.md for what differs between the classes, :mod:`rgbx.devices.sp10_designs` for the designs.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from rgbx.devices.parts import Part, PartList, Vector, rotation_matrix
+from rgbx.devices.parts import Part, PartList, Prism, rotation_matrix
 from rgbx.devices.sp10_designs import DESIGNS, Colourway, Design
 from rgbx.devices.sp10_inside import build_inside
 from rgbx.devices.sp10_shell import build_frame, build_skin
@@ -25,6 +27,8 @@ BATTERY_SHIFT_MM = 0.3
 BATTERY_THICKNESS = (0.97, 1.04)
 """and differ in thickness with charge and age."""
 SOLDER_THICKNESS = (0.85, 1.15)
+SHIFTING_OUTSIDE = ("logo", "lettering", "home button", "lens")
+"""Modules of the outside that are assembled or printed separately."""
 
 
 def make_unit(device_class: str, number: int, seed: int = 0) -> PartList:
@@ -56,46 +60,60 @@ def nominal_parts(design: Design, colourway: Colourway) -> list[Part]:
 
 
 def _deviated(parts: list[Part], rng: np.random.Generator) -> list[Part]:
-    """Return the parts with every module of the inside moved and turned a little as one, and its parts in it."""
-    modules: dict[str, tuple[np.ndarray, float, np.ndarray]] = {}
+    """Return the parts with every module moved and turned a little as one, and some of its parts in it."""
+    deviations: dict[str, _Deviation] = {}
     deviated = []
     for part in parts:
-        if part.outside or "/" not in part.name:
+        module, _, piece = part.name.partition("/")
+        if not piece or (part.outside and module not in SHIFTING_OUTSIDE):
             deviated.append(part)
             continue
-        module, _, piece = part.name.partition("/")
-        if module not in modules:
-            reach = BATTERY_SHIFT_MM if module.startswith("battery") else SHIFT_MM
-            shift = rng.uniform(-1, 1, 3) * (reach, reach, SHIFT_Z_MM)
-            modules[module] = (shift, float(rng.uniform(-TURN_DEGREES, TURN_DEGREES)), np.array(part.position))
-        shift, turn, pivot = modules[module]
-        about_z = rotation_matrix((0.0, 0.0, turn))
-        position = about_z @ (np.array(part.position) - pivot) + pivot + shift
-        scale = 1.0
+        if module not in deviations:
+            deviations[module] = _Deviation.draw(module, part, rng)
+        deviation = deviations[module]
+        about_z = rotation_matrix((0.0, 0.0, deviation.turn))
+        position = about_z @ (np.array(part.position) - deviation.pivot) + deviation.pivot + deviation.shift
+        scale = np.ones(3)
         if module.startswith("board") and piece.startswith(("front", "back")) and "shield" not in piece:
             position[:2] += rng.uniform(-COMPONENT_SHIFT_MM, COMPONENT_SHIFT_MM, 2)
         if part.material in ("solder", "solder_balls"):
-            scale = float(rng.uniform(*SOLDER_THICKNESS))
-        if module.startswith("battery") and piece in ("pouch", "roll"):
-            scale = float(rng.uniform(*BATTERY_THICKNESS)) if piece == "pouch" else 1.0
-        deviated.append(_moved(part, position, turn, scale))
+            scale[2] = rng.uniform(*SOLDER_THICKNESS)
+        elif piece in ("pouch", "roll"):
+            # The roll lies along y, so its thickness is its local y.
+            scale[2 if piece == "pouch" else 1] = deviation.thickness
+        deviated.append(_moved(part, position, deviation.turn, scale))
     return deviated
 
 
-def _moved(part: Part, position: np.ndarray, turn: float, thickness: float) -> Part:
-    """Return the part at ``position``, turned about z, its local z extent scaled."""
-    size = (*part.shape.size[:2], part.shape.size[2] * thickness)
+class _Deviation(NamedTuple):
+    """How one module of a unit departs from the drawing."""
+
+    pivot: np.ndarray
+    shift: np.ndarray
+    turn: float
+    thickness: float
+
+    @classmethod
+    def draw(cls, module: str, first: Part, rng: np.random.Generator) -> "_Deviation":
+        reach = BATTERY_SHIFT_MM if module.startswith("battery") else SHIFT_MM
+        across = 0.0 if first.outside else SHIFT_Z_MM
+        shift = rng.uniform(-1, 1, 3) * (reach, reach, across)
+        turn = float(rng.uniform(-TURN_DEGREES, TURN_DEGREES))
+        return cls(np.array(first.position), shift, turn, float(rng.uniform(*BATTERY_THICKNESS)))
+
+
+def _moved(part: Part, position: np.ndarray, turn: float, scale: np.ndarray) -> Part:
+    """Return the part at ``position``, turned about z, its local extents scaled."""
+    width, height, depth = (float(length) for length in scale * part.shape.size)
+    shape: dict[str, object] = {"size": (width, height, depth)}
+    if isinstance(part.shape, Prism):
+        shape["radius"] = part.shape.radius * float(scale[:2].min())
     about_x, about_y, about_z = part.rotation
+    x, y, z = (round(float(value), 4) for value in position)
     return part.model_copy(
         update={
-            "shape": part.shape.model_copy(update={"size": size}),
-            "position": _rounded(position),
-            "rotation": (about_x, about_y, about_z + turn),
+            "shape": part.shape.model_copy(update=shape),
+            "position": (x, y, z),
+            "rotation": (about_x, about_y, round(about_z + turn, 4)),
         }
     )
-
-
-def _rounded(position: np.ndarray) -> Vector:
-    """Return to a tenth of a micrometre, so that part lists stay short and equal on every machine."""
-    x, y, z = (round(float(value), 4) for value in position)
-    return x, y, z

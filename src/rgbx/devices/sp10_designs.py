@@ -179,7 +179,7 @@ def _colour(name: str, frame: str, back: str, front: str = "#0a0a0c") -> Colourw
 
 _WHITE = "#eeeeec"
 
-# --- SP1 and SP2: aluminium back, home button; the same shell, another inside. ---------------------------------------
+# --- SP1 and SP2: aluminium back, home button; the same shell, another inside.
 
 _SHELL_1 = Shell(
     size=(69.0, 141.0, 7.3), corner_radius=9.5, edge="round", frame="aluminium", back="aluminium",
@@ -213,7 +213,7 @@ _INSIDE_2 = _INSIDE_1.updated({
     "screw_seed": 2,
 })  # fmt: skip
 
-# --- SP3: no jack, larger camera, larger actuator. ---------------------------------------------------------------------
+# --- SP3: no jack, larger camera, larger actuator.
 
 _SHELL_3 = _SHELL_1.updated({
     "palette": [
@@ -237,7 +237,7 @@ _INSIDE_3 = _INSIDE_2.updated({
     "screw_seed": 3,
 })  # fmt: skip
 
-# --- SP4: glass back and a charging coil. --------------------------------------------------------------------------------
+# --- SP4: glass back and a charging coil.
 
 _SHELL_4 = _SHELL_3.updated({
     "size": (69.0, 141.0, 7.4), "back": "cover_glass",
@@ -260,7 +260,7 @@ _INSIDE_4 = _INSIDE_3.updated({
     "screw_seed": 4,
 })  # fmt: skip
 
-# --- SP5: all display with a notch, two cameras, steel frame, battery of two cells, stacked board. ------------------------
+# --- SP5: all display with a notch, two cameras, steel frame, battery of two cells, stacked board.
 
 _SHELL_5 = Shell(
     size=(70.9, 143.6, 7.7), corner_radius=11.5, edge="round", frame="steel", back="cover_glass",
@@ -273,11 +273,15 @@ _SHELL_5 = Shell(
 )  # fmt: skip
 _INSIDE_5 = Inside(
     cells=(
-        Cell(area=_area(-13.5, 7.5, 38.0, 61.0), thickness=3.4), Cell(area=_area(-0.8, -37.5, 63.5, 26.0), thickness=3.4),
+        Cell(area=_area(-13.5, 7.5, 38.0, 61.0), thickness=3.4),
+        Cell(area=_area(-0.8, -37.5, 63.5, 26.0), thickness=3.4),
     ),
-    board=Board(outline=(_area(20.5, 8.5, 25.0, 62.0),), layout=51, stacked=True, shields=3),
+    board=Board(
+        outline=(_area(20.5, 8.5, 25.0, 62.0), _area(-12.5, 50.0, 38.0, 14.0)), layout=51, stacked=True, shields=3
+    ),
     cameras=(
-        CameraModule(x=24.8, y=61.5, size=10.2, stabilised=True), CameraModule(x=24.8, y=46.5, size=10.2, stabilised=True),
+        CameraModule(x=24.8, y=61.5, size=10.2, stabilised=True),
+        CameraModule(x=24.8, y=46.5, size=10.2, stabilised=True),
     ),
     coil=Coil(x=0.0, y=-2.0, diameter=47.0, turns=10),
     haptic=Haptic(kind="linear actuator", area=_area(-14.5, -58.0, 35.0, 10.5)),
@@ -288,7 +292,7 @@ _INSIDE_5 = Inside(
     edge_screws=6, screw_seed=5,
 )  # fmt: skip
 
-# --- SP6: narrower notch, larger cameras further apart, other split of the battery. --------------------------------------
+# --- SP6: narrower notch, larger cameras further apart, other split of the battery.
 
 _SHELL_6 = _SHELL_5.updated({
     "palette": [
@@ -303,11 +307,15 @@ _SHELL_6 = _SHELL_5.updated({
 })  # fmt: skip
 _INSIDE_6 = _INSIDE_5.updated({
     "cells": [
-        Cell(area=_area(-13.5, 3.5, 38.0, 69.0), thickness=3.5), Cell(area=_area(-0.8, -41.0, 63.5, 19.0), thickness=3.5),
+        Cell(area=_area(-13.5, 3.5, 38.0, 69.0), thickness=3.5),
+        Cell(area=_area(-0.8, -41.0, 63.5, 19.0), thickness=3.5),
     ],
-    "board": Board(outline=(_area(20.8, 1.5, 24.4, 64.0),), layout=51, stacked=True, shields=4),
+    "board": Board(
+        outline=(_area(20.8, 1.5, 24.4, 64.0), _area(-10.0, 49.5, 43.0, 13.0)), layout=51, stacked=True, shields=4
+    ),
     "cameras": [
-        CameraModule(x=24.3, y=61.5, size=11.5, stabilised=True), CameraModule(x=24.3, y=44.5, size=10.2, stabilised=False),
+        CameraModule(x=24.3, y=61.5, size=11.5, stabilised=True),
+        CameraModule(x=24.3, y=44.5, size=10.2, stabilised=False),
     ],
     "coil": Coil(x=0.0, y=4.0, diameter=50.0, turns=11),
     "front_modules": [(-11.0, 6.0), (7.5, 5.5), (-17.5, 4.5), (13.0, 4.0)],
@@ -316,7 +324,7 @@ _INSIDE_6 = _INSIDE_5.updated({
     "screw_seed": 6,
 })  # fmt: skip
 
-# --- SP7: flat aluminium frame, square island, ring of magnets. ------------------------------------------------------------
+# --- SP7: flat aluminium frame, square island, ring of magnets.
 
 _SHELL_7 = Shell(
     size=(71.5, 146.7, 7.6), corner_radius=11.5, edge="flat", frame="aluminium", back="cover_glass",
@@ -328,16 +336,17 @@ _SHELL_7 = Shell(
         _colour("blue", "#24405e", "#1d3c5c"),
     ),
     front=Front(bezel=(3.2, 3.2, 3.2), style="notch", cutout_width=34.5, earpiece_width=11.0, camera_x=9.5),
-    lenses=(Lens(x=27.2, y=65.0, diameter=9.6), Lens(x=27.2, y=50.8, diameter=9.6)), flash=(14.8, 57.9),
-    island=Island(area=_area(21.6, 57.9, 26.0, 28.5), radius=7.0, height=1.0, finish="back"),
+    lenses=(Lens(x=25.2, y=63.6, diameter=9.6), Lens(x=25.2, y=49.4, diameter=9.6)), flash=(12.8, 56.5),
+    island=Island(area=_area(19.6, 56.5, 26.0, 28.5), radius=7.0, height=1.0, finish="back"),
     logo_y=0.0, logo_diameter=12.5, logo_material="epoxy", lettering=False, antenna="gaps",
     volume_y=28.0, power_y=26.0, jack=False, speaker_holes=(4, 6),
 )  # fmt: skip
 _INSIDE_7 = Inside(
     cells=(Cell(area=_area(-11.2, -10.0, 43.0, 79.0), thickness=3.6),),
-    board=Board(outline=(_area(22.8, -4.0, 21.0, 66.0), _area(-7.0, 39.5, 39.0, 15.0)), layout=71, stacked=False, shields=4),
+    board=Board(outline=(_area(22.8, -4.0, 21.0, 66.0), _area(-4.0, 42.5, 36.0, 21.0)), layout=71, shields=4),
     cameras=(
-        CameraModule(x=27.2, y=65.0, size=11.0, stabilised=True), CameraModule(x=27.2, y=50.8, size=9.4, stabilised=False),
+        CameraModule(x=25.2, y=63.6, size=11.0, stabilised=True),
+        CameraModule(x=25.2, y=49.4, size=9.4, stabilised=False),
     ),
     coil=Coil(x=0.0, y=-1.0, diameter=43.0, turns=11, magnets=32),
     haptic=Haptic(kind="linear actuator", area=_area(-17.0, -59.5, 31.0, 11.0)),
@@ -348,7 +357,7 @@ _INSIDE_7 = Inside(
     edge_screws=6, screw_seed=7,
 )  # fmt: skip
 
-# --- SP8: lenses on a diagonal, narrower notch, larger battery. -----------------------------------------------------------
+# --- SP8: lenses on a diagonal, narrower notch, larger battery.
 
 _SHELL_8 = _SHELL_7.updated({
     "palette": [
@@ -359,25 +368,26 @@ _SHELL_8 = _SHELL_7.updated({
         _colour("pink", "#dcbcb6", "#f2d8d3"),
     ],
     "front.cutout_width": 26.5, "front.camera_x": -8.5,
-    "lenses": [Lens(x=28.2, y=51.6, diameter=10.8), Lens(x=15.4, y=64.6, diameter=10.8)], "flash": (28.2, 65.0),
-    "island": Island(area=_area(21.8, 58.0, 27.5, 29.5), radius=7.5, height=1.2, finish="back"),
+    "lenses": [Lens(x=25.6, y=49.6, diameter=10.8), Lens(x=12.8, y=62.6, diameter=10.8)], "flash": (25.6, 63.0),
+    "island": Island(area=_area(19.2, 56.0, 27.5, 29.5), radius=7.5, height=1.2, finish="back"),
     "speaker_holes": (5, 5),
 })  # fmt: skip
 _INSIDE_8 = _INSIDE_7.updated({
     "cells": [Cell(area=_area(-11.0, -6.0, 44.0, 86.0), thickness=3.6)],
-    "board": Board(outline=(_area(23.2, 1.0, 20.0, 74.0), _area(-9.0, 44.5, 34.0, 10.5)), layout=81, stacked=False, shields=3),
+    "board": Board(outline=(_area(23.2, -1.0, 20.0, 70.0), _area(-10.0, 48.0, 30.0, 17.0)), layout=81, shields=3),
     "cameras": [
-        CameraModule(x=28.2, y=51.6, size=11.0, stabilised=True), CameraModule(x=15.4, y=64.6, size=12.4, stabilised=True),
+        CameraModule(x=25.6, y=49.6, size=11.0, stabilised=True),
+        CameraModule(x=12.8, y=62.6, size=12.4, stabilised=True),
     ],
     "coil": Coil(x=0.0, y=-1.0, diameter=43.0, turns=11, magnets=36),
-    "upper_speaker": _area(-5.0, 69.0, 15.0, 4.0), "front_modules": [(-8.5, 5.5), (4.5, 4.0), (-16.0, 6.0)],
+    "upper_speaker": _area(-21.0, 62.0, 16.0, 7.5), "front_modules": [(-8.5, 5.5), (2.0, 4.0), (-2.5, 4.5)],
     "haptic": Haptic(kind="linear actuator", area=_area(-19.0, -59.5, 26.0, 12.0)),
     "speaker": _area(17.0, -60.0, 30.0, 13.0),
     "flexes": [_area(12.1, -4.0, 1.8, 80.0), _area(-6.0, -52.2, 36.0, 2.2), _area(-14.0, 57.5, 24.0, 4.5)],
     "screw_seed": 8,
 })  # fmt: skip
 
-# --- SP9: three cameras and a depth sensor, steel frame, battery of two cells. -------------------------------------------
+# --- SP9: three cameras and a depth sensor, steel frame, battery of two cells.
 
 _SHELL_9 = _SHELL_8.updated({
     "frame": "steel",
@@ -387,27 +397,33 @@ _SHELL_9 = _SHELL_8.updated({
         _colour("gold", "#d8b98f", "#f1dfc6"),
         _colour("blue", "#8ea6bd", "#9db4ca"),
     ],
-    "front.cutout_width": 26.5,
-    "lenses": [Lens(x=28.0, y=64.8, diameter=11.6), Lens(x=28.0, y=49.6, diameter=11.6), Lens(x=14.2, y=57.2, diameter=11.6)],
-    "flash": (15.2, 67.2), "depth_sensor": (15.0, 47.4),
-    "island": Island(area=_area(20.8, 57.2, 31.0, 32.0), radius=8.0, height=1.3, finish="back"),
+    "front.bezel": (2.9, 2.9, 2.9), "front.cutout_width": 22.0, "front.camera_x": -6.5,
+    "lenses": [
+        Lens(x=24.6, y=62.2, diameter=11.6), Lens(x=24.6, y=47.0, diameter=11.6), Lens(x=10.8, y=54.6, diameter=11.6),
+    ],
+    "flash": (11.8, 64.6), "depth_sensor": (11.6, 44.8),
+    "island": Island(area=_area(17.4, 54.6, 31.0, 32.0), radius=8.0, height=1.3, finish="back"),
     "speaker_holes": (5, 6),
 })  # fmt: skip
 _INSIDE_9 = _INSIDE_8.updated({
     "cells": [
-        Cell(area=_area(-11.2, 0.5, 43.5, 65.0), thickness=3.6), Cell(area=_area(-1.5, -43.0, 63.0, 20.0), thickness=3.6),
+        Cell(area=_area(-11.2, 0.5, 43.5, 65.0), thickness=3.6),
+        Cell(area=_area(-1.5, -43.0, 63.0, 20.0), thickness=3.6),
     ],
-    "board": Board(outline=(_area(22.8, 3.5, 20.6, 70.0), _area(-11.5, 46.0, 36.0, 20.0)), layout=91, stacked=True, shields=4),
+    "board": Board(
+        outline=(_area(22.8, 3.5, 20.6, 70.0), _area(-13.0, 46.0, 34.0, 20.0)), layout=91, stacked=True, shields=4
+    ),
     "cameras": [
-        CameraModule(x=28.0, y=64.8, size=12.0, stabilised=True), CameraModule(x=28.0, y=49.6, size=12.6, stabilised=True),
-        CameraModule(x=14.2, y=57.2, size=11.0, stabilised=False),
+        CameraModule(x=24.6, y=62.2, size=12.0, stabilised=True),
+        CameraModule(x=24.6, y=47.0, size=12.6, stabilised=True),
+        CameraModule(x=10.8, y=54.6, size=11.0, stabilised=False),
     ],
-    "midplate": "steel",
+    "midplate": "steel", "front_modules": [(-6.5, 5.5), (2.5, 4.0), (-1.8, 3.6)],
     "flexes": [_area(11.5, 2.0, 1.8, 66.0), _area(-6.0, -54.2, 36.0, 1.8), _area(-14.0, 59.0, 24.0, 4.0)],
     "screw_seed": 9,
 })  # fmt: skip
 
-# --- SP10: the inside of SP9 in another dress: a pill instead of the notch, black island, matte printed logo. -------------
+# --- SP10: the inside of SP9 in another dress: a pill instead of the notch, black island, matte printed logo.
 
 _SHELL_10 = _SHELL_9.updated({
     "palette": [

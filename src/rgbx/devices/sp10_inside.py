@@ -33,7 +33,8 @@ def build_inside(inside: Inside, shell: Shell) -> list[Part]:
         solid("display panel/driver", (24.0, 2.2, 0.35), (0, -area[1] / 2 + 3.0, display - 0.2), "silicon"),
         solid("midplate/sheet", (area[0] - 1, area[1] - 1, plate), (0, 0, front + plate / 2), inside.midplate, corner),
         *(solid(f"midplate/window-{number}", (w, h, plate + 0.02), (x, y, front + plate / 2), "air", 2.0)
-          for number, (x, y, w, h) in enumerate(((0, area[1] / 2 - 9, area[0] - 14, 9), (-12, -area[1] / 2 + 9, 30, 8)))),
+          for number, (x, y, w, h) in enumerate(
+              ((0, area[1] / 2 - 9, area[0] - 14, 9), (-12, -area[1] / 2 + 9, 30, 8)))),
     ]  # fmt: skip
     middle = (back + front) / 2
     if inside.coil is not None:
@@ -104,7 +105,7 @@ def _boards(board: Board, back: float, front: float) -> list[Part]:
             (area.x, area.y + area.height / 2 - 0.8, area.width - 2, 1.2),
         )
     ):
-        parts.append(solid(f"board/vias-{side}", (w, h, gap), (x, y, (lower + upper) / 2), "solder_balls"))
+        parts.append(solid(f"board/vias-{side}", (w, h, gap), (x, y, (lower + upper) / 2), "via_frame"))
     parts += _populate("board/front", board.outline, lower + BOARD_MM / 2, 1, 0, rng, height=0.7)
     parts += _populate("board-2/front", board.outline[:1], upper + BOARD_MM / 2, 1, board.shields, rng, height=0.6)
     parts += _populate("board/back", board.outline, lower - BOARD_MM / 2, -1, 1, rng, height=0.55)
@@ -113,7 +114,9 @@ def _boards(board: Board, back: float, front: float) -> list[Part]:
 
 def _board(name: str, outline: tuple[Rectangle, ...], z: float) -> list[Part]:
     return [
-        solid(f"{name}/laminate-{number}", (area.width, area.height, BOARD_MM), (area.x, area.y, z), "circuit_board", 1.0)
+        solid(
+            f"{name}/laminate-{number}", (area.width, area.height, BOARD_MM), (area.x, area.y, z), "circuit_board", 1.0
+        )
         for number, area in enumerate(outline)
     ]  # fmt: skip
 
@@ -141,11 +144,12 @@ def _populate(
             lid = height + 0.25
             size = (piece.width - 0.3, piece.height - 0.3)
             parts += [
-                solid(f"{prefix}-shield", (*size, lid), (piece.x, piece.y, surface + side * lid / 2), "nickel_silver", 0.6),
+                solid(f"{prefix}-shield", (*size, lid), (piece.x, piece.y, surface + side * lid / 2),
+                      "nickel_silver", 0.6),
                 solid(f"{prefix}-shield-air", (size[0] - 0.4, size[1] - 0.4, lid - 0.12),
                       (piece.x, piece.y, surface + side * (lid - 0.12) / 2), "air", 0.4),
             ]  # fmt: skip
-        for number, cell in enumerate(_cut(_shrunk(piece, 0.45), rng, 58.0 if side > 0 else 85.0)):
+        for number, cell in enumerate(_cut(_shrunk(piece, 0.45), rng, 72.0 if side > 0 else 120.0)):
             parts += _component(f"{prefix}-{number}", _shrunk(cell, 0.35), surface, side, height, rng)
     return parts
 
@@ -167,7 +171,7 @@ def _component(
             block("-chip", x, y, w, h, 0.2, height, "moulded_chip"),
             block("-die", x, y, 0.6 * w, 0.6 * h, 0.25, 0.25 + 0.4 * (height - 0.2), "silicon"),
         ]
-        pitch = 1.6
+        pitch = 2.0
         for row, place in enumerate(np.arange(-h / 2 + 0.9, h / 2 - 0.6, pitch)):
             parts.append(block(f"-row-{row}", x, y + float(place), w - 1.0, 0.4, 0.0, 0.22, "solder"))
         return parts
@@ -188,7 +192,7 @@ def _component(
     if kind == "tantalum":
         return [block("-slug", x, y, min(w, 2.6), min(h, 1.6), 0.1, 0.8 * height, "tantalum")]
     # A row or two of ceramic capacitors.
-    columns, rows = max(1, min(4, int(w / 1.7))), max(1, min(3, int(h / 2.2)))
+    columns, rows = max(1, min(3, int(w / 1.7))), max(1, min(2, int(h / 2.2)))
     parts = []
     for column in range(columns):
         for row in range(rows):
@@ -280,7 +284,8 @@ def _coil(coil: Coil, back: float) -> list[Part]:
         ]
     parts += [
         disc("coil/eye", 20.0, 0.5, (x, y, z), "air"),
-        solid("coil/lead", (2.4, coil.diameter / 2 + 8.0, 0.2), (x + 6.0, y + coil.diameter / 4 + 4.0, back + 0.5), "copper"),
+        solid("coil/lead", (2.4, coil.diameter / 2 + 8.0, 0.2), (x + 6.0, y + coil.diameter / 4 + 4.0, back + 0.5),
+              "copper"),
     ]  # fmt: skip
     radius = coil.diameter / 2 + 4.8
     for number in range(coil.magnets):
@@ -322,8 +327,8 @@ def _haptic(haptic: Haptic, z: float, depth: float) -> list[Part]:
             solid(f"haptic/magnet-{number}", (0.1 * w, h - 3.0, depth - 1.4), (x + side * 0.24 * w, y, z), "ndfeb"),
             solid(f"haptic/spring-{number}", (0.4, h - 1.6, depth - 1.6), (x + side * 0.4 * w, y, z), "steel",
                   rotation=(0, 0, 14.0 * side)),
-            solid(f"haptic/ear-{number}", (3.4, 3.4, 0.6), (x + side * (w / 2 + 1.0), y + side * (h / 2 - 2.0), z), "steel",
-                  1.6),
+            solid(f"haptic/ear-{number}", (3.4, 3.4, 0.6), (x + side * (w / 2 + 1.0), y + side * (h / 2 - 2.0), z),
+                  "steel", 1.6),
         ]  # fmt: skip
     return parts
 
@@ -376,7 +381,8 @@ def _connector(inside: Inside, shell: Shell, z: float) -> list[Part]:
         solid("connector/shell", (10.4, 8.0, 3.2), (0, y, z), "steel", 0.8),
         solid("connector/mouth", (9.0, 7.6, 2.4), (0, y - 0.4, z), "air", 0.8),
         solid("connector/tongue", (7.2, 5.6, 0.8), (0, y, z), "polycarbonate"),
-        *(solid(f"connector/contact-{number}", (0.35, 5.0, 0.9), ((number - 3.5) * 0.85, y, z), "copper") for number in range(8)),
+        *(solid(f"connector/contact-{number}", (0.35, 5.0, 0.9), ((number - 3.5) * 0.85, y, z), "copper")
+          for number in range(8)),
         solid("connector/base", (12.0, 3.0, 0.9), (0, y + 5.2, z - 0.8), "circuit_board"),
         solid("connector/joints", (9.0, 1.0, 0.4), (0, y + 5.0, z - 0.2), "solder"),
     ]  # fmt: skip
@@ -450,7 +456,7 @@ def _screws(inside: Inside, shell: Shell, front: float) -> list[Part]:
         for side in (-1, 1)
         for y in np.linspace(-height / 2 + 14, height / 2 - 14, inside.edge_screws)
     ]
-    places += [(x, side * (height / 2 - WALL_MM - 1.6)) for x in (-15.0, 15.0) for side in (-1, 1)]
+    places += [(x, side * (height / 2 - WALL_MM - 1.6)) for x in (-14.0, 16.5) for side in (-1, 1)]
     for area in inside.board.outline:
         places += [(area.x - area.width / 2 + 1.5, area.y + side * (area.height / 2 - 1.5)) for side in (-1, 1)]
         places.append((area.x + area.width / 2 - 1.6, area.y + float(rng.uniform(-0.3, 0.3)) * area.height))

@@ -205,7 +205,7 @@ def _home_button(shell: Shell, colourway: Colourway, surface: float) -> list[Par
     ring = colourway.frame if shell.front.button_ring else _mixed(colourway.front, "#808080", 0.25)
     return [
         disc("home button/ring", 11.2, 2 * LAYER_MM, (0, y, surface), "aluminium", outside=True, colour=ring),
-        disc("home button", 10.0 if shell.front.button_ring else 10.6, 2 * LAYER_MM, (0, y, surface + LAYER_MM),
+        disc("home button/cap", 10.0 if shell.front.button_ring else 10.6, 2 * LAYER_MM, (0, y, surface + LAYER_MM),
              "cover_glass", outside=True, colour=colourway.front),
     ]  # fmt: skip
 
