@@ -51,7 +51,7 @@ class Acceptance(Config):
     corners: CornerCount = CornerCount()
     dark: float = Field(default=0.02, ge=0, le=1)
     """Transmission below which a pixel is burnt out: nothing can be told apart there."""
-    dark_share: float = Field(default=0.5, ge=0, le=1)
+    dark_share: float = Field(default=0.4, ge=0, le=1)
     """Largest share of the unit's shadow that may be burnt out."""
 
     def accepts(self, noise_free: np.ndarray, transmission: np.ndarray) -> bool:

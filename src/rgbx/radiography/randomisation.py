@@ -28,7 +28,7 @@ EIGHT_BIT_WHITE = 255
 class ProjectorRandomisation(Config):
     """Position and orientation of source, detector and unit. The defaults: a unit lying about flat, anyhow turned."""
 
-    scale: Range = (0.6, 0.95)
+    scale: Range = (0.65, 1.0)
     """Diagonal of the largest unit as a share of the image's side; smaller units appear smaller."""
     source_distance: Range = (300.0, 900.0)
     """From source to unit, mm: how much perspective there is."""

@@ -12,9 +12,9 @@ from rgbx.devices.volume import Volume
 from rgbx.files import atomic_path, read_json, write_json
 
 AIR_PERCENTILE, DENSE_PERCENTILE = 0.5, 99.0
-SOLID = 0.03
+SOLID = 0.05
 """A voxel is part of the unit if it is this far up from air to dense; plastics are, noise hardly."""
-SOLID_SHARE = 0.002
+SOLID_SHARE = 2e-4
 """A slice belongs to the unit's box if this share of its voxels is solid; a few noisy voxels do not count."""
 BOX_MARGIN = 2
 """Voxels kept round the unit's box."""
