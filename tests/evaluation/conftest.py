@@ -48,7 +48,7 @@ class FakePredictor:
     def load(cls, path):
         return cls(modalities=tuple((Path(path) / "bundle.json").read_text().split()))
 
-    def encode(self, modality, images, explain=False):
+    def encode(self, modality, images, explain=False):  # noqa: ARG002
         return [self._encode(image, explain) for image in images]
 
     def _encode(self, image, explain):

@@ -162,7 +162,7 @@ def test_command_prints_the_table(bundle, photographs, radiographs, tmp_path):
     assert "simulated stand-in" in result.output
 
 
-def test_command_says_what_is_wrong(bundle, photographs, tmp_path):
+def test_command_says_what_is_wrong(photographs, tmp_path):
     out = tmp_path / "out"
     missing = ["evaluate", str(tmp_path / "nothing"), "--rgb", str(photographs.folder), "--out", str(out)]
     result = CliRunner().invoke(app, missing)

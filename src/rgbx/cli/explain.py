@@ -1,2 +1,48 @@
-def explain() -> None:
-    """Not written yet."""
+"""``rgbx explain``: what did a bundle look at."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rgbx.errors import ConfigError
+
+
+def explain(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a trained bundle.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the figures, one a device.")],
+    rgb: Annotated[Path | None, typer.Option(help="One photograph.")] = None,
+    xray: Annotated[Path | None, typer.Option(help="One radiograph.")] = None,
+    rgb_set: Annotated[Path | None, typer.Option(help="Set of photographs to choose devices from.")] = None,
+    xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to choose devices from.")] = None,
+    per_class: Annotated[int, typer.Option(min=1, help="Devices of each class to choose from sets.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+) -> None:
+    """Draw what the network looked at: heat map, window and crop of every iteration, and the probabilities.
+
+    For one device give --rgb, --xray or both; for samples of whole sets --rgb-set, --xray-set or both. With sets the
+    figure also says whether the answer is right.
+
+    Example: rgbx explain runs/fusion --rgb phone.png --xray phone.tiff --out heat-maps
+    """
+    one, many = rgb or xray, rgb_set or xray_set
+    if (one is None) == (many is None):
+        raise ConfigError("rgbx explain wants one device (--rgb FILE, --xray FILE) or sets (--rgb-set, --xray-set).")
+
+    from rich.console import Console
+
+    from rgbx.evaluation.explain import Case, cases_of_sets, explain_cases
+    from rgbx.inference import Predictor
+    from rgbx.samples import SampleSet
+
+    if one is not None:
+        cases = [Case(name=one.stem, rgb=rgb, xray=xray)]
+    else:
+        cases = cases_of_sets(
+            SampleSet.open(rgb_set) if rgb_set else None,
+            SampleSet.open(xray_set) if xray_set else None,
+            per_class,
+            seed,
+        )
+    figures = explain_cases(Predictor.load(bundle), cases, out)
+    Console().print(f"{len(figures)} figures written to {out}.", soft_wrap=True)

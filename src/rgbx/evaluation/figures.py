@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -96,9 +97,10 @@ def write_figure(path: Path, figure: Figure, dpi: int = 150) -> None:
 
 
 def svg_uri(figure: Figure) -> str:
-    """Return a figure as a ``data:`` URI of an SVG."""
+    """Return a figure as a ``data:`` URI of an SVG; the same figure gives the same bytes."""
     content = io.BytesIO()
-    figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    with matplotlib.rc_context({"svg.hashsalt": "rgbx"}):
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
 
 

@@ -215,8 +215,8 @@ def _encode(predictor: "Predictor", modality: str, samples: SampleSet) -> dict[s
 
 
 def _folder_digest(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return digest(*(str(path.relative_to(folder)) for path in files), digest_files(files))
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return digest(*(path.name for path in files), digest_files(files))
 
 
 def _set_digest(samples: SampleSet) -> str:
