@@ -93,7 +93,7 @@ def test_digest_covers_files_that_a_header_points_to(tmp_path):
     assert Library.open(tmp_path).digest(("scan",)) != before
 
 
-# --- bad libraries -----------------------------------------------------------------------------------------------------
+# --- bad libraries ---
 
 
 def _missing(root):

@@ -119,7 +119,7 @@ def test_float64_becomes_float32(tmp_path):
     assert read_volume(path).values.dtype == np.float32
 
 
-# --- bad input ---------------------------------------------------------------------------------------------------------
+# --- bad input ---
 
 
 def _cut(path: Path, keep: float = 0.7) -> Path:
