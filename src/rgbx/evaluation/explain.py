@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from rgbx.errors import InputError, RgbxError
@@ -97,8 +98,8 @@ def explanation_figure(prediction: "Prediction", truth: str | None = None, name:
     iterations = max(len(encoded.views) for encoded in streams.values())
     columns = 2 * iterations  # input, then a heat map each and a crop each but for the last
     classes = list(prediction.probabilities)
-    figure = Figure(figsize=(1.75 * columns + 2.9, 1.85 * len(streams) + 0.75), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.03)  # type: ignore[union-attr]
+    spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.03)
+    figure = Figure(figsize=(1.75 * columns + 2.9, 1.85 * len(streams) + 0.75), layout=spacing)
     grid = GridSpec(len(streams), columns + 1, figure, width_ratios=[1] * columns + [1.45])
     for row, (modality, encoded) in enumerate(streams.items()):
         panels = [figure.add_subplot(grid[row, column]) for column in range(columns)]

@@ -14,6 +14,7 @@ from rgbx.evaluation.pairing import draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
+from rgbx.samples.record import Modality
 
 if TYPE_CHECKING:  # measuring from the cache must not wait for torch
     from rgbx.inference import Encoded, Predictor
@@ -98,7 +99,7 @@ def predict_sets(
         InputError: a set is empty, of the wrong modality, or shows classes that the bundle or the other set has not.
         RgbxError: no set was given, or the bundle has no stream for one that was.
     """
-    sets = {name: samples for name, samples in (("rgb", rgb), ("xray", xray)) if samples is not None}
+    sets = _given(rgb, xray)
     _check(predictor, sets)
     classes = tuple(predictor.classes)
     encoded = {name: _encode(predictor, name, samples) for name, samples in sets.items()}
@@ -142,7 +143,7 @@ def cached_predictions(
     """
     if not bundle.is_dir():
         raise InputError(bundle, "is not a folder", "give a bundle made by 'rgbx train'")
-    sets = {name: samples for name, samples in (("rgb", rgb), ("xray", xray)) if samples is not None}
+    sets = _given(rgb, xray)
     made_from = {
         "version": __version__,
         "bundle": _folder_digest(bundle),
@@ -169,7 +170,12 @@ def origin_of(sets: Iterable[SampleSet]) -> str:
     return "; ".join(dict.fromkeys(samples.header.origin for samples in sets))
 
 
-def _check(predictor: "Predictor", sets: dict[str, SampleSet]) -> None:
+def _given(rgb: SampleSet | None, xray: SampleSet | None) -> dict[Modality, SampleSet]:
+    both: dict[Modality, SampleSet | None] = {"rgb": rgb, "xray": xray}
+    return {modality: samples for modality, samples in both.items() if samples is not None}
+
+
+def _check(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
     if not sets:
         raise RgbxError("There is nothing to evaluate: give --rgb SET, --xray SET or both.")
     for modality, samples in sets.items():
@@ -204,7 +210,7 @@ def _check(predictor: "Predictor", sets: dict[str, SampleSet]) -> None:
             )
 
 
-def _encode(predictor: "Predictor", modality: str, samples: SampleSet) -> dict[str, "Encoded"]:
+def _encode(predictor: "Predictor", modality: Modality, samples: SampleSet) -> dict[str, "Encoded"]:
     records = samples.records
     batches = [records[start : start + _BATCH] for start in range(0, len(records), _BATCH)]
     encoded: dict[str, Encoded] = {}
