@@ -107,7 +107,7 @@ def feature_channels(backbone: nn.Module) -> int:
     """
     training = backbone.training
     with torch.no_grad():
-        features = backbone.eval().forward_features(torch.zeros(1, *backbone.default_cfg["input_size"]))  # type: ignore[operator,index]
+        features = backbone.eval().forward_features(torch.zeros(1, 3, 96, 96))  # type: ignore[operator]
     backbone.train(training)
     if features.ndim != 4 or features.shape[2] != features.shape[3]:
         raise ConfigError(f"{type(backbone).__name__} is not convolutional: choose a CNN of timm.")

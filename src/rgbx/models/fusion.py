@@ -43,7 +43,7 @@ class RgbXNetwork(nn.Module):
 
     def __init__(self, streams: Mapping[Modality, ICam], *, fused: bool) -> None:
         super().__init__()
-        self.streams = nn.ModuleDict({modality: stream for modality, stream in streams.items()})
+        self.streams = nn.ModuleDict(dict(streams.items()))
         self.fusion = (
             FusionHead({modality: stream.classifier for modality, stream in streams.items()}) if fused else None
         )

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from rgbx.errors import InputError
+from rgbx.models import bundle
+from rgbx.models.backbones import BackboneConfig
+from rgbx.models.fusion import FusionHead, RgbXNetwork
+from rgbx.models.icam import ICamConfig
+from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.transforms import TransformConfig
+from torch import nn
+
+CONFIG = StreamConfig(
+    modality="xray",
+    transform=TransformConfig(source_size=64),
+    backbone=BackboneConfig(name="test_resnet", weights="none"),
+    icam=ICamConfig(input_size=64),
+)
+CLASSES = ("A", "B", "C")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = RgbXNetwork({"xray": build_stream(CONFIG, 3)}, fused=False)
+    network.train().streams["xray"](torch.rand(4, 1, 64, 64))  # iterations' statistics part ways
+    bundle.save(tmp_path / "model", network, CLASSES, {"xray": CONFIG}, training={}, sources={}, metrics={})
+    torch.save(network.eval().streams["xray"](torch.full((1, 1, 64, 64), 0.3)).logits, tmp_path / "expected.pt")
+    return tmp_path / "model"
+
+
+def test_a_loaded_bundle_computes_the_same(saved: Path) -> None:
+    loaded = bundle.load(saved)
+    assert loaded.header.classes == CLASSES
+    expected = torch.load(saved.parent / "expected.pt")
+    assert torch.equal(loaded.network.streams["xray"](torch.full((1, 1, 64, 64), 0.3)).logits, expected)
+
+
+def test_weights_shared_between_iterations_are_stored_once(saved: Path) -> None:
+    import safetensors.torch
+
+    names = safetensors.torch.load_file(saved / bundle.WEIGHTS)
+    assert any(name.endswith("norms.2.running_mean") for name in names)
+    assert not any(name.endswith("norms.2.weight") for name in names)
+
+
+def _edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_tampering_is_refused_with_a_sentence(saved: Path, tmp_path: Path) -> None:
+    header, weights = saved / bundle.HEADER, saved / bundle.WEIGHTS
+    good_header, good_weights = header.read_text(), weights.read_bytes()
+
+    def refused(match: str) -> None:
+        with pytest.raises(InputError, match=match):
+            bundle.load(saved)
+        header.write_text(good_header)
+        weights.write_bytes(good_weights)
+
+    weights.write_bytes(good_weights[: len(good_weights) // 2])
+    refused("damaged or belongs to another")
+    weights.write_bytes(good_weights[:-1] + bytes([good_weights[-1] ^ 1]))
+    refused("damaged or belongs to another")
+    weights.unlink()
+    refused("is missing")
+    _edit(header, classes=["A", "B"])
+    refused("does not fit the network")
+    _edit(header, fused=True)
+    refused("fused")
+    _edit(header, format=9)
+    refused("format 9")
+    _edit(header, kind="something else")
+    refused("no bundle of rgbx")
+    header.write_text("{")
+    refused("not valid JSON")
+    header.write_text('{"kind": "rgbx bundle", "format": 1}')
+    refused("damaged")
+    header.unlink()
+    refused("holds no bundle.json")
+    with pytest.raises(InputError, match="does not exist"):
+        bundle.load(tmp_path / "nowhere")
+    bundle.load(saved)
+
+
+def test_fusion_starts_as_the_product_of_its_experts() -> None:
+    classifiers = {"rgb": nn.Linear(5, 3), "xray": nn.Linear(7, 3)}
+    head = FusionHead(classifiers)
+    features = {"rgb": torch.randn(2, 5), "xray": torch.randn(2, 7)}
+    expected = classifiers["rgb"](features["rgb"]) + classifiers["xray"](features["xray"])
+    torch.testing.assert_close(head(features), expected)

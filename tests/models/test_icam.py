@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rgbx.models.icam import (
+    ICam,
+    ICamConfig,
+    class_activation_map,
+    compose,
+    sample_window,
+    window_round_maximum,
+    within,
+)
+from tiny_networks import TinyBackbone
+
+
+def icam(**settings: object) -> ICam:
+    torch.manual_seed(0)
+    return ICam(TinyBackbone(), 3, ICamConfig.model_validate({"input_size": 32, **settings}))
+
+
+def images(count: int = 4, channels: int = 3, size: int = 64) -> torch.Tensor:
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_cam_is_the_weighted_sum_of_the_feature_maps_of_each_images_class() -> None:
+    maps, weights, chosen = torch.randn(2, 5, 3, 4), torch.randn(7, 5), torch.tensor([6, 1])
+    by_hand = np.einsum("bk,bkhw->bhw", weights.numpy()[[6, 1]], maps.numpy())
+    np.testing.assert_allclose(class_activation_map(maps, weights, chosen).numpy(), by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_mean_of_the_cam_is_the_logit_without_its_bias() -> None:
+    network = icam(iterations=1).eval()
+    output = network(images())
+    chosen = output.iteration_logits[:, 0].argmax(1)
+    expected = output.iteration_logits[torch.arange(4), 0, chosen] - network.classifier.bias[chosen]
+    torch.testing.assert_close(output.cams[:, 0].mean((1, 2)), expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**31),
+    st.integers(2, 9),
+    st.sampled_from([16, 32, 45]),
+    st.floats(0.1, 1.0),
+)
+def test_window_is_inside_the_image_of_the_right_size_and_holds_the_maximum(
+    seed: int, cells: int, size: int, fraction: float
+) -> None:
+    cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
+    window = window_round_maximum(cam, size, fraction)
+    assert torch.all(window[:, 2] == torch.tensor(fraction))
+    assert torch.all(window[:, :2] >= 0)
+    assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-6)
+    upsampled = F.interpolate(cam[:, None], (size, size), mode="bilinear")[:, 0]
+    for place, each in enumerate(upsampled):
+        row, column = divmod(int(each.argmax()), size)
+        left, top, side = window[place].tolist()
+        assert left - 1e-6 <= (column + 0.5) / size <= left + side + 1e-6
+        assert top - 1e-6 <= (row + 0.5) / size <= top + side + 1e-6
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.1, 0.5), st.floats(0, 0.6), st.floats(0, 0.6))
+def test_within_undoes_compose(left: float, top: float, side: float, inner_left: float, inner_top: float) -> None:
+    outer, inner = torch.tensor([[left, top, side]]), torch.tensor([[inner_left, inner_top, 0.4]])
+    torch.testing.assert_close(within(outer, compose(outer, inner)), inner, rtol=1e-4, atol=1e-5)
+
+
+def test_sampling_an_aligned_window_equals_slicing() -> None:
+    image = images(1, size=64)
+    window = torch.tensor([[16 / 64, 24 / 64, 32 / 64]])
+    torch.testing.assert_close(sample_window(image, window, 32), image[:, :, 24:56, 16:48], rtol=1e-4, atol=1e-5)
+
+
+def test_sampling_a_source_of_twice_the_size_averages_two_by_two() -> None:
+    image = images(2, size=64)
+    whole = torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3)
+    torch.testing.assert_close(sample_window(image, whole, 32), F.avg_pool2d(image, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_one_iteration_is_the_backbone_with_pooling_and_a_linear_layer() -> None:
+    network = icam(iterations=1).eval()
+    source = images(size=32)
+    backbone = network.backbone
+    normalised = (source - network.mean) / network.std
+    expected = network.classifier(backbone.forward_features(normalised).mean((2, 3)))
+    torch.testing.assert_close(network(source).logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_grey_images_become_three_equal_channels() -> None:
+    network = icam(iterations=1).eval()
+    grey = images(channels=1)
+    torch.testing.assert_close(network(grey).logits, network(grey.expand(-1, 3, -1, -1)).logits)
+
+
+@pytest.mark.parametrize("crop_source", ["input", "source"])
+def test_windows_nest_and_the_images_seen_can_be_had_again(crop_source: str) -> None:
+    network = icam(crop_source=crop_source, crop_fraction=0.6).eval()
+    source = images()
+    output = network(source)
+    torch.testing.assert_close(output.windows[0, :, 2], torch.tensor([1.0, 0.6, 0.36]))
+    assert torch.all(output.windows[:, 1:, :2] >= output.windows[:, :-1, :2] - 1e-6)
+    for place, seen in enumerate(network.images_seen(source, output.windows)):
+        torch.testing.assert_close(
+            network.extract(seen).mean((2, 3)), _at(network, place, seen), rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(_at(network, place, seen), output.features[:, place], rtol=1e-3, atol=1e-4)
+
+
+def _at(network: ICam, iteration: int, image: torch.Tensor) -> torch.Tensor:
+    for module in network.modules():
+        if hasattr(module, "iteration"):
+            module.iteration = iteration
+    return network.extract(image).mean((2, 3))
+
+
+def test_crop_from_source_shows_detail_that_crop_from_input_has_lost() -> None:
+    source = images(size=128)
+    window = torch.tensor([[0.25, 0.25, 0.25]]).expand(4, 3)
+    whole = torch.tensor([[0.0, 0.0, 1.0]]).expand(4, 3)
+    sharp = sample_window(source, window, 32)
+    blurred = sample_window(sample_window(source, whole, 32), window, 32)
+    assert sharp.var() > 3 * blurred.var()
+
+
+def test_aggregators() -> None:
+    features = torch.randn(2, 3, 6)
+    torch.testing.assert_close(icam(aggregator="sum").aggregate(features), features.sum(1))
+    torch.testing.assert_close(icam(aggregator="mean").aggregate(features), features.mean(1))
+    weighted = icam(aggregator="weighted_mean")
+    torch.testing.assert_close(weighted.aggregate(features), features.mean(1))  # where learning starts
+    weighted.aggregation.data = torch.tensor([100.0, 0.0, 0.0])
+    torch.testing.assert_close(weighted.aggregate(features), features[:, 0])
+
+
+def test_fewer_iterations_equal_the_first_ones_of_all() -> None:
+    network = icam().eval()
+    source = images()
+    torch.testing.assert_close(network(source, iterations=1).features[:, 0], network(source).features[:, 0])
+
+
+@pytest.mark.parametrize("batch_norm", ["shared", "per_iteration", "frozen"])
+def test_batch_norm_statistics(batch_norm: str) -> None:
+    network = icam(batch_norm=batch_norm).train()
+    before = {name: value.clone() for name, value in network.named_buffers() if name.endswith("running_mean")}
+    network(images())
+    after = {name: value for name, value in network.named_buffers() if name.endswith("running_mean")}
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    if batch_norm == "frozen":
+        assert not moved
+    else:
+        assert moved == set(before)
+    if batch_norm == "per_iteration":
+        assert len(before) == 2 * 3
+        first, second = (after[f"backbone.stem.1.norms.{place}.running_mean"] for place in (0, 1))
+        assert not torch.equal(first, second)
+        norms = network.backbone.stem[1].norms
+        assert norms[0].weight is norms[1].weight
+
+
+def test_end_of_warm_up_hands_statistics_on() -> None:
+    network = icam().train()
+    network(images(), iterations=1)
+    network.end_warm_up()
+    norms = network.backbone.stem[1].norms
+    assert torch.equal(norms[0].running_var, norms[2].running_var)
+    network(images())
+    assert not torch.equal(norms[0].running_var, norms[2].running_var)
+
+
+@pytest.mark.parametrize("crop_source", ["input", "source"])
+@pytest.mark.parametrize("aggregator", ["weighted_mean", "mean", "sum"])
+def test_every_trainable_parameter_gets_a_gradient(crop_source: str, aggregator: str) -> None:
+    network = icam(crop_source=crop_source, aggregator=aggregator).train()
+    F.cross_entropy(network(images()).logits, torch.tensor([0, 1, 2, 0])).backward()
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("batch_norm", ["shared", "per_iteration"])
+def test_frozen_stages_do_not_move(batch_norm: str) -> None:
+    torch.manual_seed(0)
+    config = ICamConfig(input_size=32, batch_norm=batch_norm)
+    network = ICam(TinyBackbone(), 3, config, frozen_stages=1).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD([each for each in network.parameters() if each.requires_grad], 0.5)
+    F.cross_entropy(network(images()).logits, torch.tensor([0, 1, 2, 0])).backward()
+    optimizer.step()
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(before[name], value)}
+    assert not {name for name in changed if name.startswith("backbone.stem")}
+    assert "backbone.body.0.weight" in changed
+    assert "classifier.weight" in changed
+
+
+def test_label_guides_the_crop() -> None:
+    network = icam().eval()
+    source = images(8)
+    windows = [network(source, torch.full((8,), label)).windows for label in range(3)]
+    assert any(not torch.equal(windows[0], other) for other in windows[1:])

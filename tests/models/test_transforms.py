@@ -1,0 +1,49 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rgbx.models.transforms import TransformConfig, prepare
+
+CONFIG = TransformConfig(source_size=32)
+
+
+def radiograph(scale: float = 1.0, size: int = 64) -> np.ndarray:
+    attenuation = np.zeros((size, size))
+    attenuation[16:48, 20:44] = 0.5
+    attenuation[24:40, 24:40] = 2.0
+    return (scale * 0.9 * np.exp(-attenuation)).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.05, 1.0))
+def test_exposure_does_not_matter(scale: float) -> None:
+    ours = prepare(radiograph(scale), "xray", CONFIG).astype(int)
+    assert np.abs(ours - prepare(radiograph(), "xray", CONFIG).astype(int)).max() <= 2
+
+
+def test_attenuation_is_linear_between_open_beam_and_the_densest_part() -> None:
+    prepared = prepare(radiograph(), "xray", CONFIG) / 65535
+    assert prepared[1, 1] == 0
+    assert prepared[16, 16] == 1
+    np.testing.assert_allclose(prepared[10, 11], 0.25, atol=1e-3)
+
+
+def test_a_blank_radiograph_stays_blank() -> None:
+    assert not prepare(np.full((40, 40), 0.5, np.float32), "xray", CONFIG).any()
+    assert not prepare(np.zeros((40, 40), np.float32), "xray", CONFIG).any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(8, 90), st.integers(8, 90))
+def test_any_shape_becomes_the_square_with_its_background_around(height: int, width: int) -> None:
+    image = np.full((height, width, 3), (200, 100, 50), np.uint8)
+    prepared = prepare(image, "rgb", CONFIG)
+    assert prepared.shape == (32, 32, 3)
+    assert prepared.dtype == np.uint8
+    assert (prepared == image[0, 0]).all()
+    assert prepare(np.full((height, width), 0.5, np.float32), "xray", CONFIG).shape == (32, 32)
+
+
+def test_a_radiograph_keeps_more_than_eight_bits() -> None:
+    ramp = np.linspace(0.4, 0.9, 256, dtype=np.float32)[None].repeat(256, 0)
+    prepared = prepare(ramp, "xray", TransformConfig(source_size=256))
+    assert len(np.unique(prepared)) > 230
