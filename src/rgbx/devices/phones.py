@@ -7,11 +7,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+import SimpleITK as sitk
+
 from rgbx.devices.mesh import build_mesh, write_mesh
-from rgbx.devices.parts import PartList, write_parts
+from rgbx.devices.parts import PartList, read_parts, write_parts
 from rgbx.devices.scanning import scan_unit
 from rgbx.devices.sp10 import make_unit
 from rgbx.devices.volume_io import write_volume
+from rgbx.errors import InputError
 from rgbx.progress import track
 
 SCAN, MESH, PARTS = "scan.nrrd", "mesh.glb", "parts.json"
@@ -57,9 +60,11 @@ def write_units(
 
     Returns:
         How many were written.
+
+    Raises:
+        InputError: a unit is there already but was made with other settings.
     """
-    files = [PARTS, *([SCAN] if scan_spacing_mm is not None else []), *([MESH] if mesh else [])]
-    missing = [key for key in keys if not all((_folder(out, key) / name).exists() for name in files)]
+    missing = [key for key in keys if not _is_complete(out, key, scan_spacing_mm, mesh, seed, make)]
     jobs = ((out, key, scan_spacing_mm, mesh, seed, make) for key in missing)
     written = map(_write_job, jobs) if workers == 0 else _write_in_pool(list(jobs), workers or os.cpu_count() or 1)
     for _ in track(written, "building phones", total=len(keys), completed=len(keys) - len(missing)):
@@ -82,6 +87,24 @@ def write_unit(folder: Path, parts: PartList, scan_spacing_mm: float | None, mes
     if mesh:
         write_mesh(folder / MESH, build_mesh(parts))
     write_parts(folder / PARTS, parts)
+
+
+def _is_complete(out: Path, key: UnitKey, scan_spacing_mm: float | None, mesh: bool, seed: int, make: MakeUnit) -> bool:
+    """Say whether a unit has all its files, and refuse one made with other settings."""
+    folder = _folder(out, key)
+    parts, scan = folder / PARTS, folder / SCAN
+    remedy = "choose another --out folder or delete this one"
+    if parts.exists() and read_parts(parts) != make(key.device_class, key.number, seed):
+        raise InputError(folder, "holds another unit of that name (other --seed or version of rgbx)", remedy)
+    if scan_spacing_mm is not None and scan.exists():
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(scan))
+        reader.ReadImageInformation()
+        found = reader.GetSpacing()[0]
+        if abs(found - scan_spacing_mm) > 1e-6:
+            raise InputError(scan, f"has voxels of {found:g} mm, not {scan_spacing_mm:g} mm", remedy)
+    wanted = [parts, *([scan] if scan_spacing_mm is not None else []), *([folder / MESH] if mesh else [])]
+    return all(path.exists() for path in wanted)
 
 
 def _folder(out: Path, key: UnitKey) -> Path:

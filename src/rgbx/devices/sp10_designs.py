@@ -58,7 +58,7 @@ class Front(Config):
     style: Literal["home button", "notch", "pill"]
     cutout_width: float = 0.0
     """Of the notch or pill."""
-    button_ring: bool = True
+    button_ring: bool = False
     """Whether the home button has a bright ring."""
     earpiece_width: float
     camera_x: float
@@ -85,6 +85,8 @@ class Shell(Config):
     lettering: bool
     """Lines of small print on the lower back."""
     antenna: Literal["bands", "edge bands", "gaps"]
+    sim_slot: tuple[Literal["left", "right"], float]
+    """Side, seen from the front, and y."""
     volume_y: float
     power_y: float
     jack: bool
@@ -188,10 +190,10 @@ _SHELL_1 = Shell(
         _colour("grey", "#6f7075", "#6f7075"),
         _colour("gold", "#dcc4a2", "#dcc4a2", _WHITE),
     ),
-    front=Front(bezel=(4.2, 17.5, 17.5), style="home button", earpiece_width=11.0, camera_x=-9.5),
+    front=Front(bezel=(4.2, 17.5, 17.5), style="home button", button_ring=True, earpiece_width=11.0, camera_x=-9.5),
     lenses=(Lens(x=25.0, y=61.0, diameter=7.2),), flash=(12.5, 61.0),
     logo_y=32.0, logo_diameter=11.5, logo_material="steel", lettering=True, antenna="bands",
-    volume_y=28.0, power_y=36.0, jack=True, speaker_holes=(0, 6),
+    sim_slot=("right", 6.0), volume_y=28.0, power_y=36.0, jack=True, speaker_holes=(0, 6),
 )  # fmt: skip
 _INSIDE_1 = Inside(
     cells=(Cell(area=_area(-11.8, -3.0, 38.5, 93.0), thickness=3.3),),
@@ -269,7 +271,7 @@ _SHELL_5 = Shell(
     lenses=(Lens(x=24.8, y=61.5, diameter=8.0), Lens(x=24.8, y=46.5, diameter=8.0)), flash=(24.8, 54.0),
     island=Island(area=_area(24.8, 54.0, 11.0, 27.0), radius=5.5, height=1.1, finish="black"),
     logo_y=30.0, logo_diameter=12.0, logo_material="aluminium", lettering=True, antenna="gaps",
-    volume_y=26.0, power_y=27.0, jack=False, speaker_holes=(6, 6),
+    sim_slot=("right", -5.0), volume_y=26.0, power_y=27.0, jack=False, speaker_holes=(6, 6),
 )  # fmt: skip
 _INSIDE_5 = Inside(
     cells=(
@@ -339,7 +341,7 @@ _SHELL_7 = Shell(
     lenses=(Lens(x=25.2, y=63.6, diameter=9.6), Lens(x=25.2, y=49.4, diameter=9.6)), flash=(12.8, 56.5),
     island=Island(area=_area(19.6, 56.5, 26.0, 28.5), radius=7.0, height=1.0, finish="back"),
     logo_y=0.0, logo_diameter=12.5, logo_material="epoxy", lettering=False, antenna="gaps",
-    volume_y=28.0, power_y=26.0, jack=False, speaker_holes=(4, 6),
+    sim_slot=("left", 42.0), volume_y=12.0, power_y=12.0, jack=False, speaker_holes=(4, 6),
 )  # fmt: skip
 _INSIDE_7 = Inside(
     cells=(Cell(area=_area(-11.2, -10.0, 43.0, 79.0), thickness=3.6),),
@@ -352,7 +354,7 @@ _INSIDE_7 = Inside(
     haptic=Haptic(kind="linear actuator", area=_area(-17.0, -59.5, 31.0, 11.0)),
     speaker=_area(19.0, -60.0, 26.0, 13.0), upper_speaker=_area(-2.0, 66.0, 17.0, 7.0),
     front_modules=((-14.0, 6.0), (9.5, 5.5), (-21.0, 4.5), (15.0, 4.0)), home_button=False, jack=False,
-    sim_tray=_area(-27.0, 38.0, 13.0, 20.0), midplate="aluminium",
+    sim_tray=_area(-28.0, 42.0, 11.0, 18.0), midplate="aluminium",
     flexes=(_area(11.4, -8.0, 2.0, 74.0), _area(-6.0, -52.2, 36.0, 2.2), _area(-12.0, 55.5, 26.0, 4.5)),
     edge_screws=6, screw_seed=7,
 )  # fmt: skip
@@ -374,7 +376,7 @@ _SHELL_8 = _SHELL_7.updated({
 })  # fmt: skip
 _INSIDE_8 = _INSIDE_7.updated({
     "cells": [Cell(area=_area(-11.0, -6.0, 44.0, 86.0), thickness=3.6)],
-    "board": Board(outline=(_area(23.2, -1.0, 20.0, 70.0), _area(-10.0, 48.0, 30.0, 17.0)), layout=81, shields=3),
+    "board": Board(outline=(_area(23.2, -1.0, 20.0, 70.0), _area(-8.0, 48.0, 28.0, 17.0)), layout=81, shields=3),
     "cameras": [
         CameraModule(x=25.6, y=49.6, size=11.0, stabilised=True),
         CameraModule(x=12.8, y=62.6, size=12.4, stabilised=True),
@@ -411,7 +413,7 @@ _INSIDE_9 = _INSIDE_8.updated({
         Cell(area=_area(-1.5, -43.0, 63.0, 20.0), thickness=3.6),
     ],
     "board": Board(
-        outline=(_area(22.8, 3.5, 20.6, 70.0), _area(-13.0, 46.0, 34.0, 20.0)), layout=91, stacked=True, shields=4
+        outline=(_area(22.8, 3.5, 20.6, 70.0), _area(-9.0, 46.0, 26.0, 20.0)), layout=91, stacked=True, shields=4
     ),
     "cameras": [
         CameraModule(x=24.6, y=62.2, size=12.0, stabilised=True),

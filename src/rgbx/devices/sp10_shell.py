@@ -164,7 +164,7 @@ def _front(shell: Shell, colourway: Colourway) -> list[Part]:
     radius = 0.0 if front.style == "home button" else shell.corner_radius - side
     parts.append(
         solid("display", display_size, (0, (below - above) / 2, surface), "cover_glass", radius, outside=True,
-              colour="#15161b")
+              colour="#2e313b")
     )  # fmt: skip
     surface += LAYER_MM
     # Layers are centred on the surface below: half of each is sunk in it.
@@ -326,13 +326,14 @@ def _ports(shell: Shell) -> list[Part]:
             disc("port/jack", 4.2, 0.5, (-20.0, y + 0.25 - LAYER_MM, 0), "polycarbonate", outside=True,
                  colour="#030303", rotation=upright)
         )  # fmt: skip
-    seam = (2.2, 14.0, 0.4)
-    place = (width / 2 - 0.2 + LAYER_MM, 2.0, 0.0)
-    parts.append(solid("port/sim seam", seam, place, "polycarbonate", 1.1, (0, 90, 0), outside=True, colour="#4a4a4c"))
-    parts.append(
-        Part(name="port/sim pinhole", shape=Ellipsoid(size=(0.9, 0.9, 0.9)), position=(width / 2 - 0.3, -7.0, 0.0),
-             material="polycarbonate", outside=True, colour=BLACK)
-    )  # fmt: skip
+    side, y = shell.sim_slot
+    sign = 1 if side == "right" else -1
+    parts += [
+        solid("port/sim seam", (2.2, 14.0, 0.4), (sign * (width / 2 - 0.2 + LAYER_MM), y, 0), "polycarbonate", 1.1,
+              (0, 90, 0), outside=True, colour="#4a4a4c"),
+        Part(name="port/sim pinhole", shape=Ellipsoid(size=(0.9, 0.9, 0.9)), material="polycarbonate", outside=True,
+             position=(sign * (width / 2 - 0.3), y - 9.0, 0.0), colour=BLACK),
+    ]  # fmt: skip
     return parts
 
 
