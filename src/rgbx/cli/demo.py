@@ -33,7 +33,7 @@ def demo(
 
     from rgbx.config import load_config
     from rgbx.evaluation.tables import result_table
-    from rgbx.experiments.demo import Demo, Layout, run_demo
+    from rgbx.experiments.demo import Demo, Layout, classify_command, run_demo
 
     console = Console(soft_wrap=True)
     chosen = load_config(Demo, config, settings or (), base=Demo(seed=seed))

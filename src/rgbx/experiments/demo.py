@@ -13,6 +13,7 @@ from rgbx.devices.sp10 import CLASSES
 from rgbx.errors import InputError
 from rgbx.evaluation.evaluate import evaluate_bundle
 from rgbx.evaluation.explain import cases_of_sets, explain_cases
+from rgbx.evaluation.report import ReportContents, write_report
 from rgbx.evaluation.results import Evaluation
 from rgbx.experiments.stages import Stages
 from rgbx.files import read_json, write_json
@@ -21,7 +22,9 @@ from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set as render_photographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set as render_radiographs
+from rgbx.models.bundle import versions
 from rgbx.samples import SampleSet
+from rgbx.samples.record import Modality
 from rgbx.standin.line import LineConfig, scan_library
 from rgbx.training import FusionTraining, StreamTraining, stream_training, train_fusion, train_stream
 
@@ -142,7 +145,7 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
     with stages.stage("train rgb", "the RGB stream"):
         train_stream(config.rgb_training, rgb_sets, [], layout.rgb_run)
     with stages.stage("train fusion", "both together"):
-        runs = {"rgb": layout.rgb_run, "xray": layout.xray_run}
+        runs: dict[Modality, Path] = {"rgb": layout.rgb_run, "xray": layout.xray_run}
         train_fusion(config.fusion_training, runs, {"rgb": rgb_sets, "xray": xray_sets}, layout.bundle)
 
     rgb_test, xray_test = SampleSet.open(layout.line / "rgb"), SampleSet.open(layout.line / "xray")
@@ -155,8 +158,32 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
             cases = cases_of_sets(rgb_test, xray_test, config.explained_per_class, seed)
             explain_cases(Predictor.load(layout.bundle), cases, layout.heat_maps)
 
+    with stages.stage("report", "all of it in one page"):
+        write_report(layout.report, _report(layout, config, evaluation, stages.seconds))
     write_json(layout.metrics, {**evaluation.model_dump(mode="json", exclude_none=True), "seconds": stages.seconds})
     return evaluation
+
+
+def _report(layout: Layout, config: Demo, evaluation: Evaluation, seconds: dict[str, float]) -> ReportContents:
+    return ReportContents(
+        title="RGB-X on SP10",
+        evaluation=evaluation,
+        training_sets={"rgb": layout.rgb_set, "xray": layout.xray_set},
+        test_sets={"rgb": layout.line / "rgb", "xray": layout.line / "xray"},
+        heat_maps=tuple(sorted(layout.heat_maps.glob("*.png"))),
+        training_runs={"RGB stream": layout.rgb_run, "X-ray stream": layout.xray_run, "fusion": layout.bundle},
+        seconds=seconds,
+        settings={"demo": config.model_dump(mode="json")},
+        versions=versions(),
+        seeds={"demo": config.seed},
+        reproduce=("make demo", f"rgbx demo --out {layout.out} --seed {config.seed}"),
+        classify=classify_command(layout.bundle),
+    )
+
+
+def classify_command(bundle: Path) -> str:
+    """Return the command that classifies one's own pair of images."""
+    return f"rgbx predict {bundle} --rgb PHOTO.png --xray RADIOGRAPH.tiff"
 
 
 def _claim(layout: Layout, config: Demo) -> None:
