@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rgbx.devices.library import Library
-from rgbx.devices.parts import Ellipsoid, Part, PartList, Prism, Vector, read_parts, write_parts
+from rgbx.devices.parts import Ellipsoid, Part, PartList, Prism, Vector, read_parts, rotation_matrix, write_parts
 from rgbx.errors import InputError
-from rgbx.standin.bending import bent
+from rgbx.standin.bending import bent, euler_degrees, weak_spots
 from rgbx.standin.paths import Projector, Solids, path_lengths
 from rgbx.standin.units import worn_library
 from rgbx.standin.wear import WearConfig, groups, wear_unit
@@ -225,6 +227,19 @@ def test_bending_by_nothing_changes_no_path():
     materials = sorted({part.material for part in straight})
     found = path_lengths(Solids.of(bent(straight, 0.0, 0.0, 0.0)), materials, aim)
     np.testing.assert_allclose(found, path_lengths(Solids.of(straight), materials, aim), atol=1e-4)
+
+
+def test_bend_spares_what_cannot_be_cut():
+    coil = [box("frame", (70, 140, 7), (0, 0, 0), "aluminium", 10), box("coil", (50, 50, 1), (0, 5, 0), "copper", 25)]
+    spots = weak_spots(coil, np.linspace(-50, 50, 101))
+    assert set(np.round(spots)) == {float(y) for y in range(-50, 51) if y <= -28 or y >= 38}
+    assert len(weak_spots(coil, np.array([0.0, 5.0]))) == 2  # nowhere is better than elsewhere
+
+
+@given(st.tuples(*[st.floats(-180, 180) | st.sampled_from([-90.0, 0.0, 90.0, 180.0])] * 3))
+def test_angles_of_a_rotation_give_it_back(degrees):
+    rotation = rotation_matrix(degrees)
+    np.testing.assert_allclose(rotation_matrix(euler_degrees(rotation)), rotation, atol=1e-7)
 
 
 def test_worn_library_is_written_once_and_needs_part_lists(tmp_path):

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from rgbx.devices.parts import Ellipsoid, Part, Prism, Vector, rotation_matrix
+from rgbx.standin.paths import Solids
 
 HINGES = 6
 """Over which the bend is spread."""
-HINGE_STEP_MM = 6.0
-LONG_MM = 2 * HINGE_STEP_MM
-"""Prisms that reach less far along y are not cut."""
+HINGE_STEP_MM = 3.0
+LONG_MM = 10.0
+"""Parts that reach less far along y need no cut."""
 
 
 def bent(parts: Sequence[Part], degrees: float, middle: float, depth: float) -> list[Part]:
     """Bend a unit.
 
-    Long prisms are cut at the hinges; shorter parts and ellipsoids keep their shape and go with the piece of the chain
-    that their centre lies on.
+    Long prisms with an axis along y are cut at the hinges; all other parts keep their shape and go with the piece of
+    the chain that their centre lies on.
 
     Args:
         parts: the unit.
@@ -27,13 +27,34 @@ def bent(parts: Sequence[Part], degrees: float, middle: float, depth: float) -> 
         middle: y of the bend's middle in the unit frame, mm.
         depth: z of the hinges, mm.
     """
-    hinges = middle + HINGE_STEP_MM * (np.arange(HINGES) - (HINGES - 1) / 2)
+    hinges = _hinges(middle)
     chain = _chain(hinges, degrees / HINGES, depth)
     return [
         _carried(piece, *chain[int(np.searchsorted(hinges, piece.position[1]))])
         for part in parts
         for piece in _split(part, hinges)
     ]
+
+
+def weak_spots(parts: Sequence[Part], candidates: np.ndarray) -> np.ndarray:
+    """Return those of the ``candidates`` (y of a bend's middle) where the fewest long parts would have to be cut that
+    cannot be: a unit bends where nothing stiff lies, and a charging coil would pierce the battery."""
+    reach = [Solids.of([part]).corners()[0, :, 1] for part in parts]
+    stiff = np.zeros(len(candidates), int)
+    for index, middle in enumerate(candidates):
+        hinges = _hinges(middle)
+        stiff[index] = sum(
+            ends.min() < hinges[-1]
+            and ends.max() > hinges[0]
+            and np.ptp(ends) > LONG_MM
+            and len(_split(part, hinges)) == 1
+            for part, ends in zip(parts, reach, strict=True)
+        )
+    return candidates[stiff == stiff.min()]
+
+
+def _hinges(middle: float) -> np.ndarray:
+    return middle + HINGE_STEP_MM * (np.arange(HINGES) - (HINGES - 1) / 2)
 
 
 def vector(values: np.ndarray) -> Vector:
@@ -55,13 +76,22 @@ def _chain(hinges: np.ndarray, degrees: float, z: float) -> list[tuple[np.ndarra
 
 
 def _carried(part: Part, rotation: np.ndarray, translation: np.ndarray) -> Part:
-    turned = Rotation.from_matrix(rotation @ part.rotation_matrix())
     return part.model_copy(
         update={
             "position": vector(rotation @ np.array(part.position) + translation),
-            "rotation": vector(turned.as_euler("xyz", degrees=True)),
+            "rotation": euler_degrees(rotation @ part.rotation_matrix()),
         }
     )
+
+
+def euler_degrees(rotation: np.ndarray) -> Vector:
+    """Return the angles about x, then y, then z of a (3, 3) rotation: the inverse of ``rotation_matrix``."""
+    if np.hypot(rotation[0, 0], rotation[1, 0]) < 1e-9:  # x has become ±z: turning about x and about z is the same
+        about_x, about_z = 0.0, np.arctan2(-rotation[0, 1], rotation[1, 1])
+    else:
+        about_x, about_z = np.arctan2(rotation[2, 1], rotation[2, 2]), np.arctan2(rotation[1, 0], rotation[0, 0])
+    about_y = np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0]))
+    return vector(np.degrees([about_x, about_y, about_z]))
 
 
 def _split(part: Part, hinges: np.ndarray) -> list[Part]:

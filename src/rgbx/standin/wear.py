@@ -14,7 +14,7 @@ from rgbx.config import Config, Range
 from rgbx.devices.parts import Ellipsoid, Part, PartList, Prism
 from rgbx.files import digest
 from rgbx.samples import generator
-from rgbx.standin.bending import bent, vector
+from rgbx.standin.bending import bent, vector, weak_spots
 from rgbx.standin.paths import AIR, Solids
 
 Probability = float
@@ -92,8 +92,8 @@ def _damages(config: WearConfig, rng: np.random.Generator) -> list[tuple[bool, C
         (config.camera_missing, _lose_some("camera", "camera missing", (0.0, 0.0))),
         (config.camera_replaced, _replace_camera),
         (config.haptic_missing, _lose_all("haptic", "vibration motor missing")),
-        (config.speaker_missing, _lose_all("speaker", "speaker missing")),
-        (config.sim_tray_missing, _lose_all("sim", "SIM tray missing")),
+        (config.speaker_missing, _lose_some("speaker", "speaker missing", (0.0, 0.0))),
+        (config.sim_tray_missing, _lose_all("sim", "SIM tray missing", but="cage")),
         (config.front_cracked, _crack_front),
         (config.back_cracked, _crack_back),
         (config.dirty, _soil),
@@ -110,18 +110,23 @@ def _damages(config: WearConfig, rng: np.random.Generator) -> list[tuple[bool, C
 # --- Finding parts ---------------------------------------------------------------------------------------------------
 
 
-def groups(parts: Sequence[Part], word: str) -> dict[str, list[int]]:
-    """Return the components called ``word``, each with the positions of its solid parts.
+def groups(parts: Sequence[Part], word: str, holes: bool = False) -> dict[str, list[int]]:
+    """Return the components called ``word``, each with the positions of its parts.
 
-    ``"camera"`` finds ``"camera-1/can"`` and ``"camera-1/magnet"`` as one component, ``"shield"`` finds
-    ``"board/shield-2"``. Holes (parts of air) stay where they are when a component goes, so they are none of it.
+    A component is called by the beginning of its name or of what follows a dash: ``"camera"`` finds ``"camera-1/can"``
+    and ``"camera-1/magnet"`` as one component, ``"shield"`` finds ``"board/back-2-shield"``.
+
+    Args:
+        parts: the unit.
+        word: what the component is.
+        holes: whether its parts of air belong to it; what goes missing leaves its holes behind.
     """
-    starts_word = re.compile(rf"(^|[ _-]){word}")
+    called = re.compile(rf"(^|[-_]){word}")
     found: dict[str, list[int]] = {}
     for position, part in enumerate(parts):
         names = part.name.split("/")
-        depth = next((depth for depth, name in enumerate(names) if starts_word.search(name)), None)
-        if depth is not None and part.material != AIR:
+        depth = next((depth for depth, name in enumerate(names) if called.search(name)), None)
+        if depth is not None and (holes or part.material != AIR):
             found.setdefault("/".join(names[: depth + 1]), []).append(position)
     return found
 
@@ -132,12 +137,23 @@ def _box(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
     return corners.min(axis=0), corners.max(axis=0)
 
 
+def _covers(parts: Sequence[Part]) -> list[Part]:
+    """Return what one sees of a unit's faces: the outside parts that span most of its width and height."""
+    low, high = _box(parts)
+    spans = {part.name: np.subtract(*_box([part])[::-1]) for part in parts if part.outside and part.material != AIR}
+    return [part for part in parts if part.name in spans and (spans[part.name] > 0.7 * (high - low))[:2].all()]
+
+
 # --- Parts that go or are replaced -----------------------------------------------------------------------------------
 
 
-def _lose_all(word: str, what: str) -> Change:
+def _lose_all(word: str, what: str, but: str | None = None) -> Change:
+    """Lose all components called ``word``, except for what in them is called ``but``."""
+
     def change(parts: list[Part], _: WearConfig, __: np.random.Generator) -> tuple[list[Part], str]:
         lost = {position for members in groups(parts, word).values() for position in members}
+        if but is not None:
+            lost -= {position for members in groups(parts, but).values() for position in members}
         return [part for position, part in enumerate(parts) if position not in lost], what if lost else ""
 
     return change
@@ -169,7 +185,7 @@ def _replace_screws(parts: list[Part], _: WearConfig, rng: np.random.Generator) 
 
 
 def _replace_camera(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
-    found = groups(parts, "camera")
+    found = groups(parts, "camera", holes=True)
     if not found:
         return parts, ""
     chosen = found[str(rng.choice(sorted(found)))]
@@ -221,10 +237,16 @@ def _swell_battery(parts: list[Part], config: WearConfig, rng: np.random.Generat
     for position, part in enumerate(swollen):
         if position in members:
             part = _shifted(part, np.array([0, 0, growth / 2]))
-        elif part.position[2] >= high[2]:
+        elif part.position[2] >= high[2] and (part.outside or _above(part, low, high)):
             part = _shifted(part, np.array([0, 0, growth]))
         result.append(part)
     return result, "battery swollen"
+
+
+def _above(part: Part, low: np.ndarray, high: np.ndarray) -> bool:
+    """Whether a part reaches over the area between two corners."""
+    part_low, part_high = _box([part])
+    return bool((part_low < high)[:2].all() and (part_high > low)[:2].all())
 
 
 def _shifted(part: Part, by: np.ndarray) -> Part:
@@ -245,10 +267,10 @@ def _crack_back(parts: list[Part], config: WearConfig, rng: np.random.Generator)
 def _crack(parts: list[Part], config: WearConfig, rng: np.random.Generator, side: str) -> tuple[list[Part], str]:
     """Cut lines that spread from an impact near the edge through the pane on one side."""
     sign = 1 if side == "front" else -1
-    panes = [part for part in parts if part.outside and "glass" in part.material and sign * part.position[2] > 0]
+    panes = [part for part in _covers(parts) if "glass" in part.material and sign * part.position[2] > 0]
     if not panes:
         return parts, ""
-    pane = max(panes, key=lambda part: part.shape.size[0] * part.shape.size[1])
+    pane = max(panes, key=lambda part: part.shape.size[2])  # what is printed on it is thinner
     low, high = _box([pane])
     half = (high[:2] - low[:2]) / 2
     edge = int(rng.integers(2))  # the impact is near an edge that runs along y or along x
@@ -283,7 +305,7 @@ def _crack(parts: list[Part], config: WearConfig, rng: np.random.Generator, side
 
 def _soil(parts: list[Part], _: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
     """Strew grains of sand and metal over both faces."""
-    low, high = _box([part for part in parts if part.outside] or parts)
+    low, high = _box(_covers(parts) or parts)
     grains = []
     for number in range(rng.integers(5, 40)):
         size = rng.uniform(0.2, 1.2, 3) * (1, 1, 0.5)
@@ -305,6 +327,6 @@ def _soil(parts: list[Part], _: WearConfig, rng: np.random.Generator) -> tuple[l
 
 def _bend(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
     low, high = _box(parts)
-    middle = low[1] + rng.uniform(0.3, 0.7) * (high[1] - low[1])
+    middle = rng.choice(weak_spots(parts, low[1] + np.linspace(0.2, 0.8, 25) * (high[1] - low[1])))
     degrees = rng.choice([-1, 1]) * rng.uniform(*config.bend_degrees)
     return bent(parts, degrees, middle, (low[2] + high[2]) / 2), "frame bent"
