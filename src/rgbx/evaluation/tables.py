@@ -1,5 +1,6 @@
 """An evaluation in words: for the terminal and in Markdown."""
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -91,17 +92,19 @@ def show_p(p: float) -> str:
 
 def result_table(evaluation: Evaluation) -> Table:
     """Return the headline figures for a terminal, with the words that must not be left out below them."""
-    table = Table("modality", "accuracy [95 %]", "by unit [95 %]", "precision", "recall", title="Results")
-    table.add_column("images", justify="right")
+    table = Table("modality", "accuracy [95 %]", "precision", "recall", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("n", justify="right")
     table.add_column("units", justify="right")
     for channel, scores in evaluation.scores.items():
         by_unit = scores.accuracy_by_unit
         table.add_row(
             TITLES[channel],
-            f"[bold]{scores.accuracy:.3f}[/] [dim]\\[{scores.low:.3f}, {scores.high:.3f}][/]",
-            f"[dim]\\[{by_unit.low:.3f}, {by_unit.high:.3f}][/]",
-            escape(show(scores.precision)),
-            escape(show(scores.recall)),
+            f"[bold]{scores.accuracy:.3f}[/] \\[{scores.low:.3f}, {scores.high:.3f}]\n"
+            f"[dim]by unit \\[{by_unit.low:.3f}, {by_unit.high:.3f}][/]",
+            *(
+                f"{estimate.value:.3f}\n[dim]\\[{estimate.low:.3f}, {estimate.high:.3f}][/]"
+                for estimate in (scores.precision, scores.recall)
+            ),
             str(scores.n),
             str(scores.units),
         )
