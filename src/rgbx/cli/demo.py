@@ -42,6 +42,4 @@ def demo(
     console.print(result_table(evaluation))
     console.print(f"report: [bold]{escape(str(layout.report))}[/]   figures: {escape(str(layout.metrics))}")
     console.print("To classify a device of your own from its photograph, its radiograph or both:")
-    console.print(
-        f"  rgbx predict {escape(str(layout.bundle))} --rgb PHOTO.png --xray RADIOGRAPH.tiff", highlight=False
-    )
+    console.print(f"  {escape(classify_command(layout.bundle))}", highlight=False)

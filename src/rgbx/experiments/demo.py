@@ -18,11 +18,11 @@ from rgbx.evaluation.results import Evaluation
 from rgbx.experiments.stages import Stages
 from rgbx.files import read_json, write_json
 from rgbx.inference import Predictor
+from rgbx.models.bundle import versions
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set as render_photographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set as render_radiographs
-from rgbx.models.bundle import versions
 from rgbx.samples import SampleSet
 from rgbx.samples.record import Modality
 from rgbx.standin.line import LineConfig, scan_library
