@@ -51,7 +51,7 @@ def scan_library(
         out: folder for ``units/`` and the sets ``xray/`` and ``rgb/``, each with an ``overview.png``.
         config: of machine, camera and wear.
         views_per_unit: radiographs and photographs of each unit.
-        size: pixels a side of all images (in place of ``config.xray.size``).
+        size: pixels a side of all images, whatever ``config`` says.
         seed: of wear, poses and exposures.
         workers: processes; the number of cores when None; 0 works in this process.
         xray: whether to take radiographs.
@@ -69,6 +69,9 @@ def scan_library(
         )
         write_overview(radiographs)
     if rgb:
-        photographs = photograph_set(units, out / "rgb", config.rgb, views_per_unit, seed, workers, size)
+        camera = config.rgb.updated({"size": size})
+        photographs = photograph_set(
+            units, out / "rgb", camera, views_per_unit=views_per_unit, seed=seed, workers=workers
+        )
         write_overview(photographs)
     return Line(units, radiographs, photographs)

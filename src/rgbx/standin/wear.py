@@ -224,23 +224,19 @@ def _scaled(parts: list[Part], chosen: Sequence[int], scale: np.ndarray) -> list
 
 
 def _swell_battery(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
-    """Thicken the battery towards the front; what lies on it is lifted."""
-    found = groups(parts, "battery")
-    members = [position for group in found.values() for position in group]
+    """Lift what lies on the battery; it swells with gas, so that X-rays find no more matter in it than before."""
+    members = [parts[position] for group in groups(parts, "battery").values() for position in group]
     if not members:
         return parts, ""
     growth = rng.uniform(*config.swelling_mm)
-    low, high = _box([parts[position] for position in members])
-    thickness = high[2] - low[2]
-    swollen = _scaled(parts, members, np.array([1.0, 1.0, (thickness + growth) / thickness]))
-    result = []
-    for position, part in enumerate(swollen):
-        if position in members:
-            part = _shifted(part, np.array([0, 0, growth / 2]))
-        elif part.position[2] >= high[2] and (part.outside or _above(part, low, high)):
-            part = _shifted(part, np.array([0, 0, growth]))
-        result.append(part)
-    return result, "battery swollen"
+    low, high = _box(members)
+    lifted = [
+        part.model_copy(update={"position": (*part.position[:2], part.position[2] + growth)})
+        if part.position[2] >= high[2] and (part.outside or _above(part, low, high))
+        else part
+        for part in parts
+    ]
+    return lifted, "battery swollen"
 
 
 def _above(part: Part, low: np.ndarray, high: np.ndarray) -> bool:
