@@ -14,12 +14,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from rgbx.errors import MissingToolError, RgbxError
+from rgbx.errors import MissingToolError
+from rgbx.samples import LostSample
 
 VARIABLE = "RGBX_BLENDER"
 WORKER = Path(__file__).with_name("worker.py")
@@ -29,7 +31,7 @@ X_LIBRARIES = ("libxi6", "libxxf86vm1", "libxfixes3", "libxrender1", "libxkbcomm
 LOG_TAIL = 4000
 
 
-class FrameError(RgbxError):
+class FrameError(LostSample):
     """One frame could not be rendered, twice; others can."""
 
 
@@ -63,7 +65,7 @@ def find_blender() -> tuple[str, ...]:
     if program is None:
         raise MissingToolError(
             "Blender was not found, and photographs are rendered with it: run 'python3.11 -m venv .venv-blender && "
-            f".venv-blender/bin/pip install \"bpy>=4.5,<5.1\" \"numpy<2\"', or set {VARIABLE} to a Blender executable."
+            f'.venv-blender/bin/pip install "bpy>=4.5,<5.1" "numpy<2"\', or set {VARIABLE} to a Blender executable.'
         )
     return _command(program)
 
@@ -198,18 +200,14 @@ class _Process:
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):  # what was still buffered for a dead process
                     stream.close()
-                except OSError:  # what was still buffered for a dead process
-                    pass
 
     def _read(self) -> None:
         assert self._popen.stdout is not None
-        try:
+        with suppress(ValueError):  # closed by end()
             for line in self._popen.stdout:
                 self._lines.put(line)
-        except ValueError:  # closed by end()
-            pass
         self._lines.put(None)
 
     def _next(self, seconds: float) -> bytes:
@@ -258,7 +256,7 @@ def _why_unusable(program: str, reason: str) -> str:
             f"Blender cannot start ({reason}): install the libraries it wants with 'apt-get install -y "
             f"{' '.join(X_LIBRARIES)}' (as root)."
         )
-    return f"{program} cannot import Blender ({reason}): run '{program} -m pip install \"bpy>=4.5,<5.1\" \"numpy<2\"'."
+    return f'{program} cannot import Blender ({reason}): run \'{program} -m pip install "bpy>=4.5,<5.1" "numpy<2"\'.'
 
 
 def _environment() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Meshes on their way to Blender: one file a unit, whatever format it came in.
 
 Blender's own importers are slow and know nothing of units of length; so the scene that trimesh has read is
-flattened to arrays in metres, centred, with smooth normals and a short list of surfaces.
+flattened to arrays in metres, centred, its vertices split at sharp edges, with a short list of surfaces.
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,8 @@ class RenderMesh:
     surfaces: tuple[Surface, ...]
     hull: np.ndarray
     """(N, 3) corners of the convex hull, mm, centred on the bounding box."""
+    centre: tuple[float, float, float]
+    """Middle of the bounding box in the unit frame, mm; it lies in the origin of the file."""
     areas: tuple[float, ...]
     """Share of the whole area that each surface has; they sum to 1."""
 
@@ -74,17 +76,22 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
     np.savez(
         path,
         vertices=((vertices - middle) / 1000).astype(np.float32),
-        normals=np.concatenate([mesh.vertex_normals for mesh, _ in pieces]).astype(np.float32),
-        faces=np.concatenate(
-            [mesh.faces + start for (mesh, _), start in zip(pieces, counts[:-1], strict=True)]
-        ).astype(np.int32),
+        faces=np.concatenate([mesh.faces + start for (mesh, _), start in zip(pieces, counts[:-1], strict=True)]).astype(
+            np.int32
+        ),
         surface=index.astype(np.int32),
         uv=np.concatenate([_uv(mesh) for mesh, _ in pieces]).astype(np.float32),
         colours=np.concatenate([_vertex_colours(mesh) for mesh, _ in pieces]).astype(np.float32),
     )
     areas = np.bincount(index, np.concatenate([mesh.area_faces for mesh, _ in pieces]), len(surfaces))
     hull = trimesh.convex.convex_hull(vertices).vertices - middle
-    return RenderMesh(path, _named_apart(list(surfaces.values())), np.asarray(hull), tuple(areas / areas.sum()))
+    return RenderMesh(
+        path=path,
+        surfaces=_named_apart(list(surfaces.values())),
+        hull=np.asarray(hull),
+        centre=(float(middle[0]), float(middle[1]), float(middle[2])),
+        areas=tuple(float(area) for area in areas / areas.sum()),
+    )
 
 
 def _geometries(scene: trimesh.Scene) -> list[trimesh.Trimesh]:
@@ -157,6 +164,8 @@ def _named_apart(surfaces: list[Surface]) -> tuple[Surface, ...]:
     """Number the surfaces that share a name: glass, glass-2, …"""
     names = [surface.name for surface in surfaces]
     return tuple(
-        surface.model_copy(update={"name": name if (earlier := names[:at].count(name)) == 0 else f"{name}-{earlier + 1}"})
+        surface.model_copy(
+            update={"name": name if (earlier := names[:at].count(name)) == 0 else f"{name}-{earlier + 1}"}
+        )
         for at, (surface, name) in enumerate(zip(surfaces, names, strict=True))
     )

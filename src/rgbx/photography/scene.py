@@ -158,7 +158,7 @@ def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None
         shift = {"Color": own, "Hue": 0.5 + look["hue"], "Saturation": look["saturation"], "Value": look["value"]}
         colour = nodes.add("HueSaturation", shift).outputs["Color"]
     inputs = {"Base Color": colour, "Metallic": look["metallic"], "Roughness": look["roughness"]}
-    nodes.finish(nodes.add("BsdfPrincipled", inputs))
+    nodes.finish(nodes.add("BsdfPrincipled", inputs, distribution="GGX"))
 
 
 def _set_floor(background: dict[str, Any]) -> None:
@@ -168,7 +168,7 @@ def _set_floor(background: dict[str, Any]) -> None:
     pattern = background["pattern"]
     colour = _rgba(background["colour"]) if pattern is None else nodes.pattern(pattern)
     inputs = {"Base Color": colour, "Metallic": background["metallic"], "Roughness": background["roughness"]}
-    nodes.finish(nodes.add("BsdfPrincipled", inputs))
+    nodes.finish(nodes.add("BsdfPrincipled", inputs, distribution="GGX"))
 
 
 def _set_camera(view: dict[str, Any]) -> None:
@@ -233,4 +233,4 @@ def _set_distractors(distractors: list[dict[str, Any]]) -> None:
             "Metallic": distractor["metallic"],
             "Roughness": distractor["roughness"],
         }
-        nodes.finish(nodes.add("BsdfPrincipled", inputs))
+        nodes.finish(nodes.add("BsdfPrincipled", inputs, distribution="GGX"))

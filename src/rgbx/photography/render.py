@@ -1,0 +1,188 @@
+"""Sets of photographs by domain randomisation: labelled training images from the meshes of a library."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from rgbx import __version__
+from rgbx.config import build_config
+from rgbx.devices.library import Library, Unit
+from rgbx.errors import InputError
+from rgbx.photography.blender import Blender, find_blender
+from rgbx.photography.film import develop
+from rgbx.photography.meshes import RenderMesh, write_render_mesh
+from rgbx.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
+from rgbx.samples import (
+    SampleKey,
+    SampleRecord,
+    SampleSet,
+    SetHeader,
+    generator,
+    render_samples,
+    sample_seed,
+    write_image,
+)
+from rgbx.samples.overview import write_overview
+
+ORIGIN = "synthetic: RGB domain randomisation"
+SUFFIX = ".png"
+SCENE = Path(__file__).with_name("scene.py")
+
+
+def render_set(
+    library: Library,
+    out: Path,
+    config: RgbRandomisation,
+    *,
+    images_per_class: int,
+    seed: int = 0,
+    workers: int | None = None,
+) -> SampleSet:
+    """Render photographs of the units of ``library``; go on where an interrupted run stopped.
+
+    Args:
+        library: units with meshes; those without are left out.
+        out: folder of the set of 8-bit PNGs.
+        config: how wide to draw.
+        images_per_class: for each class; each image shows any of the class's units.
+        seed: of the set.
+        workers: Blender processes; one for each core when None; 0 works in this process.
+
+    Raises:
+        InputError: a class has no mesh, a mesh cannot be read, or ``out`` holds something else.
+        MissingToolError: Blender is not there.
+        RgbxError: single images could not be rendered; the others are there.
+    """
+    find_blender()
+    units = {label: units_with_mesh(library, label) for label in library.classes}
+    header = SetHeader(
+        modality="rgb",
+        origin=ORIGIN,
+        seed=seed,
+        classes=library.classes,
+        config=config.model_dump(mode="json"),
+        source=library.digest(("mesh",)),
+        version=__version__,
+    )
+    samples = SampleSet.create(out, header)
+    keys = [SampleKey(label, number) for label in library.classes for number in range(images_per_class)]
+    if samples.missing(keys, SUFFIX):
+        with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
+            meshes = {
+                label: [
+                    (unit.name, write_render_mesh(unit.read_mesh(), Path(folder) / f"{label}-{number}.npz"))
+                    for number, unit in enumerate(units[label])
+                ]
+                for label in library.classes
+            }
+            arguments = (out, meshes, config, seed, threads_of_each(workers))
+            render_samples(
+                samples, keys, Photographer, arguments, suffix=SUFFIX, workers=workers, description="photographing"
+            )
+    else:
+        samples.finish()
+    write_overview(samples)
+    return samples
+
+
+class Photographer:
+    """Renders the photographs of a set one by one; one lives in each process and owns one Blender.
+
+    Args:
+        out: folder of the set.
+        meshes: of each class: unit names with their meshes.
+        config: how wide to draw.
+        seed: of the set.
+        threads: of Blender.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        meshes: dict[str, list[tuple[str, RenderMesh]]],
+        config: RgbRandomisation,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self.out, self.meshes, self.config, self.seed = out, meshes, config, seed
+        self.config_digest = config.digest()
+        self.blender = Blender(SCENE, threads=threads)
+
+    def __call__(self, key: SampleKey) -> SampleRecord:
+        seed = sample_seed(self.seed, key, self.config_digest)
+        rng = generator(seed)
+        units = self.meshes[key.label]
+        unit, mesh = units[rng.integers(len(units))]
+        draw = draw_photograph(rng, self.config, mesh)
+        name = f"{key.stem}{SUFFIX}"
+        write_image(self.out / name, photograph(self.blender, mesh, draw))
+        return SampleRecord(file_name=name, label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json"))
+
+
+def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:
+    """Render one draw: the same pixels every time.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    return develop(blender.render(scene_job(mesh, draw)), draw.film, generator)
+
+
+def scene_job(mesh: RenderMesh, draw: BaseModel) -> dict[str, object]:
+    """Return what a scene script gets: the draw, the mesh and its surfaces."""
+    return {
+        **draw.model_dump(mode="json"),
+        "mesh": str(mesh.path),
+        "mesh_surfaces": [surface.model_dump(mode="json") for surface in mesh.surfaces],
+    }
+
+
+def replay(record: SampleRecord, library: Library) -> np.ndarray:
+    """Render a record again.
+
+    Args:
+        record: of a set made by :func:`render_set`.
+        library: what the set was rendered from.
+
+    Returns:
+        (size, size, 3) uint8, the same pixels as in the file.
+
+    Raises:
+        InputError: the library lacks the record's unit or its mesh.
+        MissingToolError: Blender is not there.
+    """
+    unit = _find(library, record)
+    draw = build_config(RgbDraw, record.draw)
+    with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
+        mesh = write_render_mesh(unit.read_mesh(), Path(folder) / "unit.npz")
+        with Blender(SCENE, threads=os.cpu_count() or 1) as blender:
+            return photograph(blender, mesh, draw)
+
+
+def threads_of_each(workers: int | None) -> int:
+    """Return how many render threads each of ``workers`` Blender processes gets, so that all cores have work."""
+    cores = os.cpu_count() or 1
+    return max(1, cores // max(1, cores if workers is None else workers))
+
+
+def units_with_mesh(library: Library, label: str) -> Sequence[Unit]:
+    """Return the units of a class that have a mesh.
+
+    Raises:
+        InputError: none has.
+    """
+    units = [unit for unit in library.units_of(label) if unit.mesh_path is not None]
+    if not units:
+        raise InputError(library.path / label, "has no unit with a mesh", "add a mesh.glb, .obj, .stl or .ply to one")
+    return units
+
+
+def _find(library: Library, record: SampleRecord) -> Unit:
+    for unit in library.units_of(record.label):
+        if unit.name == record.unit:
+            return unit
+    raise InputError(library.path, f"has no unit {record.label}/{record.unit}", "give the library the set was made of")
