@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 from rgbx import __version__
 from rgbx.config import build_config
 from rgbx.devices.library import Library, Unit
+from rgbx.devices.selection import by_class, select_units
 from rgbx.errors import InputError
 from rgbx.photography.blender import Blender, find_blender
 from rgbx.photography.film import develop
@@ -40,6 +40,7 @@ def render_set(
     *,
     images_per_class: int,
     seed: int = 0,
+    units: str | None = None,
     workers: int | None = None,
 ) -> SampleSet:
     """Render photographs of the units of ``library``; go on where an interrupted run stopped.
@@ -50,6 +51,7 @@ def render_set(
         config: how wide to draw.
         images_per_class: for each class; each image shows any of the class's units.
         seed: of the set.
+        units: which units to show, see :func:`~rgbx.devices.selection.select_units`; all with a mesh when None.
         workers: Blender processes; one for each core when None; 0 works in this process.
 
     Raises:
@@ -58,14 +60,15 @@ def render_set(
         RgbxError: single images could not be rendered; the others are there.
     """
     find_blender()
-    units = {label: units_with_mesh(library, label) for label in library.classes}
+    chosen = [unit for unit in select_units(library, units) if unit.mesh_path is not None]
+    shown = by_class(library, chosen, "mesh")
     header = SetHeader(
         modality="rgb",
         origin=ORIGIN,
         seed=seed,
         classes=library.classes,
         config=config.model_dump(mode="json"),
-        source=library.digest(("mesh",)),
+        source=Library(library.path, chosen).digest(("mesh",)),
         version=__version__,
     )
     samples = SampleSet.create(out, header)
@@ -75,7 +78,7 @@ def render_set(
             meshes = {
                 label: [
                     (unit.name, write_render_mesh(unit.read_mesh(), Path(folder) / f"{label}-{number}.npz"))
-                    for number, unit in enumerate(units[label])
+                    for number, unit in enumerate(shown[label])
                 ]
                 for label in library.classes
             }
@@ -167,18 +170,6 @@ def threads_of_each(workers: int | None) -> int:
     """Return how many render threads each of ``workers`` Blender processes gets, so that all cores have work."""
     cores = os.cpu_count() or 1
     return max(1, cores // max(1, cores if workers is None else workers))
-
-
-def units_with_mesh(library: Library, label: str) -> Sequence[Unit]:
-    """Return the units of a class that have a mesh.
-
-    Raises:
-        InputError: none has.
-    """
-    units = [unit for unit in library.units_of(label) if unit.mesh_path is not None]
-    if not units:
-        raise InputError(library.path / label, "has no unit with a mesh", "add a mesh.glb, .obj, .stl or .ply to one")
-    return units
 
 
 def _find(library: Library, record: SampleRecord) -> Unit:

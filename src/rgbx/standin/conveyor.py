@@ -251,6 +251,7 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
     points = mesh.hull @ rotation_matrix(rotation).T
     along, across = (rng.uniform(-reach, reach) for reach in config.place_mm)
     position = (float(along), float(across), float(-points[:, 2].min()))
+    tube_kelvin = float(rng.uniform(*config.tube_kelvin))
     return ConveyorDraw(
         size=config.size,
         samples=config.samples,
@@ -261,7 +262,7 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
         crop=_draw_crop(rng, config, config.camera.project(points + position)),
         hall=Hall(
             tubes=tuple(float(rng.uniform(*config.tube_watts) * rng.choice([1, 1, 1, 0.6])) for _ in range(4)),
-            tube_kelvin=float(rng.uniform(*config.tube_kelvin)),
+            tube_kelvin=tube_kelvin,
             tube_offset=(float(rng.uniform(-900, 900)), float(rng.uniform(-250, 250)), float(rng.uniform(-200, 200))),
             daylight=float(rng.uniform(*config.daylight_watts)),
             daylight_kelvin=float(rng.uniform(*config.daylight_kelvin)),
@@ -274,7 +275,7 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
             seam=float(rng.uniform(-2500, 2500)),
         ),
         surface=surface,
-        shot=draw_shot(rng, config.camera, float(rng.uniform(*config.belt_mm_s))),
+        shot=draw_shot(rng, config.camera, float(rng.uniform(*config.belt_mm_s)), tube_kelvin),
     )
 
 

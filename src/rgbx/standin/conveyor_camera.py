@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from rgbx.config import Config, Range
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+XYZ_TO_SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
 
 class CameraConfig(Config):
@@ -72,6 +73,7 @@ class Shot(Config):
 
     exposure_error: float
     white_balance: tuple[float, float, float]
+    """Gains of red, green and blue."""
     motion: float
     """Pixels that the belt moves to the right while the shutter is open."""
     jpeg_quality: int
@@ -98,7 +100,7 @@ class Camera(NamedTuple):
         light = frame.astype(np.float64) * shot.white_balance
         # The automatic exposure weighs the whole frame, but does not let a pale device burn out.
         luminance = light @ LUMINANCE
-        gain = min(0.16 / luminance.mean(), 0.9 / np.quantile(luminance, 0.97)) * 2.0**shot.exposure_error
+        gain = min(0.12 / luminance.mean(), 0.9 / np.quantile(luminance, 0.97)) * 2.0**shot.exposure_error
         light = _smeared(light * gain, shot.motion)
         light = cv2.GaussianBlur(light, (0, 0), self.config.lens_blur)
         electrons = rng.poisson(np.clip(light, 0, 1) * self.config.full_well)
@@ -109,9 +111,10 @@ class Camera(NamedTuple):
         return _resized(_through_jpeg(np.rint(255 * picture).astype(np.uint8), shot.jpeg_quality), size)
 
 
-def draw_shot(rng: np.random.Generator, config: CameraConfig, belt_mm_s: float) -> Shot:
-    """Draw one exposure of things that move at ``belt_mm_s``."""
-    red, blue = 1 + rng.uniform(*config.white_balance_error, 2)
+def draw_shot(rng: np.random.Generator, config: CameraConfig, belt_mm_s: float, kelvin: float) -> Shot:
+    """Draw one exposure of things that move at ``belt_mm_s`` in light of ``kelvin``, to which the camera is set."""
+    lamp = black_body(kelvin)
+    red, blue = lamp[1] / lamp[[0, 2]] * (1 + rng.uniform(*config.white_balance_error, 2))
     motion = belt_mm_s * rng.uniform(*config.exposure_ms) / 1000 * config.focal / config.mount_mm
     return Shot(
         exposure_error=float(rng.uniform(*config.exposure_error)),
@@ -120,6 +123,23 @@ def draw_shot(rng: np.random.Generator, config: CameraConfig, belt_mm_s: float) 
         jpeg_quality=round(rng.uniform(*config.jpeg_quality)),
         noise_seed=int(rng.integers(2**31)),
     )
+
+
+def black_body(kelvin: float) -> np.ndarray:
+    """Return the linear sRGB of a black body, 1667–25000 K, by the cubic splines of Kim et al. (2002)."""
+    t = 1000 / kelvin
+    if kelvin < 4000:
+        x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910
+    else:
+        x = -3.0258469 * t**3 + 2.1070379 * t**2 + 0.2226347 * t + 0.240390
+    cubic = (
+        (-0.9549476, -1.37418593, 2.09137015, -0.16748867)
+        if kelvin < 4000
+        else (3.0817580, -5.87338670, 3.75112997, -0.37001483)
+    )
+    y = float(np.polyval(cubic, x))
+    tristimulus = np.array([x / y, 1.0, (1 - x - y) / y])
+    return XYZ_TO_SRGB @ tristimulus
 
 
 def _smeared(light: np.ndarray, pixels: float) -> np.ndarray:

@@ -115,7 +115,7 @@ def paint_surface(surface: Surface, size: Point) -> Overlay:
     for patch in surface.patches:
         side = SIDES.index(patch.side)
         cover = patch.strength * _cover(patch, width, height)
-        _lay(paint[side], cover * (0.12 if patch.kind == "smudge" else 1.0), patch.colour)
+        _lay(paint[side], cover * (0.05 if patch.kind == "smudge" else 1.0), patch.colour)
         matt[side] = np.maximum(matt[side], cover)
         if patch.kind == "sticker":
             _lay(paint[side], 0.9 * _print(patch, width, height), (0.08, 0.08, 0.09))
@@ -154,7 +154,7 @@ def _smudge(rng: np.random.Generator, side: Side, size: Point) -> Patch:
     return Patch(
         side=side, kind="smudge", centre=_point(_somewhere(rng, size)),
         size=(float(rng.uniform(8, 18)), float(rng.uniform(10, 50))), turn=float(rng.uniform(0, 360)),
-        colour=(grey, grey, grey), strength=float(rng.uniform(0.15, 0.6)),
+        colour=(grey, grey, grey), strength=float(rng.uniform(0.08, 0.4)),
     )  # fmt: skip
 
 
@@ -224,7 +224,9 @@ def _placed(patch: Patch, unit: np.ndarray) -> np.ndarray:
 def _cover(patch: Patch, width: int, height: int) -> np.ndarray:
     cover = _filled([_outline(patch)], width, height)
     if patch.kind != "sticker":  # the edges of grease and dirt fade
-        cover = cv2.GaussianBlur(cover, (0, 0), 0.12 * min(patch.size) * PIXELS_PER_MM + 0.5)
+        cover = cv2.GaussianBlur(
+            cover, (0, 0), (0.3 if patch.kind == "smudge" else 0.12) * min(patch.size) * PIXELS_PER_MM + 0.5
+        )
     return cover
 
 
