@@ -69,8 +69,8 @@ def test_a_device_that_lies_on_edge_is_remarked_with_axes_that_put_it_right(tmp_
     unit = _unit(tmp_path / "A" / "1", mesh_extents=(13.0, 5.0, 27.0))
     (remark,) = check_unit(unit).summary.remarks
     assert "the mesh is thinnest along y" in remark
-    assert "'mesh_axes', e.g. [x, -z, y]" in remark
-    write_unit_file(unit.folder, mesh_axes=["x", "-z", "y"])
+    assert "'mesh_axes', e.g. [x, z, -y]" in remark
+    write_unit_file(unit.folder, mesh_axes=["x", "z", "-y"])
     assert check_unit(unit).summary.remarks == ()
 
 

@@ -114,6 +114,18 @@ def test_unit_yaml_overrides_the_voxel_size_of_the_file(tmp_path):
     assert read_volume(path).spacing == (1.5, 1.5, 1.5)
 
 
+def _write_page_by_page(path: Path, values: np.ndarray) -> None:
+    with tifffile.TiffWriter(path) as tiff:
+        for plane in values:
+            tiff.write(plane, contiguous=False)
+
+
+def test_a_tiff_written_page_by_page_is_one_stack(tmp_path):
+    _write_page_by_page(tmp_path / "scan.tif", phantom())
+    write_unit_file(tmp_path, voxel_size_mm=list(SPACING))
+    np.testing.assert_array_equal(read_volume(tmp_path / "scan.tif").values, phantom())
+
+
 def test_float64_becomes_float32(tmp_path):
     path = write_itk(tmp_path / "scan.nrrd", phantom("float64"), SPACING)
     assert read_volume(path).values.dtype == np.float32
@@ -166,6 +178,12 @@ def _short_inside_gz(folder):
 def _cut_tiff(folder):
     write_unit_file(folder, voxel_size_mm=1.0)
     tifffile.imwrite(folder / "scan.tif", _noise(), photometric="minisblack")
+    return _cut(folder / "scan.tif")
+
+
+def _cut_tiff_of_scattered_pages(folder):
+    write_unit_file(folder, voxel_size_mm=1.0)
+    _write_page_by_page(folder / "scan.tif", _noise())
     return _cut(folder / "scan.tif")
 
 
@@ -373,6 +391,7 @@ BAD = [
     (_cut_nifti_gz, "scan.nii.gz is damaged or cut off", "copy or export it again"),
     (_short_inside_gz, "scan.nii.gz is damaged or cut off", "copy or export it again"),
     (_cut_tiff, "scan.tif is damaged or cut off", "copy or export it again"),
+    (_cut_tiff_of_scattered_pages, "scan.tif is damaged or cut off", "copy or export it again"),
     (_cut_dicom, "-3.dcm is damaged or cut off", "copy or export it again"),
     (_cut_dicom_header, "-3.dcm is damaged or cut off", "copy or export it again"),
     (_text_as_dicom, "-2.dcm is damaged or cut off or is no DICOM", "copy or export it again"),

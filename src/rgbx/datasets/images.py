@@ -14,6 +14,7 @@ import tifffile
 from PIL import ExifTags, Image, UnidentifiedImageError
 from pydicom.errors import InvalidDicomError
 
+from rgbx.devices.volume_tiff import open_tiff
 from rgbx.errors import InputError
 
 MAX_SIDE = 20_000
@@ -191,20 +192,15 @@ def _decode_png_or_jpeg(path: Path, decoder: Callable[[bytes], np.ndarray]) -> n
 
 
 def _decode_tiff(path: Path) -> np.ndarray:
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            if len(tiff.pages) > 1 and len(tiff.series) == 1 and len(tiff.series[0].shape) > 2:
-                raise InputError(path, f"holds {len(tiff.pages)} images", "save one of them as a file of its own")
-            page = tiff.pages.first
-            planar = page.axes.startswith("S")
-            _check_dimensions(path, page.shape[1:] if planar else page.shape)
-            pixels = page.asarray()
-            zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            orientation = page.tags.valueof("Orientation", 1)
-    except InputError:
-        raise
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    with open_tiff(path) as tiff:
+        if len(tiff.pages) > 1 and len(tiff.series) == 1 and len(tiff.series[0].shape) > 2:
+            raise InputError(path, f"holds {len(tiff.pages)} images", "save one of them as a file of its own")
+        page = tiff.pages.first
+        planar = page.axes.startswith("S")
+        _check_dimensions(path, page.shape[1:] if planar else page.shape)
+        pixels = page.asarray()
+        zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        orientation = page.tags.valueof("Orientation", 1)
     if planar:
         pixels = np.moveaxis(pixels, 0, -1)
     if zero_is_white and pixels.dtype.kind == "u":

@@ -166,7 +166,7 @@ def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> 
     for what, size in sizes.items():
         if size[2] > 1.02 * min(size):
             thin = "xyz"[int(np.argmin(size))]
-            axes = {"x": "[y, z, x]", "y": "[x, -z, y]"}[thin]  # rotations: a mirrored device is another device
+            axes = {"x": "[y, z, x]", "y": "[x, z, -y]"}[thin]  # rotations: a mirrored device is another device
             yield (
                 f"{unit.folder}: the {what} is thinnest along {thin}, but devices lie with their thickness along z: "
                 f"if the picture shows it on edge, set '{what}_axes', e.g. {axes}, in {sidecar}."

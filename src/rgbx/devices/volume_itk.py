@@ -8,6 +8,7 @@ import gzip
 import math
 import os
 import re
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ COPY_AGAIN = "copy or export it again"
 
 _MM = {"mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "um": 1e-3, "µm": 1e-3, "micron": 1e-3, "micrometer": 1e-3}
 _MM |= {"nm": 1e-6, "cm": 10.0, "m": 1000.0, "meter": 1000.0, "in": 25.4, "inch": 25.4}
+
+_stderr_aside = threading.Lock()
 
 GridData = tuple[np.ndarray, Vector | None]
 """Values (nz, ny, nx) and spacing (x, y, z) in mm, None where the file does not say it."""
@@ -102,45 +105,45 @@ def check_fits_in_memory(path: Path, voxels: int) -> None:
 def readable_itk_errors(path: Path) -> Iterator[None]:
     """Turn what SimpleITK raises into one sentence, and keep it and its readers from writing to stderr.
 
-    They write from C and C++, past ``sys.stderr``, so the file descriptor itself is turned aside.
+    They write from C and C++, past ``sys.stderr``, so the file descriptor itself is turned aside, by one thread at a
+    time.
     """
-    before = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    except RuntimeError as error:
-        if "Zero-valued spacing" in str(error) or "spacing" in str(error).lower():
-            raise InputError(
-                path, "has a spacing of zero or one that is no number", "correct the spacing in its header"
-            ) from error
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
-    except MemoryError as error:
-        raise InputError(path, "does not fit in memory", "crop it to the device or halve its resolution") from error
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(nowhere)
+    with _stderr_aside:
+        before = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        except RuntimeError as error:
+            if "spacing" in str(error).lower():
+                raise InputError(
+                    path, "has a spacing of zero or one that is no number", "correct the spacing in its header"
+                ) from error
+            raise InputError(path, DAMAGED, COPY_AGAIN) from error
+        except MemoryError as error:
+            raise InputError(path, "does not fit in memory", "crop it to the device or halve its resolution") from error
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            os.close(nowhere)
 
 
 def _check_nrrd_header(path: Path) -> float | None:
     """Return how many mm the header's unit of length is; None where it has no spacing."""
+    with path.open("rb") as content:
+        if content.read(4) != b"NRRD":
+            raise InputError(path, "is not a NRRD file", COPY_AGAIN)
     fields = _header_fields(path, re.compile(r"([^:=#]+):\s*(.+)"))
-    if not path.read_bytes()[:4] == b"NRRD":
-        raise InputError(path, "is not a NRRD file", COPY_AGAIN)
-    spacing = fields.get("spacings")
-    directions = fields.get("space directions")
-    if spacing is None and directions is None:
-        return None
-    if spacing is not None:
-        _check_spacing(path, spacing)
-    else:
-        assert directions is not None
-        vectors = re.findall(r"\(([^)]*)\)", directions)
+    if "spacings" in fields:
+        _check_spacing(path, fields["spacings"])
+    elif "space directions" in fields:
+        vectors = re.findall(r"\(([^)]*)\)", fields["space directions"])
         lengths = [math.hypot(*(_number(part) for part in vector.split(","))) for vector in vectors]
-        _check_spacing(path, " ".join(str(length) for length in lengths))
+        _check_spacing(path, " ".join(f"{length:g}" for length in lengths))
+    else:
+        return None
     units = {
-        length_in_mm(unit) for unit in re.findall(r'"([^"]*)"', fields.get("space units", fields.get("units", "")))
+        length_in_mm(unit) for unit in re.findall(r'"([^"]+)"', fields.get("space units", fields.get("units", "")))
     }
     if None in units or len(units) > 1:
         raise InputError(path, "has a unit of length that is not known", 'write \'space units: "mm" "mm" "mm"\'')

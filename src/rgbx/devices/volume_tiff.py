@@ -1,6 +1,10 @@
 """Volumes as TIFF: one file with a page a slice, or a folder with a file a slice."""
 
+import logging
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,42 @@ from rgbx.errors import InputError
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
-_READ_ERRORS = (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, MemoryError)
+
+@contextmanager
+def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file so that whatever tifffile finds wrong with it becomes an error.
+
+    Of a chain of pages that breaks off, it only logs that it does, and reads what is left.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    logger = logging.getLogger("tifffile")
+    faults = _Faults()
+    logger.addHandler(faults)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            yield tiff
+    except (InputError, PermissionError):
+        raise
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, MemoryError) as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    finally:
+        logger.removeHandler(faults)
+    if faults.found:
+        raise InputError(path, DAMAGED, COPY_AGAIN)
+
+
+class _Faults(logging.Handler):
+    """Notes whether an error was logged by the thread that made it: other threads may be reading other files."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found = False
+        self._reader = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found |= record.thread == self._reader
 
 
 def read_tiff_stack(path: Path) -> GridData:
@@ -21,22 +60,21 @@ def read_tiff_stack(path: Path) -> GridData:
     Raises:
         InputError: the file is damaged or holds no stack of grey slices.
     """
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            shape, axes = series.shape, series.axes
-            if axes.endswith("S"):
-                raise InputError(path, "holds colour slices", "export the scan's grey values")
-            if len(shape) != 3:
-                raise InputError(
-                    path, f"holds an image of shape {shape}, not a stack of slices", "give a page a slice of one scan"
-                )
-            check_fits_in_memory(path, int(np.prod(shape)))
-            return series.asarray(), _spacing(tiff)
-    except InputError:
-        raise
-    except _READ_ERRORS as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    with open_tiff(path) as tiff:
+        series = list(tiff.series)
+        first = series[0]
+        if first.axes.endswith("S"):
+            raise InputError(path, "holds colour slices", "export the scan's grey values")
+        shape = first.shape
+        if len(shape) == 2 and all((page.shape, page.dtype) == (shape, first.dtype) for page in series):
+            shape = (len(series), *shape)  # written page by page, each as if it stood alone
+        if len(shape) != 3 or shape[0] == 1:
+            raise InputError(
+                path, f"holds an image of shape {first.shape}, not a stack of slices", "give a page a slice of one scan"
+            )
+        check_fits_in_memory(path, int(np.prod(shape)))
+        values = first.asarray() if len(first.shape) == 3 else np.stack([page.asarray() for page in series])
+        return values, _spacing(tiff)
 
 
 def read_tiff_folder(folder: Path) -> GridData:
@@ -54,10 +92,8 @@ def read_tiff_folder(folder: Path) -> GridData:
     _check_numbering(folder, paths)
     slices: list[np.ndarray] = []
     for path in paths:
-        try:
-            plane = tifffile.imread(path)
-        except _READ_ERRORS as error:
-            raise InputError(path, DAMAGED, COPY_AGAIN) from error
+        with open_tiff(path) as tiff:
+            plane = tiff.asarray()
         if plane.ndim != 2:
             raise InputError(path, f"has the shape {plane.shape}, not that of a grey slice", "export grey slices")
         if slices and (plane.shape, plane.dtype) != (slices[0].shape, slices[0].dtype):
