@@ -40,7 +40,7 @@ class CornerCount(Config):
         resized = cv2.resize(image.astype(np.float32), (self.size, self.size), interpolation=interpolation)
         response = cv2.cornerMinEigenVal(resized, blockSize=3, ksize=3)
         peaks = (response == cv2.dilate(response, np.ones((5, 5), np.uint8))) & (response > self.response)
-        return int(np.count_nonzero(peaks))
+        return cv2.connectedComponents(peaks.astype(np.uint8))[0] - 1  # neighbours of equal response are one corner
 
 
 class Acceptance(Config):

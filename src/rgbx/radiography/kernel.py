@@ -3,8 +3,9 @@
 What is integrated is μ(v(s)): v the trilinear interpolation of the scan, μ the transfer function applied *after*
 interpolation, so that a transfer function never costs a pass over the volume. A ray is sampled at the slices of the
 array axis it runs along most (Joseph 1982), where trilinear interpolation needs four voxels instead of eight, and
-halfway between them. Between two samples v is taken as linear; the integral of the piecewise-linear μ over it is
-then exact, however steep μ is (pre-integration, Engel et al. 2001): (M(v₁) − M(v₀)) / (v₁ − v₀) · Δs with M' = μ.
+at points between them, more on oblique rays, which cross more voxels a slice. Between two samples v is taken as
+linear; the integral of the piecewise-linear μ over it is then exact, however steep μ is (pre-integration, Engel et
+al. 2001): (M(v₁) − M(v₀)) / (v₁ − v₀) · Δs with M' = μ.
 """
 
 import numpy as np
@@ -25,8 +26,9 @@ def path_integrals(scan: PreparedScan, transfer: TransferFunction, rays: Rays, s
         scan: what the rays go through; nothing is outside of it.
         transfer: scan intensity → attenuation per mm.
         rays: in the unit's frame, mm.
-        steps: samples a slice. With 2 the transmission of phones is right to 1e-3 (RMSE) in any pose; 1 takes
-            half the time and is as good where ``subsamples`` average its errors.
+        steps: samples for each voxel that a ray crosses, about. With 2 the transmission of phones is right to
+            1e-3 (RMSE) in any pose; 1 takes half the time and is as good for units that lie about flat, where
+            ``subsamples`` average its errors.
 
     Returns:
         (rows, columns) float32, dimensionless: ∫ μ ds.
@@ -45,7 +47,7 @@ def transmission(
         rays: in the unit's frame, mm.
         subsamples: rays along each edge of a pixel; a pixel shows the mean transmission of subsamples² rays, as a
             detector integrates intensity over its area. Needed where neighbouring rays are voxels apart.
-        steps: samples a slice, see :func:`path_integrals`.
+        steps: samples for each voxel, see :func:`path_integrals`.
 
     Returns:
         (rows, columns) float32 in [0, 1].
@@ -123,6 +125,7 @@ def _integrate(
     slope_b, slope_c = direction[b] / direction[a], direction[c] / direction[a]
     first, last = _clip(first, last, source[b] - slope_b * source[a], slope_b, values.shape[b])
     first, last = _clip(first, last, source[c] - slope_c * source[a], slope_c, values.shape[c])
+    steps = int(steps * (1 + abs(slope_b) + abs(slope_c)))  # a slice, from here on
     start, stop = int(np.ceil(first * steps)), int(np.floor(last * steps))
     if start >= stop:
         return 0.0

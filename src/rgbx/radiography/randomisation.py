@@ -78,7 +78,7 @@ class TransferRandomisation(Config):
 class BackgroundRandomisation(Config):
     """The open beam: what a pixel shows with nothing in the way."""
 
-    level: Range = (0.5, 1.0)
+    level: Range = (0.5, 0.95)
     """As a share of white."""
     gradient: Range = (0.0, 0.2)
     """Loss from the brightest edge of the image to the opposite one, in a random direction."""

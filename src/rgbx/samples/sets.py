@@ -98,7 +98,10 @@ class SampleSet:
         self._records[record.file_name] = record
 
     def finish(self) -> None:
-        """Write ``metadata.jsonl``, sorted, and remove the journal: the set can now be read."""
+        """Write ``metadata.jsonl``, sorted, and remove the journal and what a kill left: the set can now be read."""
+        for label in self.header.classes:
+            for torn in (self.folder / label).glob(".*"):
+                torn.unlink()
         write_text(self.folder / METADATA, "".join(record.model_dump_json() + "\n" for record in self.records))
         (self.folder / JOURNAL).unlink(missing_ok=True)
 

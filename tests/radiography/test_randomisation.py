@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rgbx.devices.volume import Volume
+from rgbx.errors import ConfigError
+from rgbx.radiography.randomisation import (
+    FIXED_BACKGROUND,
+    FIXED_PROJECTOR,
+    Background,
+    ScanStatistics,
+    XrayDraw,
+    XrayRandomisation,
+    draw,
+    render,
+)
+from rgbx.radiography.scans import prepare_scan
+from rgbx.radiography.transfer import NO_JITTER
+from rgbx.samples import generator
+
+
+def make_scan():
+    values = np.zeros((12, 80, 50), np.uint16)
+    values[3:9, 8:72, 8:42] = 2500
+    values[4:7, 20:30, 15:25] = 12000
+    return prepare_scan(Volume(values, (1.0, 1.0, 1.0)))
+
+
+SCAN = make_scan()
+STATISTICS = ScanStatistics.of([SCAN.description])
+ALL_FIXED = XrayRandomisation(
+    size=64, projector=FIXED_PROJECTOR, background=FIXED_BACKGROUND, noise_variance=(200, 200)
+).updated({"transfer.use": "hard", "transfer.jitter": NO_JITTER.model_dump()})
+
+
+@given(st.integers(0, 2**62))
+@settings(max_examples=40)
+def test_what_is_drawn_is_within_its_ranges(seed):
+    config = XrayRandomisation()
+    drawn = draw(generator(seed), config, ["a", "b"], STATISTICS)
+    knobs, projector = config.projector, drawn.projector
+    side_mm = projector.pixel_size * config.size / projector.magnification
+    assert knobs.scale[0] <= STATISTICS.diagonal_mm / side_mm * (1 + 1e-9)
+    assert STATISTICS.diagonal_mm / side_mm <= knobs.scale[1] * (1 + 1e-9)
+    assert knobs.source_distance[0] <= projector.source_to_centre <= knobs.source_distance[1]
+    assert abs(drawn.pose.rotation[0]) <= 25
+    assert min(abs(drawn.pose.rotation[1]), abs(drawn.pose.rotation[1] - 180)) <= 25
+    assert max(abs(drawn.pose.translation[0]), abs(drawn.pose.translation[1])) <= 0.06 * side_mm * (1 + 1e-9)
+    assert 0 <= drawn.noise_variance <= 1000
+    assert drawn.unit in ("a", "b")
+
+
+def test_every_knob_can_be_fixed():
+    first, second = (draw(generator(seed), ALL_FIXED, ["a"], STATISTICS) for seed in (1, 2))
+    differences = {name for name in type(first).model_fields if getattr(first, name) != getattr(second, name)}
+    assert differences == {"noise_seed", "background"}
+    assert np.array_equal(first.background.image(64), second.background.image(64)), "direction of no gradient"
+
+
+def test_every_knob_is_turned():
+    draws = [draw(generator(seed), XrayRandomisation(), ["a", "b"], STATISTICS) for seed in range(40)]
+    assert {drawn.unit for drawn in draws} == {"a", "b"}
+    assert len({drawn.transfer.name for drawn in draws}) == 5
+    assert {drawn.pose.rotation[1] > 90 for drawn in draws} == {True, False}
+    assert len({drawn.model_dump_json() for drawn in draws}) == 40
+
+
+def test_a_draw_read_back_from_json_renders_the_same_bytes():
+    drawn = draw(generator(3), XrayRandomisation(size=48), ["a"], STATISTICS)
+    again = XrayDraw.model_validate_json(drawn.model_dump_json())
+    assert render(again, SCAN).image.tobytes() == render(drawn, SCAN).image.tobytes()
+
+
+def test_noise_has_the_variance_asked_for_on_an_8_bit_scale():
+    rendered = render(draw(generator(0), ALL_FIXED.updated({"size": 256}), ["a"], STATISTICS), SCAN)
+    unclipped = (rendered.noise_free < 0.7) & (rendered.noise_free > 0.3)
+    difference = (rendered.image / 65535 - rendered.noise_free)[unclipped] * 255
+    assert difference.var() == pytest.approx(200, rel=0.05)
+    assert abs(difference.mean()) < 1
+
+
+def test_without_noise_the_image_is_background_times_transmission():
+    config = ALL_FIXED.updated({"noise_variance": (0, 0)})
+    rendered = render(draw(generator(0), config, ["a"], STATISTICS), SCAN)
+    assert np.allclose(rendered.image / 65535, 0.9 * rendered.transmission, atol=1e-5)
+    assert rendered.image.dtype == np.uint16
+    assert rendered.image[0, 0] == round(0.9 * 65535), "open beam"
+    assert rendered.image[32, 32] < 0.8 * rendered.image[0, 0], "the unit is in the middle"
+
+
+def test_the_background_falls_off_from_edge_to_edge():
+    image = Background(level=0.8, gradient=0.5, direction=0.0).image(101)
+    assert np.all(np.diff(image[50]) < 0)
+    assert np.ptp(image[:, 50]) == 0
+    diagonal = Background(level=0.8, gradient=0.5, direction=45.0).image(101)
+    assert diagonal[-1, 0] == pytest.approx(0.8, rel=0.01)
+    assert diagonal[0, -1] == pytest.approx(0.4, rel=0.02)
+
+
+def test_an_unknown_transfer_function_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match="no transfer function 'x-ray': choose from random, soft, hard"):
+        XrayRandomisation().updated({"transfer.use": "x-ray"})

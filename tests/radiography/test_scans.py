@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from rgbx.devices.volume import Volume
+from rgbx.radiography.scans import ScanStore, measure_levels, prepare_scan
+
+
+def block(dtype, air, dense, shape=(20, 60, 40)):
+    values = np.full(shape, air, dtype)
+    values[6:14, 10:50, 8:30] = dense
+    return values
+
+
+@pytest.mark.parametrize(("dtype", "air", "dense"), [
+    (np.uint8, 0, 200), (np.uint16, 300, 12000), (np.int16, -1000, 2500), (np.float32, 0.0, 0.31),
+])  # fmt: skip
+def test_intensities_survive_whatever_the_type(dtype, air, dense):
+    values = block(dtype, air, dense)
+    scan = prepare_scan(Volume(values, (0.5, 0.5, 1.0)))
+    restored = scan.description.offset + scan.description.slope * scan.values.astype(float)
+    step = (dense - air) / 65535
+    assert restored.min() == pytest.approx(air, abs=step)
+    assert restored.max() == pytest.approx(dense, abs=step)
+    assert scan.values.dtype == (np.uint8 if dtype == np.uint8 else np.uint16)
+    levels = measure_levels(values)
+    assert (levels.air, levels.dense) == pytest.approx((air, dense))
+
+
+def test_a_scan_is_cropped_to_the_unit_and_ends_in_air():
+    scan = prepare_scan(Volume(block(np.uint16, 0, 9000), (0.5, 0.5, 1.0)))
+    assert scan.description.axes == (1, 0, 2), "y, x, z: the thinnest last"
+    assert scan.values.shape == (40 + 6, 22 + 6, 8 + 6), "two voxels kept and one of air added on each side"
+    for axis in range(3):
+        assert not scan.values.take([0, -1], axis=axis).any()
+    matrix, offset = scan.index_frame()
+    assert matrix @ [0.0, 0.0, 0.0] + offset == pytest.approx((np.array(scan.values.shape) - 1) / 2)
+    assert matrix @ [0.5, 0.0, 0.0] == pytest.approx([0, 1, 0])
+
+
+def test_specks_of_noise_do_not_widen_the_unit():
+    values = block(np.uint16, 0, 9000, shape=(20, 600, 400))
+    values[1, 300, 200] = 9000
+    assert prepare_scan(Volume(values, (0.5, 0.5, 1.0))).description.size_mm[2] == 12.0
+
+
+def test_a_store_gives_back_what_was_put_in(tmp_path):
+    scan = prepare_scan(Volume(block(np.uint16, 0, 9000), (0.5, 0.5, 1.0)))
+    store = ScanStore(tmp_path / "scans")
+    assert "SP1/a" not in store
+    store.add("SP1/a", scan)
+    assert "SP1/a" in store
+    found = store.read("SP1/a")
+    assert found.description == scan.description
+    assert np.array_equal(found.values, scan.values)
+    assert isinstance(found.values, np.memmap)
