@@ -249,3 +249,4 @@ def test_worn_library_is_written_once_and_needs_part_lists(tmp_path):
     (tmp_path / "new" / "SP1" / "SP1-001" / "scan.nrrd").touch()
     with pytest.raises(InputError, match=r"really scanned .* own radiographs"):
         worn_library(Library.open(tmp_path / "new"), tmp_path / "other", 1, None)
+    assert not (tmp_path / "other").exists()

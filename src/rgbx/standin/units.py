@@ -29,6 +29,7 @@ def worn_library(library: Library, out: Path, seed: int, config: WearConfig | No
                 "has no parts.json, so it was really scanned and cannot be X-rayed by the simulated machine",
                 "use your own radiographs and photographs of it instead",
             )
+    for unit in library.units:
         parts = unit.read_parts()
         worn = parts if config is None else wear_unit(parts, seed, config)
         path = out / unit.device_class / unit.name / PARTS_FILE
