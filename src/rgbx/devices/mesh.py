@@ -111,7 +111,10 @@ def _prism(shape: Prism) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         vertices.append(np.column_stack([outline, np.full(count, z)]))
         normals.append(np.tile([0.0, 0.0, up], (count, 1)))
         faces.append(start + (fan if up > 0 else fan[:, ::-1]))
-    return np.concatenate(vertices), np.concatenate(normals), np.concatenate(faces)
+    points, triangles = np.concatenate(vertices), np.concatenate(faces)
+    # At sharp corners two points of the outline are one; the triangles between them have no area.
+    broad = trimesh.triangles.area(points[triangles]) > 1e-12
+    return points, np.concatenate(normals), triangles[broad]
 
 
 def _outline(shape: Prism, inset: float) -> np.ndarray:

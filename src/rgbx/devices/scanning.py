@@ -24,7 +24,9 @@ BLUR_VOXELS = 0.5
 MARGIN_MM = 1.0
 """Air round the unit."""
 SUPERSAMPLING = 3
-"""Points a voxel's edge at which the material is looked up, for partial volume."""
+"""Points along a voxel's x and y edge at which the material is looked up, for partial volume."""
+LAYER_SAMPLING_MM = 0.06
+"""Along z, where phones have thin layers, points are at most this far apart."""
 
 
 def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
@@ -44,9 +46,10 @@ def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
     values = np.empty((nz, ny, nx), np.float32)
     table = attenuation_table(EFFECTIVE_ENERGY_KEV)
     intensities = np.array([min(65535.0, 10 * SCALE * table[part.material]) for part in parts.parts] + [0.0])
+    factor_z = max(SUPERSAMPLING, int(np.ceil(spacing_mm / LAYER_SAMPLING_MM)))
     _paint(
         solids.rounded, solids.halves, solids.radii, solids.centres, solids.to_local, solids.boxes,
-        intensities.astype(np.float32), spacing_mm, SUPERSAMPLING, values,
+        intensities.astype(np.float32), spacing_mm, SUPERSAMPLING, factor_z, values,
     )  # fmt: skip
     for axis in range(3):
         gaussian_filter1d(values, BLUR_VOXELS, axis=axis, output=values, mode="nearest")
@@ -149,11 +152,12 @@ def _paint(
     intensities: np.ndarray,
     spacing: float,
     factor: int,
+    factor_z: int,
     values: np.ndarray,
 ) -> None:
-    """Fill ``values`` (nz, ny, nx) with the mean intensity of the points of a ``factor`` times finer grid.
+    """Fill ``values`` (nz, ny, nx) with the mean intensity of the points of a finer grid.
 
-    One finer plane at a time holds the index of the part at each point; the parts are painted in order, each as
+    That has ``factor`` points a voxel along x and y and ``factor_z`` along z. One finer plane at a time holds the index of the part at each point; the parts are painted in order, each as
     runs along x. The last intensity is that of the air round the unit.
     """
     nz, ny, nx = values.shape
@@ -162,11 +166,11 @@ def _paint(
     air = len(intensities) - 1
     labels = np.empty((ny * factor, nx * factor), np.int16)
     origin, direction = np.empty(3), np.empty(3)
-    share = 1.0 / factor**3
+    share = 1.0 / (factor**2 * factor_z)
     for k in range(nz):
         values[k] = 0
-        for fine in range(factor):
-            z = back + (k * factor + fine + 0.5) * step
+        for fine in range(factor_z):
+            z = back + (k + (fine + 0.5) / factor_z) * spacing
             labels[:] = air
             for part in range(len(rounded)):
                 if z < boxes[part, 0, 2] or z > boxes[part, 1, 2]:

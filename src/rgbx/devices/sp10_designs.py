@@ -202,7 +202,7 @@ _INSIDE_1 = Inside(
     haptic=Haptic(kind="coin motor", area=_area(-22.5, 57.5, 10.0, 10.0)),
     speaker=_area(17.0, -58.5, 26.0, 12.5), upper_speaker=_area(2.0, 63.5, 13.0, 6.5),
     front_modules=((-9.5, 6.0), (11.5, 4.0)), home_button=True, jack=True,
-    sim_tray=_area(27.0, 6.0, 13.5, 22.0), midplate="aluminium",
+    sim_tray=_area(26.6, 6.0, 13.5, 22.0), midplate="aluminium",
     flexes=(_area(9.3, -10.0, 2.4, 84.0), _area(-8.0, -55.0, 26.0, 3.0), _area(-30.6, 20.0, 1.6, 60.0)),
     edge_screws=5, screw_seed=1,
 )  # fmt: skip
@@ -233,9 +233,9 @@ _INSIDE_3 = _INSIDE_2.updated({
     "cells": [Cell(area=_area(-11.0, 3.5, 40.5, 83.0), thickness=3.3)],
     "board": Board(outline=(_area(22.6, 5.0, 17.2, 84.0), _area(3.0, 52.0, 24.0, 11.5)), layout=31, shields=4),
     "cameras": [CameraModule(x=24.5, y=60.5, size=11.0, stabilised=True)],
-    "haptic": Haptic(kind="linear actuator", area=_area(-16.5, -49.0, 30.0, 11.5)),
+    "haptic": Haptic(kind="linear actuator", area=_area(-15.5, -49.0, 30.0, 11.5)),
     "upper_speaker": _area(2.0, 63.0, 17.0, 7.5), "front_modules": [(-11.0, 6.5), (14.0, 4.0)], "jack": False,
-    "flexes": [_area(11.2, -6.0, 2.2, 76.0), _area(-6.0, -57.5, 24.0, 3.0), _area(-32.0, 24.0, 1.4, 50.0)],
+    "flexes": [_area(11.2, -6.0, 2.2, 76.0), _area(-6.0, -57.5, 24.0, 3.0), _area(-30.7, 24.0, 1.4, 50.0)],
     "screw_seed": 3,
 })  # fmt: skip
 
@@ -286,7 +286,7 @@ _INSIDE_5 = Inside(
         CameraModule(x=24.8, y=46.5, size=10.2, stabilised=True),
     ),
     coil=Coil(x=0.0, y=-2.0, diameter=47.0, turns=10),
-    haptic=Haptic(kind="linear actuator", area=_area(-14.5, -58.0, 35.0, 10.5)),
+    haptic=Haptic(kind="linear actuator", area=_area(-13.8, -58.0, 35.0, 10.5)),
     speaker=_area(19.0, -58.5, 26.0, 12.5), upper_speaker=_area(-1.0, 61.5, 16.0, 7.5),
     front_modules=((-13.0, 6.0), (9.5, 5.5), (-20.0, 4.5), (15.0, 4.0)), home_button=False, jack=False,
     sim_tray=_area(27.5, -5.0, 13.0, 20.0), midplate="steel",
@@ -351,7 +351,7 @@ _INSIDE_7 = Inside(
         CameraModule(x=25.2, y=49.4, size=9.4, stabilised=False),
     ),
     coil=Coil(x=0.0, y=-1.0, diameter=43.0, turns=11, magnets=32),
-    haptic=Haptic(kind="linear actuator", area=_area(-17.0, -59.5, 31.0, 11.0)),
+    haptic=Haptic(kind="linear actuator", area=_area(-16.2, -59.5, 31.0, 11.0)),
     speaker=_area(19.0, -60.0, 26.0, 13.0), upper_speaker=_area(-2.0, 66.0, 17.0, 7.0),
     front_modules=((-14.0, 6.0), (9.5, 5.5), (-21.0, 4.5), (15.0, 4.0)), home_button=False, jack=False,
     sim_tray=_area(-28.0, 42.0, 11.0, 18.0), midplate="aluminium",
@@ -399,7 +399,8 @@ _SHELL_9 = _SHELL_8.updated({
         _colour("gold", "#d8b98f", "#f1dfc6"),
         _colour("blue", "#8ea6bd", "#9db4ca"),
     ],
-    "front.bezel": (2.9, 2.9, 2.9), "front.cutout_width": 22.0, "front.camera_x": -6.5,
+    "front.bezel": (2.9, 2.9, 2.9), "front.cutout_width": 22.0, "front.earpiece_width": 8.0,
+    "front.camera_x": -6.5,
     "lenses": [
         Lens(x=24.6, y=62.2, diameter=11.6), Lens(x=24.6, y=47.0, diameter=11.6), Lens(x=10.8, y=54.6, diameter=11.6),
     ],

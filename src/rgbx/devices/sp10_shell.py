@@ -102,7 +102,7 @@ def build_skin(shell: Shell, colourway: Colourway) -> list[Part]:
 
 def _edge_profile(shell: Shell) -> list[tuple[float, float, float]]:
     """Return slices (z0, z1, inset) whose outline follows the edge's rounding, main slice first."""
-    top = shell.size[2] / 2 - 2 * LAYER_MM
+    top = shell.size[2] / 2 - 3 * LAYER_MM
     radius = EDGE_RADIUS_MM[shell.edge]
     angles = np.radians([0.0, 22.0, 38.0, 53.0, 68.0, 90.0] if shell.edge == "round" else [0.0, 50.0, 90.0])
     heights = top - radius + radius * np.sin(angles)
@@ -150,16 +150,15 @@ def _buttons(shell: Shell, colourway: Colourway) -> list[Part]:
 
 def _front(shell: Shell, colourway: Colourway) -> list[Part]:
     width, height, thickness = shell.size
-    top = thickness / 2 - 2 * LAYER_MM
+    surface = thickness / 2 - LAYER_MM
     inset = 1.3 if shell.edge == "round" else 1.0
     front = shell.front
     side, above, below = front.bezel
     glass = (width - 2 * inset, height - 2 * inset, GLASS_MM)
     parts = [
-        solid("front glass", glass, (0, 0, top + LAYER_MM - GLASS_MM / 2), "cover_glass", shell.corner_radius - inset,
+        solid("front glass", glass, (0, 0, surface - GLASS_MM / 2), "cover_glass", shell.corner_radius - inset,
               outside=True, colour=colourway.front)
     ]  # fmt: skip
-    surface = top + LAYER_MM
     display_size = (width - 2 * side, height - above - below, 2 * LAYER_MM)
     radius = 0.0 if front.style == "home button" else shell.corner_radius - side
     parts.append(
@@ -211,17 +210,16 @@ def _home_button(shell: Shell, colourway: Colourway, surface: float) -> list[Par
 
 
 def _back(shell: Shell, colourway: Colourway) -> list[Part]:
-    width, height, thickness = shell.size
+    width, height, _ = shell.size
     parts = []
-    surface = -thickness / 2 + 2 * LAYER_MM
+    surface = _back_surface(shell)
     if shell.back == "cover_glass":
         inset = 1.3 if shell.edge == "round" else 1.0
         glass = (width - 2 * inset, height - 2 * inset, GLASS_MM)
         parts.append(
-            solid("back glass", glass, (0, 0, surface - LAYER_MM + GLASS_MM / 2), "cover_glass",
+            solid("back glass", glass, (0, 0, surface + GLASS_MM / 2), "cover_glass",
                   shell.corner_radius - inset, outside=True, colour=colourway.back)
         )  # fmt: skip
-        surface -= LAYER_MM
     parts += _logo(shell, colourway, surface)
     if shell.lettering:
         grey = _mixed(colourway.back, "#8a8a8a", 0.7)
@@ -231,6 +229,11 @@ def _back(shell: Shell, colourway: Colourway) -> list[Part]:
                       outside=True, colour=grey)
             )  # fmt: skip
     return parts
+
+
+def _back_surface(shell: Shell) -> float:
+    """Return z of the back: of the glass, or of the frame where that is the back."""
+    return -shell.size[2] / 2 + (1 if shell.back == "cover_glass" else 3) * LAYER_MM
 
 
 def _logo(shell: Shell, colourway: Colourway, surface: float) -> list[Part]:
@@ -253,7 +256,7 @@ def _logo(shell: Shell, colourway: Colourway, surface: float) -> list[Part]:
 
 
 def _rear_cameras(shell: Shell, colourway: Colourway) -> list[Part]:
-    surface = -shell.size[2] / 2 + 2 * LAYER_MM - (LAYER_MM if shell.back == "cover_glass" else 0.0)
+    surface = _back_surface(shell)
     parts = []
     if shell.island is not None:
         island = shell.island
