@@ -29,6 +29,7 @@ def test_units_are_written_as_real_files(tmp_path):
     assert read_parts(folder / "parts.json") == make_unit("SP10", 12)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_from_several_processes(tmp_path):
     _write(tmp_path / "one")
     _write(tmp_path / "two", workers=2)

@@ -157,8 +157,9 @@ def _paint(
 ) -> None:
     """Fill ``values`` (nz, ny, nx) with the mean intensity of the points of a finer grid.
 
-    That has ``factor`` points a voxel along x and y and ``factor_z`` along z. One finer plane at a time holds the index of the part at each point; the parts are painted in order, each as
-    runs along x. The last intensity is that of the air round the unit.
+    That has ``factor`` points a voxel along x and y and ``factor_z`` along z. One of its planes at a time holds the
+    index of the part at each point; the parts are painted in order, each as runs along x. The last intensity is that
+    of the air round the unit.
     """
     nz, ny, nx = values.shape
     step = spacing / factor
