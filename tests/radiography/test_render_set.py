@@ -1,0 +1,157 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from rgbx.devices.library import Library
+from rgbx.devices.selection import select_units
+from rgbx.devices.volume import Volume
+from rgbx.devices.volume_io import write_volume
+from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.radiography.sets import render_set, replay
+from rgbx.samples import SampleSet
+from rgbx.samples.sets import find_record
+
+CONFIG = XrayRandomisation(size=48).updated({"acceptance.keypoints": 30})
+
+
+def board_of_chips(seed):
+    """A slab of plastic with a few hundred bits of metal in it."""
+    rng = np.random.default_rng(seed)
+    values = np.zeros((14, 120, 70), np.uint16)
+    values[3:11, 6:114, 6:64] = 900
+    for _ in range(250):
+        z, y, x = rng.integers((4, 8, 8), (9, 108, 58))
+        values[z : z + 2, y : y + 5, x : x + 5] = rng.choice([3000, 12000, 16000])
+    return Volume(values, (1.0, 1.0, 0.8))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    for number, unit in enumerate(("A/A-1", "A/A-2", "B/B-1", "B/B-2")):
+        write_volume(folder / unit / "scan.nrrd", board_of_chips(number))
+    return Library.open(folder)
+
+
+def contents(folder):
+    """All files of a set but the overview, as {path: bytes}."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path):
+    for workers in (0, 1, 2):
+        render_set(library, tmp_path / str(workers), CONFIG, images_per_class=6, seed=3, workers=workers)
+    one, two, three = (contents(tmp_path / str(workers)) for workers in (0, 1, 2))
+    assert one == two == three
+    assert sorted(name for name in one if "/" not in name) == [
+        "dataset.json", "metadata.jsonl", "overview.png", "summary.json"
+    ]  # fmt: skip
+    assert len(one) == 4 + 12
+
+
+def test_a_set_shows_the_chosen_units_of_every_class(library, tmp_path):
+    render_set(library, tmp_path / "x", CONFIG, images_per_class=5, units="2", workers=0)
+    samples = SampleSet.open(tmp_path / "x")
+    assert [(record.label, record.unit) for record in samples] == [("A", "A-2")] * 5 + [("B", "B-2")] * 5
+    for record in samples:
+        image = cv2.imread(str(samples.path(record)), cv2.IMREAD_UNCHANGED)
+        assert image.shape == (48, 48)
+        assert image.dtype == np.uint16
+
+
+def test_samples_are_alike_whatever_else_is_in_the_set(library, tmp_path):
+    render_set(library, tmp_path / "few", CONFIG, images_per_class=2, workers=0)
+    render_set(library, tmp_path / "more", CONFIG, images_per_class=4, workers=0)
+    few, more = contents(tmp_path / "few"), contents(tmp_path / "more")
+    assert all(more[name] == content for name, content in few.items() if "/" in name)
+
+
+def test_the_summary_counts_draws_by_transfer_function(library, tmp_path):
+    summary = render_set(library, tmp_path / "x", CONFIG, images_per_class=10, workers=0)
+    records = SampleSet.open(tmp_path / "x").records
+    assert summary.total.kept == 20
+    assert summary.total.tried == sum(record.attempt + 1 for record in records)
+    assert sum(tally.tried for tally in summary.transfer_functions.values()) == summary.total.tried
+    assert json.loads((tmp_path / "x/summary.json").read_text()) == summary.model_dump(mode="json")
+
+
+def test_a_sample_is_rendered_again_from_its_record_alone(library, tmp_path):
+    render_set(library, tmp_path / "x", CONFIG, images_per_class=2, workers=0)
+    path = tmp_path / "x/B/000001.png"
+    image = replay(library, find_record(path)).image
+    assert np.array_equal(image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+    with pytest.raises(InputError, match=r"stray\.png is not in a set"):
+        find_record(tmp_path / "y/B/stray.png")
+    elsewhere = Library(library.path, [unit for unit in library.units if unit.device_class == "A"])
+    with pytest.raises(InputError, match="has no unit B/B-"):
+        replay(elsewhere, find_record(path))
+
+
+def test_other_settings_are_refused_with_what_differs(library, tmp_path):
+    render_set(library, tmp_path / "x", CONFIG, images_per_class=1, workers=0)
+    with pytest.raises(InputError, match=r"made with other settings .*size: 48 there, 50 now"):
+        render_set(library, tmp_path / "x", CONFIG.updated({"size": 50}), images_per_class=1, workers=0)
+
+
+def test_a_unit_that_nothing_can_be_seen_of_ends_with_a_remedy(library, tmp_path):
+    faint = CONFIG.updated({"transfer.jitter.strength": (0, 0), "attempts": 3})
+    with pytest.raises(RgbxError, match=r"All 3 draws for image 0 of class A were rejected.*--set transfer"):
+        render_set(library, tmp_path / "x", faint, images_per_class=1, workers=0)
+
+
+def test_a_class_without_a_chosen_unit_is_named(library, tmp_path):
+    with pytest.raises(InputError, match="B has no scan among the chosen units"):
+        render_set(library, tmp_path / "x", CONFIG, images_per_class=1, units="A-1", workers=0)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        (None, ["A-1", "A-2", "B-1", "B-2"]),
+        ("1", ["A-1", "B-1"]),
+        ("1-2", ["A-1", "A-2", "B-1", "B-2"]),
+        ("B-2, A-1", ["A-1", "B-2"]),
+        ("A,2", ["A-1", "A-2", "B-2"]),
+    ],
+)
+def test_units_are_chosen_by_number_or_name(library, selection, names):
+    assert [unit.name for unit in select_units(library, selection)] == names
+
+
+@pytest.mark.parametrize("selection", ["3", "C-1", "0", "2-1"])
+def test_a_selection_that_fits_no_unit_is_refused(library, selection):
+    with pytest.raises(ConfigError, match=f"--units names '{selection}'"):
+        select_units(library, selection)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_set(library, tmp_path):
+    def command(out):
+        return [
+            sys.executable, "-m", "rgbx", "render", "xray", str(library.path), "--out", str(out), "--per-class", "60",
+            "--size", "96", "--workers", "1", "--set", "acceptance.keypoints=30",
+        ]  # fmt: skip
+
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    run = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(killed.glob("*/[0-9]*.png"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    there = len(list(killed.glob("*/[0-9]*.png")))
+    assert 5 <= there < 120, "it was killed in the middle"
+    assert not (killed / "metadata.jsonl").exists()
+
+    for out in (killed, undisturbed):
+        subprocess.run(command(out), check=True, capture_output=True)
+    assert contents(killed) == contents(undisturbed)
