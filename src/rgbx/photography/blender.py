@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,14 +163,20 @@ class _Process:
     def __init__(self, arguments: tuple[str, ...], log: Path, start_seconds: float) -> None:
         self.frames = 0
         self._log = log
+        self._program = arguments[0]
         try:
             with log.open("wb") as chatter:
                 self._popen = subprocess.Popen(
-                    arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=chatter, env=_environment()
+                    arguments,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=chatter,
+                    env=_environment(),
+                    start_new_session=True,  # so that end() also ends what a wrapper script has started
                 )
         except OSError as error:
             raise MissingToolError(
-                f"{arguments[0]} cannot be run ({error.strerror}): set {VARIABLE} to a Python that has bpy or to a "
+                f"{self._program} cannot be run ({error.strerror}): set {VARIABLE} to a Python that has bpy or to a "
                 "Blender executable."
             ) from error
         self._lines: queue.Queue[bytes | None] = queue.Queue()
@@ -196,7 +203,8 @@ class _Process:
 
     def end(self) -> None:
         """Kill it: it keeps nothing that is worth an orderly end."""
-        self._popen.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:
@@ -221,17 +229,16 @@ class _Process:
 
     def _await_start(self, seconds: float) -> None:
         # A Blender executable greets on stdout before the worker takes it over, so other lines may come first.
-        program = self._popen.args[0]  # type: ignore[index]
         try:
             while True:
                 answer = _parse(self._next(seconds))
                 if answer is not None and "ready" in answer:
                     return
                 if answer is not None and "unusable" in answer:
-                    raise MissingToolError(_why_unusable(str(program), str(answer["unusable"])))
+                    raise MissingToolError(_why_unusable(self._program, str(answer["unusable"])))
         except _ProcessError as error:
             raise MissingToolError(
-                f"{program} does not start as Blender ({error}): set {VARIABLE} to a Python that has bpy or to a "
+                f"{self._program} does not start as Blender ({error}): set {VARIABLE} to a Python that has bpy or to a "
                 "Blender executable."
             ) from error
 

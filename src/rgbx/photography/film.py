@@ -40,7 +40,7 @@ def develop(frame: np.ndarray, film: Film, generator: Callable[[int], np.random.
         uint8 (H, W, 3), sRGB.
     """
     balanced = np.asarray(frame, np.float32) * np.array(film.white_balance, np.float32)
-    light = balanced * np.float32(meter(balanced) * 2.0**film.exposure)
+    light: np.ndarray = balanced * np.float32(meter(balanced) * 2.0**film.exposure)
     if film.blur > 0:
         light = cv2.GaussianBlur(light, (0, 0), film.blur, borderType=cv2.BORDER_REFLECT_101)
     picture = encode_srgb(light) ** np.float32(film.gamma)

@@ -6,6 +6,7 @@ flattened to arrays in metres, centred, its vertices split at sharp edges, with 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -107,22 +108,21 @@ def _geometries(scene: trimesh.Scene) -> list[trimesh.Trimesh]:
 
 
 def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
-    material = getattr(mesh.visual, "material", None)
+    visual: Any = mesh.visual
+    material = getattr(visual, "material", None)
     if isinstance(material, SimpleMaterial):
-        image, uv = material.image, mesh.visual.uv
+        image, uv = material.image, visual.uv
         colour = _linear(np.asarray(material.diffuse[:3], float) / 255)
         name, metallic, roughness = material.name, 0.0, 0.5
     elif isinstance(material, PBRMaterial):
-        image, uv = material.baseColorTexture, mesh.visual.uv
+        image, uv = material.baseColorTexture, visual.uv
         factor = np.ones(3) if material.baseColorFactor is None else np.asarray(material.baseColorFactor, float)[:3]
         colour = factor / 255 if np.asarray(material.baseColorFactor).dtype == np.uint8 else factor
         name = material.name
         metallic = 1.0 if material.metallicFactor is None else float(material.metallicFactor)
         roughness = 1.0 if material.roughnessFactor is None else float(material.roughnessFactor)
     else:
-        return Surface(
-            name="mesh", colour=PLAIN, metallic=0.0, roughness=0.5, vertex_colours=mesh.visual.kind is not None
-        )
+        return Surface(name="mesh", colour=PLAIN, metallic=0.0, roughness=0.5, vertex_colours=_has_vertex_colours(mesh))
     texture = None
     if image is not None and uv is not None:
         texture = str(path.with_name(f"{path.stem}-texture-{number}.png"))
@@ -153,7 +153,8 @@ def _uv(mesh: trimesh.Trimesh) -> np.ndarray:
 def _vertex_colours(mesh: trimesh.Trimesh) -> np.ndarray:
     if not _has_vertex_colours(mesh):
         return np.zeros((len(mesh.vertices), 3))
-    return _linear(np.asarray(mesh.visual.vertex_colors[:, :3], float) / 255)
+    visual: Any = mesh.visual
+    return _linear(np.asarray(visual.vertex_colors[:, :3], float) / 255)
 
 
 def _linear(srgb: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ def _counts(ends: tuple[int, int]) -> tuple[int, int]:
 Counts = Annotated[tuple[int, int], AfterValidator(_counts)]
 """(fewest, most), both possible, all equally likely."""
 
-PATTERNS = ("noise", "cells", "tiles", "stripes", "rings", "marble", "bricks", "checker")
 PatternKind = Literal["noise", "cells", "tiles", "stripes", "rings", "marble", "bricks", "checker"]
+PATTERNS: tuple[PatternKind, ...] = ("noise", "cells", "tiles", "stripes", "rings", "marble", "bricks", "checker")
 LampKind = Literal["point", "area", "sun"]
 DistractorShape = Literal["cube", "cylinder", "cone", "sphere", "torus"]
 DISTRACTORS: tuple[DistractorShape, ...] = ("cube", "cylinder", "cone", "sphere", "torus")

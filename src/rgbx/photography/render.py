@@ -67,7 +67,7 @@ def render_set(
         origin=ORIGIN,
         seed=seed,
         classes=library.classes,
-        config=config.model_dump(mode="json"),
+        config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},
         source=Library(library.path, chosen).digest(("mesh",)),
         version=__version__,
     )

@@ -97,7 +97,7 @@ class Camera(NamedTuple):
         Returns:
             uint8 (size, size, 3), sRGB.
         """
-        light = frame.astype(np.float64) * shot.white_balance
+        light: np.ndarray = frame.astype(np.float64) * shot.white_balance
         # The automatic exposure weighs the whole frame, but does not let a pale device burn out.
         luminance = light @ LUMINANCE
         gain = min(0.12 / luminance.mean(), 0.9 / np.quantile(luminance, 0.97)) * 2.0**shot.exposure_error
@@ -159,7 +159,9 @@ def _tone(signal: np.ndarray) -> np.ndarray:
 
 def _through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(content, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:

@@ -198,7 +198,7 @@ def _lay_belt(belt: dict[str, Any]) -> None:
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
 
-    def add(kind: str, values: dict[str, Any] | None = None, **settings: Any) -> Any:
+    def add(kind: str, values: dict[Any, Any] | None = None, **settings: Any) -> Any:
         node = nodes.new(f"ShaderNode{kind}")
         for name, value in settings.items():
             setattr(node, name, value)
