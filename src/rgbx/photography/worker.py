@@ -78,6 +78,7 @@ def prepare(bpy: Any, threads: int) -> None:
     # Nothing that depends on time, threads or earlier frames: the same job must give the same bytes.
     cycles.use_adaptive_sampling = False
     cycles.use_denoising = False
+    cycles.sampling_pattern = "BLUE_NOISE"  # its grain is gone after the slight blur of any lens
     cycles.time_limit = 0
     cycles.use_auto_tile = False
     # A few opaque objects under a handful of lamps: what costs time elsewhere gains nothing here.

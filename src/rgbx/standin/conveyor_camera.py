@@ -35,7 +35,7 @@ class CameraConfig(Config):
     """Electrons at white."""
     read_noise: PositiveFloat = 9.0
     """Electrons."""
-    sharpening: float = Field(default=0.45, ge=0)
+    sharpening: float = Field(default=0.3, ge=0)
     """Strength of the unsharp mask in its image processor."""
     exposure_ms: Range = (1.5, 6.0)
     """What the automatic exposure chooses, within the light of the hall."""
