@@ -3,6 +3,7 @@
 A setting of type :data:`Range` is drawn from U(low, high); equal ends fix it.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -22,6 +23,17 @@ def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 """A closed interval (low, high) that a value is drawn from uniformly."""
+
+
+def within(low: float, high: float = math.inf) -> AfterValidator:
+    """Return what limits a :data:`Range`: ``Annotated[Range, within(0, 1)]``."""
+
+    def check(ends: tuple[float, float]) -> tuple[float, float]:
+        if not low <= ends[0] <= ends[1] <= high:
+            raise ValueError(f"{list(ends)} reaches beyond {low} to {high}")
+        return ends
+
+    return AfterValidator(check)
 
 
 class Config(BaseModel):
