@@ -101,3 +101,18 @@ def test_the_background_falls_off_from_edge_to_edge():
 def test_an_unknown_transfer_function_is_refused_with_those_there_are():
     with pytest.raises(ConfigError, match="no transfer function 'x-ray': choose from random, soft, hard"):
         XrayRandomisation().updated({"transfer.use": "x-ray"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("noise_variance", (-1, 5)),
+        ("background.level", (0.5, 1.2)),
+        ("projector.magnification", (0.8, 1.2)),
+        ("projector.scale", (0, 1)),
+        ("transfer.jitter.strength", (-1, 1)),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_drawn(key, value):
+    with pytest.raises(ConfigError, match=rf"'{key}'.* reaches beyond"):
+        XrayRandomisation().updated({key: value})

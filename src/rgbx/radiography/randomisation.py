@@ -6,12 +6,12 @@ same image, bit for bit. The knobs are those of the paper's Table I: projector, 
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
-from rgbx.config import Config, Range
+from rgbx.config import Config, Range, within
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
@@ -28,11 +28,11 @@ EIGHT_BIT_WHITE = 255
 class ProjectorRandomisation(Config):
     """Position and orientation of source, detector and unit. The defaults: a unit lying about flat, anyhow turned."""
 
-    scale: Range = (0.65, 1.0)
+    scale: Annotated[Range, within(0.01, 100)] = (0.65, 1.0)
     """Diagonal of the largest unit as a share of the image's side; smaller units appear smaller."""
-    source_distance: Range = (300.0, 900.0)
+    source_distance: Annotated[Range, within(1)] = (300.0, 900.0)
     """From source to unit, mm: how much perspective there is."""
-    magnification: Range = (1.05, 2.0)
+    magnification: Annotated[Range, within(1)] = (1.05, 2.0)
     """Distance of the detector over that of the unit."""
     spin: Range = (0.0, 360.0)
     """In-plane rotation, degrees."""
@@ -78,9 +78,9 @@ class TransferRandomisation(Config):
 class BackgroundRandomisation(Config):
     """The open beam: what a pixel shows with nothing in the way."""
 
-    level: Range = (0.5, 0.95)
+    level: Annotated[Range, within(0, 1)] = (0.5, 0.95)
     """As a share of white."""
-    gradient: Range = (0.0, 0.2)
+    gradient: Annotated[Range, within(0, 1)] = (0.0, 0.2)
     """Loss from the brightest edge of the image to the opposite one, in a random direction."""
 
 
@@ -98,7 +98,7 @@ class XrayRandomisation(Config):
     projector: ProjectorRandomisation = ProjectorRandomisation()
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
     background: BackgroundRandomisation = BackgroundRandomisation()
-    noise_variance: Range = (0.0, 1000.0)
+    noise_variance: Annotated[Range, within(0)] = (0.0, 1000.0)
     """Variance of the white noise on an 8-bit scale (white = 255); the paper's best is up to 1000."""
     acceptance: Acceptance = Acceptance()
     attempts: PositiveInt = 50

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from pydantic import AfterValidator, Field, field_validator
 
-from rgbx.config import Config, Range, build_config
+from rgbx.config import Config, Range, build_config, within
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.scans import ScanLevels
 
@@ -64,16 +64,19 @@ class Seed(Config):
         return points
 
 
+Factor = Annotated[Range, within(0)]
+
+
 class TransferJitter(Config):
     """How seeds are varied. All are factors; 1 leaves the seed as it is."""
 
-    intensity: Range = (0.8, 1.25)
+    intensity: Factor = (0.8, 1.25)
     """Of all intensities together: moves the curve along the materials."""
-    strength: Range = (0.6, 1.6)
+    strength: Factor = (0.6, 1.6)
     """Of all attenuations together: from hard to soft radiation."""
-    point_intensity: Range = (0.9, 1.1)
+    point_intensity: Factor = (0.9, 1.1)
     """Of each point's intensity by itself (points keep their order)."""
-    point_attenuation: Range = (0.75, 1.3)
+    point_attenuation: Factor = (0.75, 1.3)
     """Of each point's attenuation by itself."""
 
 
