@@ -4,6 +4,7 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.models.backbones import (
     EMBEDDED,

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.backbones import BackboneConfig
@@ -10,7 +12,6 @@ from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.icam import ICamConfig
 from rgbx.models.stream import StreamConfig, build_stream
 from rgbx.models.transforms import TransformConfig
-from torch import nn
 
 CONFIG = StreamConfig(
     modality="xray",

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rgbx.models.icam import (
     ICam,
     ICamConfig,
@@ -104,9 +105,7 @@ def test_windows_nest_and_the_images_seen_can_be_had_again(crop_source: str) -> 
     torch.testing.assert_close(output.windows[0, :, 2], torch.tensor([1.0, 0.6, 0.36]))
     assert torch.all(output.windows[:, 1:, :2] >= output.windows[:, :-1, :2] - 1e-6)
     for place, seen in enumerate(network.images_seen(source, output.windows)):
-        torch.testing.assert_close(
-            network.extract(seen).mean((2, 3)), _at(network, place, seen), rtol=1e-4, atol=1e-5
-        )
+        torch.testing.assert_close(network.extract(seen).mean((2, 3)), _at(network, place, seen), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(_at(network, place, seen), output.features[:, place], rtol=1e-3, atol=1e-4)
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rgbx.models.transforms import TransformConfig, prepare
 
-CONFIG = TransformConfig(source_size=32)
+from rgbx.models.transforms import TransformConfig, find_device, prepare
+
+CONFIG = TransformConfig(source_size=32, device_margin=None)
 
 
 def radiograph(scale: float = 1.0, size: int = 64) -> np.ndarray:
@@ -20,11 +21,13 @@ def test_exposure_does_not_matter(scale: float) -> None:
     assert np.abs(ours - prepare(radiograph(), "xray", CONFIG).astype(int)).max() <= 2
 
 
-def test_attenuation_is_linear_between_open_beam_and_the_densest_part() -> None:
+def test_attenuation_lies_between_open_beam_and_the_densest_part() -> None:
     prepared = prepare(radiograph(), "xray", CONFIG) / 65535
+    floor = CONFIG.transmission_floor
+    span = np.log(1 + floor) - np.log(np.exp(-2.0) + floor)
     assert prepared[1, 1] == 0
     assert prepared[16, 16] == 1
-    np.testing.assert_allclose(prepared[10, 11], 0.25, atol=1e-3)
+    np.testing.assert_allclose(prepared[10, 11], (np.log(1 + floor) - np.log(np.exp(-0.5) + floor)) / span, atol=1e-3)
 
 
 def test_a_blank_radiograph_stays_blank() -> None:
@@ -47,3 +50,18 @@ def test_a_radiograph_keeps_more_than_eight_bits() -> None:
     ramp = np.linspace(0.4, 0.9, 256, dtype=np.float32)[None].repeat(256, 0)
     prepared = prepare(ramp, "xray", TransformConfig(source_size=256))
     assert len(np.unique(prepared)) > 230
+
+
+def test_the_device_is_found_wherever_it_lies_and_whatever_the_magnification() -> None:
+    for left, top, scale in [(10, 20, 1), (60, 90, 1), (5, 5, 2)]:
+        attenuation = np.zeros((200, 200), np.float32)
+        attenuation[top : top + 60 * scale, left : left + 30 * scale] = 1.0
+        rng = np.random.default_rng(left)
+        found_left, found_top, side = find_device(attenuation + rng.normal(0, 0.3, (200, 200)), 0.1)
+        assert found_left <= left + 2
+        assert found_top <= top + 2
+        assert found_left + side >= left + 30 * scale - 2
+        assert found_top + side >= top + 60 * scale - 2
+        assert side <= 60 * scale * 1.2 + 12
+        assert 0 <= found_left <= 200 - side
+        assert 0 <= found_top <= 200 - side

@@ -26,8 +26,7 @@ class View:
     """What one iteration looked at."""
 
     window: tuple[float, float, float, float]
-    """Left, top, right, bottom in 0..1 of the image (of the square it is padded to about its centre, if it is not
-    square)."""
+    """Left, top, right, bottom in 0..1 of the prepared image, the square that the first view shows whole."""
     cam: np.ndarray
     """(h, w) float32 in 0..1: the class activation map of the iteration's class over that window."""
     crop: np.ndarray

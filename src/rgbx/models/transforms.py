@@ -1,8 +1,9 @@
 """From an image to what the network reads: one deterministic transform for training, evaluation and prediction.
 
-Radiographs of different machines differ in exposure, background and contrast, but −log(I/I0) is the same line
-integral of attenuation up to a factor (Beer–Lambert). So a radiograph becomes −log of its transmission, scaled
-by its own robust percentiles; what is left of a machine is the shape of its response, which training randomises.
+Radiographs of different machines differ in exposure, background, contrast and magnification, but −log(I/I0) is the
+same line integral of attenuation up to a factor (Beer–Lambert). So a radiograph is cropped to the device, which
+stands alone in an empty beam, and becomes −log of its transmission, scaled by its own robust percentiles; what is
+left of a machine is the shape of its response, which training randomises.
 """
 
 import cv2
@@ -18,10 +19,14 @@ class TransformConfig(Config):
 
     source_size: int = Field(default=256, ge=16)
     """Side in pixels of the square that crops are taken from."""
-    transmission_floor: float = Field(default=0.01, gt=0.0, lt=1.0)
-    """Transmission below this counts as this: there a detector sees scatter and noise, not the device."""
+    transmission_floor: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """Added to the transmission before the logarithm: behind dense parts a detector sees mostly scatter and noise,
+    which the logarithm alone would blow up."""
     percentiles: Range = (1.0, 99.5)
     """Percentiles of −log transmission that become 0 (open beam) and 1 (densest parts)."""
+    device_margin: float | None = Field(default=0.1, ge=0.0, le=1.0)
+    """Radiographs are cropped to the square round the device with this margin, as a fraction of the device's
+    longer side; None leaves them as they are. Photographs are never cropped: their background is not empty."""
 
 
 def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> np.ndarray:
@@ -35,16 +40,44 @@ def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> n
     Returns:
         (S, S) uint16, 0 the open beam and 65535 the densest parts; or (S, S, 3) uint8.
     """
-    square = _resize(_pad_to_square(image), config.source_size)
-    return _attenuation(square, config) if modality == "xray" else square
+    square = _pad_to_square(image)
+    if modality == "rgb":
+        return _resize(square, config.source_size)
+    if config.device_margin is not None:
+        left, top, side = find_device(_attenuation(square, config), config.device_margin)
+        square = square[top : top + side, left : left + side]
+    attenuation = _attenuation(_resize(square, config.source_size), config)
+    low, high = np.percentile(attenuation, config.percentiles)
+    scaled = (attenuation - low) / max(high - low, 1e-3)  # a blank image stays blank instead of becoming noise
+    return np.rint(np.clip(scaled, 0.0, 1.0) * 65535).astype(np.uint16)
+
+
+def find_device(attenuation: np.ndarray, margin: float) -> tuple[int, int, int]:
+    """Return (left, top, side) in pixels of the square round the largest thing in the beam.
+
+    Args:
+        attenuation: (S, S), 0 where the beam is open.
+        margin: added on each side, as a fraction of the thing's longer side; the square never leaves the image.
+    """
+    size = attenuation.shape[0]
+    smooth = cv2.blur(attenuation.astype(np.float32), (size // 32 * 2 + 1,) * 2)  # noise must not pass for device
+    levels = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    _, mask = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask)
+    if count < 2:
+        return 0, 0, size
+    left, top, width, height, _ = boxes[1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax())]
+    side = min(round(max(width, height) * (1 + 2 * margin)), size)
+    corner = [
+        min(max(round(start + length / 2 - side / 2), 0), size - side)
+        for start, length in ((left, width), (top, height))
+    ]
+    return corner[0], corner[1], side
 
 
 def _attenuation(radiograph: np.ndarray, config: TransformConfig) -> np.ndarray:
     open_beam = max(float(np.percentile(radiograph, 99.0)), 1e-6)
-    attenuation = -np.log(np.maximum(radiograph / open_beam, config.transmission_floor))
-    low, high = np.percentile(attenuation, config.percentiles)
-    scaled = (attenuation - low) / max(high - low, 1e-3)  # a blank image stays blank instead of becoming noise
-    return np.rint(np.clip(scaled, 0.0, 1.0) * 65535).astype(np.uint16)
+    return -np.log(radiograph / open_beam + config.transmission_floor)
 
 
 def _pad_to_square(image: np.ndarray) -> np.ndarray:

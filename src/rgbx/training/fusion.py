@@ -28,7 +28,7 @@ from rgbx.samples.record import Modality
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches, to_unit_range
 from rgbx.training.config import FusionTraining
-from rgbx.training.run import fit, seed_epoch, start_run, write_history
+from rgbx.training.run import fit, start_run, write_history
 
 ENCODING_BATCH = 32
 FEATURES = "checkpoint/features.safetensors"
@@ -223,9 +223,10 @@ class SlowFusionModule(L.LightningModule):
         for stream in network.streams.values():
             stream.classifier.requires_grad_(False)  # type: ignore[union-attr]
 
-    def on_train_epoch_start(self) -> None:
-        seed_epoch(self.config.seed, self.current_epoch)
+    def train(self, mode: bool = True) -> "SlowFusionModule":
+        super().train(mode)
         self.network.streams.eval()
+        return self
 
     def training_step(self, batch: tuple[int, dict[Modality, torch.Tensor], torch.Tensor], _index: int) -> torch.Tensor:
         number, images, labels = batch

@@ -11,7 +11,6 @@ from typing import Any
 
 import lightning as L
 import matplotlib.pyplot as plt
-import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 
 from rgbx.errors import InputError
@@ -113,11 +112,6 @@ def write_history(out: Path, history: Sequence[Mapping[str, float]]) -> None:
     plt.close(figure)
 
 
-def seed_epoch(seed: int, epoch: int) -> None:
-    """Seed torch's global generator (dropout) so that an epoch does not depend on those before it."""
-    torch.manual_seed(seed * 1_000_003 + epoch)
-
-
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str:
     parts = []
     for key in sorted(found.keys() | wanted.keys()):
@@ -133,5 +127,12 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: st
 def _quieten_lightning() -> None:
     """Keep Lightning's notices about hardware and workers off the screen; its errors stay."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    for notice in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*`isinstance\\(treespec.*"):
+    notices = (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*",
+        ".*`isinstance\\(treespec.*",
+        ".*in eval mode at the start of training.*",
+        ".*have no `val_dataloader`.*",
+    )
+    for notice in notices:
         warnings.filterwarnings("ignore", notice)

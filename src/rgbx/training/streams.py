@@ -22,7 +22,7 @@ from rgbx.samples import SampleSet
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
 from rgbx.training.config import StreamTraining
-from rgbx.training.run import fit, seed_epoch, start_run, write_history
+from rgbx.training.run import fit, start_run, write_history
 
 
 def train_stream(
@@ -93,14 +93,13 @@ class StreamData(L.LightningDataModule):
         super().__init__()
         self._config = config
         self._training = training
-        self._validation = validation
+        if validation is not None:  # Lightning validates when this attribute is there
+            loader = evaluation_batches(validation, 2 * config.batch_size)
+            self.val_dataloader = lambda: loader  # type: ignore[method-assign]
 
     def train_dataloader(self) -> DataLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
         return training_batches(self._training, self._config.batch_size, self._config.seed, epoch)
-
-    def val_dataloader(self) -> DataLoader | list:
-        return [] if self._validation is None else evaluation_batches(self._validation, 2 * self._config.batch_size)
 
 
 class StreamModule(L.LightningModule):
@@ -112,14 +111,10 @@ class StreamModule(L.LightningModule):
         self.stream = build_stream(config.stream, classes)
         self.history: list[dict[str, float]] = []
 
-    def on_train_epoch_start(self) -> None:
-        seed_epoch(self.config.seed, self.current_epoch)
-        if self.current_epoch == self.config.warmup_epochs > 0:
-            self.stream.end_warm_up()
-
     def training_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         number, images, labels = batch
         generator = batch_generator(self.config.seed, self.current_epoch, number)
+        torch.manual_seed(generator.initial_seed())  # dropout
         augmented = augment(to_unit_range(images), self.config.augment, generator)
         output = self.stream(augmented, labels if self.config.crop_by_label else None, self._iterations())
         loss = F.cross_entropy(output.logits, labels, label_smoothing=self.config.label_smoothing)
@@ -149,6 +144,8 @@ class StreamModule(L.LightningModule):
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": float(self.current_epoch + 1), **figures})
+        if self.current_epoch + 1 == self.config.warmup_epochs:
+            self.stream.end_warm_up()
 
     def configure_optimizers(self) -> Any:
         config = self.config

@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
+
+STILL = AugmentConfig(
+    rotation=(0, 0), scale=(1, 1), shift=(0, 0), gamma=(1, 1), contrast=(1, 1), brightness=(0, 0), noise=(0, 0),
+    blur=0, cutout=0,
+)  # fmt: skip
+
+
+def images(channels: int = 1) -> torch.Tensor:
+    return torch.rand(6, channels, 40, 40, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_same_batch_same_result_other_batch_another(channels: int) -> None:
+    config, given = AugmentConfig(flip=True, colour_gain=(0.8, 1.2)), images(channels)
+    first = augment(given, config, batch_generator(0, 1, 2))
+    assert torch.equal(first, augment(given, config, batch_generator(0, 1, 2)))
+    for other in ((1, 1, 2), (0, 2, 2), (0, 1, 3)):
+        assert not torch.equal(first, augment(given, config, batch_generator(*other)))
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+def test_with_every_range_closed_nothing_changes() -> None:
+    given = images().clamp(1e-3, 1)
+    torch.testing.assert_close(augment(given, STILL, batch_generator(0, 0, 0)), given, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_rotation_by_quarter_turns_is_exact(turns: int) -> None:
+    given = images().clamp(1e-3, 1)
+    turned = augment(given, STILL.updated({"rotation": (90 * turns, 90 * turns)}), batch_generator(0, 0, 0))
+    rotated = torch.rot90(given, turns, (2, 3))
+    torch.testing.assert_close(turned, rotated, rtol=1e-3, atol=1e-3)
+
+
+def test_flips_mirror_about_half_of_the_images() -> None:
+    given = torch.rand(200, 1, 16, 16).clamp(1e-3, 1)
+    flipped = augment(given, STILL.updated({"flip": True}), batch_generator(0, 0, 0))
+    mirrored = sum(torch.allclose(a, b.flip(-1), atol=1e-3) for a, b in zip(flipped, given, strict=True))
+    same = sum(torch.allclose(a, b, atol=1e-3) for a, b in zip(flipped, given, strict=True))
+    assert mirrored + same == 200
+    assert 60 < mirrored < 140
+
+
+def test_cutout_removes_a_square() -> None:
+    given = images().clamp(1e-3, 1)
+    cut = augment(given, STILL.updated({"cutout": 1.0, "cutout_side": (0.5, 0.5)}), batch_generator(0, 0, 0))
+    changed = ((cut - given).abs() > 1e-3).float().mean((1, 2, 3))
+    assert torch.all(changed > 0.05)
+    assert torch.all(changed < 0.3)

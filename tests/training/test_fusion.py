@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from learning_sets import write_set
+from rgbx.datasets.labelled import load_images, open_sets
+from rgbx.errors import InputError
+from rgbx.models import bundle
+from rgbx.models.transforms import prepare
+from rgbx.training import FusionTraining, train_fusion, train_stream
+from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
+from rgbx.training.batches import to_unit_range
+from rgbx.training.fusion import FEATURES, encode_features
+from tiny_training import tiny_sets, tiny_training
+
+sets = pytest.fixture(scope="session")(tiny_sets)
+
+
+@pytest.fixture(scope="session")
+def runs(sets: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        modality: train_stream(
+            tiny_training(modality, epochs=1, warmup_epochs=0),
+            open_sets([sets[modality]], modality),
+            [],
+            folder / modality,
+        )
+        for modality in ("rgb", "xray")
+    }
+
+
+def opened(sets: dict[str, Path]) -> dict:
+    return {modality: open_sets([folder], modality) for modality, folder in sets.items()}
+
+
+def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict[str, Path]) -> None:
+    loaded = bundle.load(runs["xray"])
+    stream = loaded.network.streams["xray"]
+    transform = loaded.header.streams["xray"].transform
+    images = load_images(open_sets([sets["xray"]], "xray"), lambda image: prepare(image, "xray", transform))
+    config = AugmentConfig(flip=True)
+    cached = encode_features(stream, images, config, views=2, seed=5)
+    assert cached.shape == (2, len(images), stream.classifier.in_features)
+    with torch.no_grad():
+        pixels = augment(to_unit_range(torch.from_numpy(images.images)), config, batch_generator(5, 1, 0))
+        again = stream.aggregate(stream(pixels).features)
+    torch.testing.assert_close(cached[1], again, rtol=1e-4, atol=1e-5)
+
+
+def test_fast_fusion_moves_the_heads_only(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:
+    out = train_fusion(FusionTraining(epochs=3), runs, opened(sets), tmp_path / "model")
+    fused = bundle.load(out).network
+    for modality in ("rgb", "xray"):
+        alone = bundle.load(runs[modality]).network.streams[modality].state_dict()
+        for name, value in fused.streams[modality].state_dict().items():
+            assert torch.equal(value, alone[name]), name
+        assert not torch.equal(fused.fusion.classifiers[modality].weight, alone["classifier.weight"])
+    # from the cache, without encoding again, the same heads come out
+    first = safetensors.torch.load_file(out / bundle.WEIGHTS)
+    (out / bundle.HEADER).unlink()
+    assert (out / FEATURES).exists()
+    train_fusion(FusionTraining(epochs=3), runs, opened(sets), out)
+    again = safetensors.torch.load_file(out / bundle.WEIGHTS)
+    for name in first:
+        torch.testing.assert_close(first[name], again[name], rtol=1e-5, atol=1e-6)
+
+
+def test_slow_fusion_moves_the_extractors_but_not_statistics_or_the_w_of_the_crops(
+    sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path
+) -> None:
+    config = FusionTraining(mode="slow", epochs=1, batch_size=8)
+    fused = bundle.load(train_fusion(config, runs, opened(sets), tmp_path / "model")).network
+    before = bundle.load(runs["xray"]).network.streams["xray"].state_dict()
+    after = fused.streams["xray"].state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("backbone") for name in moved)
+    assert not {name for name in moved if "running" in name or name.startswith("classifier")}
+
+
+def test_swapped_streams_and_foreign_classes_are_refused(
+    sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path
+) -> None:
+    swapped = {"rgb": runs["xray"], "xray": runs["rgb"]}
+    with pytest.raises(InputError, match="holds xray, not the stream 'rgb'"):
+        train_fusion(FusionTraining(), swapped, opened(sets), tmp_path / "model")
+    foreign = write_set(tmp_path / "foreign", "xray", per_class=2, classes=("A", "B", "Z"))
+    with pytest.raises(InputError, match="other classes"):
+        train_fusion(FusionTraining(), runs, opened({**sets, "xray": foreign}), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    assert np.all([not (runs[modality] / "checkpoint/features.safetensors").exists() for modality in runs])

@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from rgbx.datasets.labelled import open_sets
+from rgbx.errors import InputError
+from rgbx.models import bundle
+from rgbx.training import train_stream
+from rgbx.training.config import stream_training
+from rgbx.training.run import CHECKPOINT
+from rgbx.training.streams import rate_factor
+from tiny_training import tiny_sets, tiny_training
+
+sets = pytest.fixture(scope="session")(tiny_sets)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run / bundle.WEIGHTS)
+
+
+def test_a_run_leaves_all_that_describes_it_and_is_not_done_twice(
+    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_training("xray")
+    out = train_stream(config, open_sets([sets["xray"]], "xray"), [], tmp_path / "run")
+    assert {entry.name for entry in out.iterdir()} >= {
+        "run.json", "bundle.json", "weights.safetensors", "metrics.csv", "metrics.json", "curves.png"
+    }  # fmt: skip
+    history = json.loads((out / "metrics.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert 0 <= history[-1]["validation_accuracy"] <= 1
+    assert "validation_accuracy_iteration_3" in history[1]
+    assert "epoch 2/2" in capsys.readouterr().err
+    changed = (out / bundle.WEIGHTS).stat().st_mtime_ns
+    train_stream(config, open_sets([sets["xray"]], "xray"), [], out)
+    assert (out / bundle.WEIGHTS).stat().st_mtime_ns == changed
+    with pytest.raises(InputError, match=r"training\.seed: 0 there, 1 now"):
+        train_stream(config.updated({"seed": 1}), open_sets([sets["xray"]], "xray"), [], out)
+
+
+def test_same_seed_same_weights_other_seed_others(sets: dict[str, Path], tmp_path: Path) -> None:
+    runs = [
+        train_stream(
+            tiny_training("rgb", epochs=1, warmup_epochs=0, seed=seed),
+            open_sets([sets["rgb"]], "rgb"),
+            [],
+            tmp_path / str(place),
+        )
+        for place, seed in enumerate((0, 0, 1))
+    ]
+    first, again, other = map(weights, runs)
+    for name in first:
+        torch.testing.assert_close(first[name], again[name], rtol=1e-5, atol=1e-6)
+    assert any(not torch.allclose(first[name], other[name]) for name in first if "weight" in name)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, Path], tmp_path: Path) -> None:
+    config = tiny_training("xray", epochs=3)
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from rgbx.datasets.labelled import open_sets\n"
+        "from rgbx.training import StreamTraining, train_stream\n"
+        "from rgbx.training.streams import StreamModule\n"
+        "step = StreamModule.training_step\n"
+        "def slowed(self, batch, index):\n"
+        "    import time\n"
+        "    if self.current_epoch == 2: time.sleep(60)\n"
+        "    return step(self, batch, index)\n"
+        "StreamModule.training_step = slowed\n"
+        "config = StreamTraining.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "train_stream(config, open_sets([Path(sys.argv[2])], 'xray'), [], Path(sys.argv[3]))\n"
+    )
+    arguments = [str(tmp_path / "config.json"), str(sets["xray"]), str(tmp_path / "killed")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 2/3" in line:
+            break
+    deadline = time.monotonic() + 60
+    while not _second_epoch_is_saved(tmp_path / "killed" / CHECKPOINT) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert not (tmp_path / "killed" / bundle.HEADER).exists()
+
+    train_sets = open_sets([sets["xray"]], "xray")
+    resumed = weights(train_stream(config, train_sets, [], tmp_path / "killed"))
+    undisturbed = weights(train_stream(config, train_sets, [], tmp_path / "whole"))
+    for name in undisturbed:
+        torch.testing.assert_close(resumed[name], undisturbed[name], rtol=1e-4, atol=1e-5)
+    histories = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("killed", "whole")]
+    assert [row["epoch"] for row in histories[0]] == [1, 2, 3]
+    assert histories[0][-1]["train_loss"] == pytest.approx(histories[1][-1]["train_loss"], rel=1e-3)
+
+
+def _second_epoch_is_saved(checkpoint: Path) -> bool:
+    try:
+        return torch.load(checkpoint, weights_only=True)["epoch"] >= 1
+    except (FileNotFoundError, EOFError, RuntimeError):
+        return False
+
+
+def test_one_unit_a_class_trains_without_validation_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from learning_sets import write_set
+
+    folder = write_set(tmp_path / "set", "xray", per_class=6, units=1)
+    config = tiny_training("xray", epochs=1, warmup_epochs=0)
+    out = train_stream(config, open_sets([folder], "xray"), [], tmp_path / "run")
+    assert "too few to hold out" in capsys.readouterr().err
+    assert "validation_accuracy" not in json.loads((out / "metrics.json").read_text())[0]
+
+
+def test_learning_rates() -> None:
+    cycle = tiny_training("xray", epochs=10)
+    rates = [rate_factor(cycle, step, steps_per_epoch=10) for step in range(101)]
+    assert max(rates) == 1
+    assert rates.index(max(rates)) == 20
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+    steps = stream_training("xray", "paper")
+    assert rate_factor(steps, 6, steps_per_epoch=1) == 1
+    assert rate_factor(steps, 7, steps_per_epoch=1) == pytest.approx(0.1)
+    assert rate_factor(steps, 14, steps_per_epoch=1) == pytest.approx(0.01)
