@@ -133,7 +133,7 @@ def _crack(rng: np.random.Generator, config: SurfaceConfig, part: Part) -> list[
     along = part.rotation_matrix()[:, 0] * part.shape.size[0] / 2
     side: Side = "front" if middle[2] > 0 else "back"
     start, end = (middle - along)[:2], (middle + along)[:2]
-    strokes = [_stroke(side, start, end, 0.25 + 2 * part.shape.size[1], rng.uniform(0.55, 0.95))]
+    strokes = [_stroke(side, start, end, 0.2 + 1.5 * part.shape.size[1], rng.uniform(0.55, 0.95))]
     for _ in range(_count(rng, config.splinters)):
         root = start + rng.random() * (end - start)
         heading = np.arctan2(*(end - start)[::-1]) + rng.choice([-1, 1]) * rng.uniform(0.3, 1.2)
