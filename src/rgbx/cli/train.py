@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from rgbx.samples import SampleSet
     from rgbx.samples.record import Modality
 
 app = typer.Typer(
@@ -110,7 +111,7 @@ def fusion(
         {key: value for key, value in {"mode": mode, "epochs": epochs}.items() if value is not None}
     )
     chosen = chosen.updated({"seed": seed})
-    sets = {"rgb": open_sets(rgb_data, "rgb"), "xray": open_sets(xray_data, "xray")}
+    sets: dict[Modality, list[SampleSet]] = {"rgb": open_sets(rgb_data, "rgb"), "xray": open_sets(xray_data, "xray")}
     _announce(train_fusion(chosen, {"rgb": rgb, "xray": xray}, sets, out), "--rgb FILE --xray FILE")
 
 

@@ -53,26 +53,45 @@ def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> n
 
 
 def find_device(attenuation: np.ndarray, margin: float) -> tuple[int, int, int]:
-    """Return (left, top, side) in pixels of the square round the largest thing in the beam.
+    """Return (left, top, side) in pixels of the square round what stands in the beam; the whole image if nothing does.
+
+    The background is a plane through the image's border. What rises above it by more than the border's own scatter
+    belongs to the device, in as many pieces as may be: thin plates are as good as invisible to some tubes.
 
     Args:
-        attenuation: (S, S), 0 where the beam is open.
-        margin: added on each side, as a fraction of the thing's longer side; the square never leaves the image.
+        attenuation: (S, S), lowest where the beam is open.
+        margin: added on each side, as a fraction of the device's longer side; the square never leaves the image.
     """
     size = attenuation.shape[0]
     smooth = cv2.blur(attenuation.astype(np.float32), (size // 32 * 2 + 1,) * 2)  # noise must not pass for device
-    levels = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    _, mask = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask)
-    if count < 2:
+    raised, scatter = _above_border(smooth)
+    mask = raised > max(4 * scatter, 0.06 * float(raised.max()))
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    pieces = boxes[1:][boxes[1:, cv2.CC_STAT_AREA] >= size**2 / 1000]
+    if count < 2 or not len(pieces):
         return 0, 0, size
-    left, top, width, height, _ = boxes[1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax())]
-    side = min(round(max(width, height) * (1 + 2 * margin)), size)
-    corner = [
-        min(max(round(start + length / 2 - side / 2), 0), size - side)
-        for start, length in ((left, width), (top, height))
-    ]
-    return corner[0], corner[1], side
+    start = pieces[:, :2].min(0)
+    extent = (pieces[:, :2] + pieces[:, 2:4]).max(0) - start
+    side = min(round(int(extent.max()) * (1 + 2 * margin)), size)
+    left, top = np.clip(np.rint(start + extent / 2 - side / 2), 0, size - side).astype(int).tolist()
+    return left, top, side
+
+
+def _above_border(smooth: np.ndarray) -> tuple[np.ndarray, float]:
+    """Subtract the plane that fits the border best (after leaving out what sticks out of it); and its scatter."""
+    size = smooth.shape[0]
+    rows, columns = np.mgrid[:size, :size] / size - 0.5
+    border = np.zeros((size, size), bool)
+    border[[0, -1]] = border[:, [0, -1]] = True
+    design = np.stack([np.ones(border.sum()), rows[border], columns[border]], 1)
+    values = smooth[border]
+    kept = np.ones(len(values), bool)
+    for _ in range(3):
+        plane = np.linalg.lstsq(design[kept], values[kept], rcond=None)[0]
+        residual = values - design @ plane
+        scatter = 1.4826 * float(np.median(np.abs(residual[kept] - np.median(residual[kept]))))
+        kept = np.abs(residual) <= 3 * scatter + 1e-6
+    return smooth - (plane[0] + plane[1] * rows + plane[2] * columns), scatter
 
 
 def _attenuation(radiograph: np.ndarray, config: TransformConfig) -> np.ndarray:

@@ -56,7 +56,7 @@ def train_fusion(
     """
     bundles = load_streams(runs, sets)
     classes = bundles["rgb"].header.classes
-    sources = {modality: sets_digest(sets[modality]) for modality in MODALITIES}
+    sources: dict[str, str] = {modality: sets_digest(sets[modality]) for modality in MODALITIES}
     settings = {
         "training": config.model_dump(mode="json"),
         "streams": {modality: bundles[modality].header.weights_sha256 for modality in MODALITIES},
@@ -82,7 +82,7 @@ def train_fusion(
         out,
         network,
         classes,
-        {modality: bundles[modality].header.streams[modality] for modality in MODALITIES},  # type: ignore[index,misc]
+        {modality: bundles[modality].header.streams[modality] for modality in MODALITIES},
         training={
             **{modality: bundles[modality].header.training[modality] for modality in MODALITIES},
             "fusion": config.model_dump(mode="json"),
@@ -221,7 +221,7 @@ class SlowFusionModule(L.LightningModule):
         self.augmentation = augmentation
         self.history: list[dict[str, float]] = []
         for stream in network.streams.values():
-            stream.classifier.requires_grad_(False)  # type: ignore[union-attr]
+            stream.classifier.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "SlowFusionModule":
         super().train(mode)
@@ -282,7 +282,8 @@ def _cached_features(
     cache: Path,
 ) -> dict[Modality, torch.Tensor]:
     if cache.exists():  # of this very run, stopped after encoding: start_run has compared its settings
-        return safetensors.torch.load_file(cache)
+        stored = safetensors.torch.load_file(cache)
+        return {modality: stored[modality] for modality in MODALITIES}
     features = {
         modality: encode_features(
             network.streams[modality],  # type: ignore[arg-type]
@@ -294,5 +295,5 @@ def _cached_features(
         for modality in MODALITIES
     }
     network.cpu()
-    write_bytes(cache, safetensors.torch.save(features))
+    write_bytes(cache, safetensors.torch.save({str(modality): each for modality, each in features.items()}))
     return features
