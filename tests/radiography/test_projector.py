@@ -85,7 +85,7 @@ def test_a_detector_before_the_unit_is_refused():
     ],
 )
 def test_images_show_what_the_source_sees(rotation, row, column):
-    values = np.full((6, 31, 31), 100, np.uint16)
+    values = np.full((6, 31, 31), 1000, np.uint16)
     values[2:4, 24:30, 24:30] = 60000
     scan = prepare_scan(Volume(np.pad(values, 2), (1.0, 1.0, 1.0)))
     projector = Projector(source_to_centre=1000, source_to_detector=1001, pixels=(3, 3), pixel_size=11)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rgbx.devices.volume import Volume
-from rgbx.radiography.scans import ScanStore, measure_levels, prepare_scan
+from rgbx.radiography.scans import ScanStore, prepare_scan
 
 
 def block(dtype, air, dense, shape=(20, 60, 40)):
@@ -22,14 +22,15 @@ def test_intensities_survive_whatever_the_type(dtype, air, dense):
     assert restored.min() == pytest.approx(air, abs=step)
     assert restored.max() == pytest.approx(dense, abs=step)
     assert scan.values.dtype == (np.uint8 if dtype == np.uint8 else np.uint16)
-    levels = measure_levels(values)
+    levels = scan.description.levels
     assert (levels.air, levels.dense) == pytest.approx((air, dense))
 
 
 def test_a_scan_is_cropped_to_the_unit_and_ends_in_air():
     scan = prepare_scan(Volume(block(np.uint16, 0, 9000), (0.5, 0.5, 1.0)))
     assert scan.description.axes == (1, 0, 2), "y, x, z: the thinnest last"
-    assert scan.values.shape == (40 + 6, 22 + 6, 8 + 6), "two voxels kept and one of air added on each side"
+    # On each side one that smoothing adds, two kept as margin, one of air added.
+    assert scan.values.shape == (40 + 8, 22 + 8, 8 + 8)
     for axis in range(3):
         assert not scan.values.take([0, -1], axis=axis).any()
     matrix, offset = scan.index_frame()
@@ -37,10 +38,32 @@ def test_a_scan_is_cropped_to_the_unit_and_ends_in_air():
     assert matrix @ [0.5, 0.0, 0.0] == pytest.approx([0, 1, 0])
 
 
+def test_it_does_not_matter_how_much_air_was_scanned_along():
+    rng = np.random.default_rng(0)
+    unit = block(np.uint16, 0, 3000)
+    unit[8:10, 12:40, 10:20] = 12000
+    tight, roomy = (np.pad(unit, margin) for margin in (0, 40))
+    scans = [
+        prepare_scan(Volume(np.abs(values + rng.normal(0, 50, values.shape)).astype(np.uint16), (1.0, 1.0, 1.0)))
+        for values in (tight, roomy)
+    ]
+    first, second = (scan.description for scan in scans)
+    assert first.size_mm == second.size_mm
+    assert second.levels.dense == pytest.approx(first.levels.dense, rel=0.02)
+    assert second.levels.dense > 10000
+
+
 def test_specks_of_noise_do_not_widen_the_unit():
     values = block(np.uint16, 0, 9000, shape=(20, 600, 400))
-    values[1, 300, 200] = 9000
-    assert prepare_scan(Volume(values, (0.5, 0.5, 1.0))).description.size_mm[2] == 12.0
+    without = prepare_scan(Volume(values.copy(), (0.5, 0.5, 1.0))).description.size_mm
+    values[10, 300, 200] = 9000
+    assert prepare_scan(Volume(values, (0.5, 0.5, 1.0))).description.size_mm == without
+
+
+def test_a_lump_of_the_densest_metal_does_not_hide_the_plastic_round_it():
+    values = block(np.uint16, 0, 800)
+    values[8:10, 20:24, 15:19] = 65535
+    assert prepare_scan(Volume(values, (1.0, 1.0, 1.0))).description.size_mm[1] >= 40
 
 
 def test_a_store_gives_back_what_was_put_in(tmp_path):

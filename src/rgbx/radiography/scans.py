@@ -5,19 +5,25 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from rgbx.config import Config
 from rgbx.devices.parts import Vector
 from rgbx.devices.volume import Volume
 from rgbx.files import atomic_path, read_json, write_json
 
-AIR_PERCENTILE, DENSE_PERCENTILE = 0.5, 99.0
-SOLID = 0.05
-"""A voxel is part of the unit if it is this far up from air to dense; plastics are, noise hardly."""
-SOLID_SHARE = 2e-4
-"""A slice belongs to the unit's box if this share of its voxels is solid; a few noisy voxels do not count."""
+SMOOTHING = 3
+"""Edge in voxels of the cube that a scan is averaged over before unit and air are told apart; it takes away noise."""
+AIR_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 99.9
+"""Of the smoothed scan."""
+SOLID = 0.02
+"""A voxel is part of the unit if it is this far up from air to the bright percentile."""
+SOLID_VOXELS = 30
+"""A slice is part of the unit's box if it has so many solid voxels; a speck does not count."""
 BOX_MARGIN = 2
 """Voxels kept round the unit's box."""
+DENSE_PERCENTILE = 98.5
+"""Of the unit's box."""
 
 
 class ScanLevels(Config):
@@ -72,8 +78,7 @@ def prepare_scan(volume: Volume) -> PreparedScan:
     It is cropped to the box of what is not air, so that a unit is centred however it lay in the scanner, and stored
     in 16 bits (8 where the scan has 8).
     """
-    levels = measure_levels(volume.values)
-    box = _unit_box(volume.values, levels)
+    box, levels = find_unit(volume.values)
     values, offset, slope = _compact(volume.values[box])
     air = np.clip(round((levels.air - offset) / slope), 0, np.iinfo(values.dtype).max)
     padded = np.pad(values, 1, constant_values=values.dtype.type(air))
@@ -92,11 +97,29 @@ def prepare_scan(volume: Volume) -> PreparedScan:
     return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
 
 
-def measure_levels(values: np.ndarray) -> ScanLevels:
-    """Measure the intensities of air and of dense parts as percentiles of the scan."""
-    stride = max(1, round((values.size / 1_000_000) ** (1 / 3)))
-    air, dense = np.percentile(values[::stride, ::stride, ::stride], [AIR_PERCENTILE, DENSE_PERCENTILE])
-    return ScanLevels(air=float(air), dense=float(max(dense, np.nextafter(air, np.inf))))
+def find_unit(values: np.ndarray) -> tuple[tuple[slice, slice, slice], ScanLevels]:
+    """Return the box of what is not air, with a small margin, and the scan's levels.
+
+    Dense parts are measured within the box, so it does not matter how much air was scanned along with the unit.
+    """
+    smooth = uniform_filter(values, SMOOTHING, mode="nearest")
+    air, bright = np.percentile(_thinned(smooth), [AIR_PERCENTILE, BRIGHT_PERCENTILE])
+    solid = smooth > air + SOLID * (bright - air)
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        enough = min(SOLID_VOXELS, solid.size // solid.shape[axis])
+        inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
+        first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
+        box.append(slice(max(0, first - BOX_MARGIN), last + 1 + BOX_MARGIN))
+    dense = np.percentile(_thinned(values[tuple(box)]), DENSE_PERCENTILE)
+    levels = ScanLevels(air=float(air), dense=float(max(dense, np.nextafter(air, np.inf))))
+    return (box[0], box[1], box[2]), levels
+
+
+def _thinned(values: np.ndarray) -> np.ndarray:
+    """Return a few million of the values, evenly spread: enough for percentiles."""
+    return values.ravel()[:: values.size // 4_000_000 + 1]
 
 
 class ScanStore:
@@ -128,18 +151,6 @@ class ScanStore:
 
     def _description_path(self, unit: str) -> Path:
         return self.folder / f"{unit}.json"
-
-
-def _unit_box(values: np.ndarray, levels: ScanLevels) -> tuple[slice, slice, slice]:
-    threshold = levels.air + SOLID * (levels.dense - levels.air)
-    solid = values > threshold
-    box = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        inside = np.flatnonzero(solid.mean(axis=others) > SOLID_SHARE)
-        first, last = (inside[0], inside[-1]) if len(inside) else (0, values.shape[axis] - 1)
-        box.append(slice(max(0, first - BOX_MARGIN), last + 1 + BOX_MARGIN))
-    return box[0], box[1], box[2]
 
 
 def _compact(values: np.ndarray) -> tuple[np.ndarray, float, float]:
