@@ -220,7 +220,7 @@ def test_bending_by_nothing_changes_no_path():
     )
     materials = sorted({part.material for part in straight})
     found = path_lengths(Solids.of(bent(straight, 0.0, 0.0, 0.0)), materials, aim)
-    np.testing.assert_allclose(found, path_lengths(Solids.of(straight), materials, aim), atol=1e-4)
+    np.testing.assert_allclose(found, path_lengths(Solids.of(straight), materials, aim), atol=1e-3)  # a few INSET_MM
 
 
 def test_bend_spares_what_cannot_be_cut():

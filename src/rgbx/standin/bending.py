@@ -13,6 +13,8 @@ HINGES = 6
 HINGE_STEP_MM = 3.0
 LONG_MM = 10.0
 """Parts that reach less far along y need no cut."""
+INSET_MM = 0.0002
+"""By which a block lies below the faces of the rounded piece it completes; flush faces would shade each other."""
 
 
 def bent(parts: Sequence[Part], degrees: float, middle: float, depth: float) -> list[Part]:
@@ -112,16 +114,22 @@ def _split(part: Part, hinges: np.ndarray) -> list[Part]:
     pieces = []
     for number, (low, high) in enumerate(pairwise(ends)):
         at_end = number in (0, len(ends) - 2)
+        bounds = [(f"{part.name}:{number}", low, high, radius if at_end or axis == 2 else 0.0, 0.0)]
         if rounded and at_end:
-            # Its inner corners are rounded as well: it reaches into the next piece, which fills them.
-            low, high = (low, high + rounded) if number == 0 else (low - rounded, high)
-        size = list(part.shape.size)
-        size[axis] = high - low
-        shape = Prism(size=vector(np.array(size)), radius=radius if at_end or axis == 2 else 0.0)
-        position = np.array(part.position) + rotation[:, axis] * ((low + high) / 2 - part.position[1]) * np.sign(
-            rotation[1, axis]
-        )
-        pieces.append(
-            part.model_copy(update={"name": f"{part.name}:{number}", "shape": shape, "position": vector(position)})
-        )
+            # Its inner corners are rounded as well: a block without any fills them.
+            inner = (low + rounded, high) if number == 0 else (low, high - rounded)
+            bounds.append((f"{part.name}:{number}-block", *inner, 0.0, INSET_MM))
+        for name, first, last, corner, inset in bounds:
+            size = [*part.shape.size[:2], part.shape.size[2] - 2 * inset]
+            size[axis] = last - first
+            offset = rotation[:, axis] * ((first + last) / 2 - part.position[1]) * np.sign(rotation[1, axis])
+            pieces.append(
+                part.model_copy(
+                    update={
+                        "name": name,
+                        "shape": Prism(size=vector(np.array(size)), radius=corner),
+                        "position": vector(np.array(part.position) + offset),
+                    }
+                )
+            )
     return pieces
