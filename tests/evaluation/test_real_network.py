@@ -5,36 +5,16 @@ import json
 import cv2
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.models import bundle
-from rgbx.models.backbones import BackboneConfig
-from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.icam import ICamConfig
-from rgbx.models.stream import StreamConfig, build_stream
-from rgbx.models.transforms import TransformConfig
 from rgbx.samples import SampleRecord, SampleSet, SetHeader, write_image
-
-CLASSES = ("A", "B", "C")
+from tiny_bundle import CLASSES, write_untrained_bundle
 
 
 @pytest.fixture
 def untrained(tmp_path):
-    torch.manual_seed(0)
-    configs = {
-        modality: StreamConfig(
-            modality=modality,
-            transform=TransformConfig(source_size=64),
-            backbone=BackboneConfig(name="test_resnet", weights="none"),
-            icam=ICamConfig(input_size=64),
-        )
-        for modality in ("rgb", "xray")
-    }
-    network = RgbXNetwork({name: build_stream(config, 3) for name, config in configs.items()}, fused=True)
-    bundle.save(tmp_path / "bundle", network, CLASSES, configs, training={}, sources={}, metrics={})
-    return tmp_path / "bundle"
+    return write_untrained_bundle(tmp_path / "bundle")
 
 
 @pytest.fixture
