@@ -38,20 +38,21 @@ class Demo(Config):
     classes: tuple[str, ...] = CLASSES
     seed: int = 0
     scanned_units: PositiveInt = 3
-    """Units of each class with a scan and a mesh, to render training images from; the last is held out to validate."""
+    """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
-    radiographs_per_class: PositiveInt = 260
-    photographs_per_class: PositiveInt = 200
-    xray: XrayRandomisation = XrayRandomisation()
-    rgb: RgbRandomisation = RgbRandomisation()
-    xray_training: StreamTraining = stream_training("xray")
-    rgb_training: StreamTraining = stream_training("rgb")
-    fusion_training: FusionTraining = FusionTraining()
-    line: LineConfig = LineConfig()
+    radiographs_per_class: PositiveInt = 200
+    photographs_per_class: PositiveInt = 80
+    xray: XrayRandomisation = XrayRandomisation(size=192)
+    rgb: RgbRandomisation = RgbRandomisation(size=144, samples=6)
+    xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
+    """Nothing is chosen here, so no unit is held out to choose by."""
+    rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
+    fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=60)
+    line: LineConfig = LineConfig().updated({"rgb.samples": 8})
     test_units: PositiveInt = 20
     """Worn units of each class that come down the line, none of them ever scanned."""
     views_per_test_unit: PositiveInt = 1
-    test_image_size: PositiveInt = 320
+    test_image_size: PositiveInt = 256
     pairings: PositiveInt = 5
     """How often each photograph is paired with a radiograph of its class."""
     explained_per_class: PositiveInt = 1

@@ -91,7 +91,7 @@ FIXED_BACKGROUND = BackgroundRandomisation(level=(0.9, 0.9), gradient=(0.0, 0.0)
 class XrayRandomisation(Config):
     """All settings of X-ray domain randomisation."""
 
-    size: PositiveInt = 160
+    size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square images, pixels."""
     subsamples: PositiveInt = 2
     """Rays along each edge of a pixel, averaged in transmission."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.sharedctypes import Synchronized
 from typing import Any, Protocol
 
 from rgbx.errors import RgbxError
@@ -80,7 +81,8 @@ def _render_in_pool(
 ) -> Iterable[SampleRecord | LostSample]:
     context = multiprocessing.get_context("spawn")
     queue = iter(keys)
-    with ProcessPoolExecutor(workers, context, _start_worker, (make_renderer, arguments)) as pool:
+    started = context.Value("i", 0)
+    with ProcessPoolExecutor(workers, context, _start_worker, (started, make_renderer, arguments)) as pool:
         try:
             waiting: set[Future[SampleRecord | LostSample]] = {
                 pool.submit(_render, key) for key in islice(queue, 4 * workers)
@@ -95,11 +97,22 @@ def _render_in_pool(
             raise
 
 
-def _start_worker(make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...]) -> None:
+def _start_worker(started: Synchronized, make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...]) -> None:
     global _renderer
+    with started.get_lock():
+        number = started.value
+        started.value += 1
+    _keep_to_one_core(number)
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _renderer = make_renderer(*arguments)
+
+
+def _keep_to_one_core(worker: int) -> None:
+    """Share the cores out: a program started by one worker (Blender spins while it waits) must not slow another."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[worker % len(cores)]})
 
 
 def _end_with_parent() -> None:
