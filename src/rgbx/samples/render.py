@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.sharedctypes import Synchronized
@@ -84,14 +84,13 @@ def _render_in_pool(
     started = context.Value("i", 0)
     with ProcessPoolExecutor(workers, context, _start_worker, (started, make_renderer, arguments)) as pool:
         try:
-            waiting: set[Future[SampleRecord | LostSample]] = {
-                pool.submit(_render, key) for key in islice(queue, 4 * workers)
-            }
+            waiting = [pool.submit(_render, key) for key in islice(queue, 4 * workers)]
             while waiting:
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
+                done = wait(waiting, return_when=FIRST_COMPLETED).done
+                for future in [future for future in waiting if future in done]:  # in order, for the first error
+                    waiting.remove(future)
                     yield future.result()
-                    waiting |= {pool.submit(_render, key) for key in islice(queue, 1)}
+                    waiting += [pool.submit(_render, key) for key in islice(queue, 1)]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
