@@ -279,7 +279,8 @@ def test_full_disk(tmp_path, monkeypatch, run):
     )  # fmt: skip
     assert code == 2
     assert "disk is full" in said
-    assert not [path for path in (tmp_path / "phones").rglob("*") if path.is_file()]
+    assert not (tmp_path / "phones" / "SP1" / "SP1-001" / "parts.json").exists()
+    assert not list((tmp_path / "phones").rglob(".*"))  # no temporary file
 
 
 def test_weights_that_are_a_pickle_are_never_run(tmp_path, sets, run):

@@ -1,5 +1,8 @@
 """Where networks run: the one place that knows about devices and number formats."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from rgbx.config import Config
@@ -23,10 +26,18 @@ def pick_device() -> Device:
     """Return the GPU where there is one, else the CPU; bf16 where the processor multiplies it natively.
 
     A CPU with AVX-512 BF16 but no AMX is slower in bf16 than in fp32 (docs/training.md), so only AMX counts.
-    Denormal numbers are flushed to zero: they carry nothing and are up to a hundred times slower.
     """
-    torch.set_flush_denormal(True)
     if torch.cuda.is_available():
         return Device(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
     amx = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and torch.cpu._is_amx_tile_supported()
     return Device(accelerator="cpu", precision="bf16-mixed" if amx else "32-true")
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Flush denormal numbers to zero meanwhile: they carry nothing and are up to a hundred times slower."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)  # it is a state of the processor, which other code must not inherit

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressB
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
 from rgbx.models.bundle import HEADER, versions
-from rgbx.models.device import pick_device
+from rgbx.models.device import denormals_flushed, pick_device
 
 RUN = "run.json"
 CHECKPOINT = "checkpoint/last.ckpt"
@@ -72,7 +72,7 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
         enable_model_summary=False,
         enable_progress_bar=on_terminal,
     )
-    with readable_os_errors(out):
+    with readable_os_errors(out), denormals_flushed():
         trainer.fit(
             module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint.exists() else None, weights_only=True
         )
