@@ -33,7 +33,7 @@ FIRST_TEST_UNIT = 101
 
 
 class Demo(Config):
-    """What the demo does; its defaults fit 15 minutes on two cores."""
+    """What the demo does; its defaults are sized for two cores."""
 
     classes: tuple[str, ...] = CLASSES
     seed: int = 0
