@@ -43,12 +43,12 @@ class Demo(Config):
     radiographs_per_class: PositiveInt = 200
     photographs_per_class: PositiveInt = 80
     xray: XrayRandomisation = XrayRandomisation(size=192)
-    rgb: RgbRandomisation = RgbRandomisation(size=144, samples=6)
+    rgb: RgbRandomisation = RgbRandomisation(size=144)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
     """Nothing is chosen here, so no unit is held out to choose by."""
     rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
     fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=60)
-    line: LineConfig = LineConfig().updated({"rgb.samples": 8})
+    line: LineConfig = LineConfig()
     test_units: PositiveInt = 20
     """Worn units of each class that come down the line, none of them ever scanned."""
     views_per_test_unit: PositiveInt = 1

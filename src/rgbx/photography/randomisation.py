@@ -142,7 +142,7 @@ class RgbRandomisation(Config):
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square image, pixels."""
-    samples: PositiveInt = 16
+    samples: PositiveInt = 4
     """Light paths a pixel: time against grain."""
     pose: PoseRanges = PoseRanges()
     camera: CameraRanges = CameraRanges()

@@ -77,7 +77,12 @@ def prepare(bpy: Any, threads: int) -> None:
     cycles.device = "CPU"
     # Nothing that depends on time, threads or earlier frames: the same job must give the same bytes.
     cycles.use_adaptive_sampling = False
-    cycles.use_denoising = False
+    # The denoiser takes the time of one sample and saves twelve: four cleaned look better than sixteen raw ones.
+    cycles.use_denoising = True
+    cycles.denoiser = "OPENIMAGEDENOISE"
+    cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
+    cycles.denoising_prefilter = "FAST"
+    cycles.denoising_quality = "FAST"
     cycles.sampling_pattern = "BLUE_NOISE"  # its grain is gone after the slight blur of any lens
     cycles.time_limit = 0
     cycles.use_auto_tile = False

@@ -45,7 +45,7 @@ class ConveyorConfig(Config):
 
     size: int = Field(default=256, ge=16, le=4096)
     """Side of the images, pixels."""
-    samples: PositiveInt = 16
+    samples: PositiveInt = 4
     """Light paths a pixel."""
     camera: CameraConfig = CameraConfig()
     surface: SurfaceConfig = SurfaceConfig()
