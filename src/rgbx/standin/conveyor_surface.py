@@ -259,10 +259,11 @@ def _line(stroke: Stroke, width: int, height: int) -> np.ndarray:
 
 def _lay(paint: np.ndarray, cover: np.ndarray, colour: Colour) -> None:
     """Lay a colour over (H, W, 4), in place."""
-    under = paint[..., 3] * (1 - cover)
-    whole = np.maximum(under + cover, 1e-6)
-    paint[..., :3] = (paint[..., :3] * under[..., None] + np.array(colour) * cover[..., None]) / whole[..., None]
-    paint[..., 3] = under + cover
+    touched = cover > 0  # a scratch covers next to nothing
+    below, above = paint[touched], cover[touched, None]
+    under = below[:, 3:] * (1 - above)
+    whole = np.maximum(under + above, 1e-6)
+    paint[touched] = np.hstack([(below[:, :3] * under + np.array(colour) * above) / whole, under + above])
 
 
 def _as_bytes(values: np.ndarray) -> np.ndarray:
