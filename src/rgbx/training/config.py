@@ -57,7 +57,7 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
             iteration_loss=0.0,
             label_smoothing=0.0,
         )
-    return StreamTraining(stream=stream, augment=augment, epochs=7, warmup_epochs=4)
+    return StreamTraining(stream=stream, augment=augment, epochs=10, warmup_epochs=8)
 
 
 class FusionTraining(Config):
