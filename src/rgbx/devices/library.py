@@ -141,6 +141,17 @@ class Library:
         """Return the units of one class."""
         return [unit for unit in self.units if unit.device_class == device_class]
 
+    def unit(self, device_class: str, name: str) -> Unit:
+        """Return the unit that a sample's record names.
+
+        Raises:
+            InputError: the library has none of that class and name.
+        """
+        for unit in self.units_of(device_class):
+            if unit.name == name:
+                return unit
+        raise InputError(self.path, f"has no unit {device_class}/{name}", "give the library that the set was made of")
+
     def digest(self, kinds: Iterable[Kind]) -> str:
         """Return a digest that changes when any unit, or the content of any file of these ``kinds``, does."""
         contents = [

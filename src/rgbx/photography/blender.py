@@ -77,6 +77,12 @@ def _command(program: str) -> tuple[str, ...]:
     return (program, "--background", "--factory-startup", "--python-exit-code", "1", "--python", str(WORKER), "--")
 
 
+def threads_of_each(workers: int | None) -> int:
+    """Return how many render threads each of ``workers`` Blender processes gets, so that all cores have work."""
+    cores = os.cpu_count() or 1
+    return max(1, cores // max(1, cores if workers is None else workers))
+
+
 class Blender:
     """One Blender process that renders the jobs of one scene script.
 

@@ -9,10 +9,9 @@ from pydantic import BaseModel
 
 from rgbx import __version__
 from rgbx.config import build_config
-from rgbx.devices.library import Library, Unit
+from rgbx.devices.library import Library
 from rgbx.devices.selection import by_class, select_units
-from rgbx.errors import InputError
-from rgbx.photography.blender import Blender, find_blender
+from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.film import develop
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
@@ -158,22 +157,9 @@ def replay(record: SampleRecord, library: Library) -> np.ndarray:
         InputError: the library lacks the record's unit or its mesh.
         MissingToolError: Blender is not there.
     """
-    unit = _find(library, record)
+    unit = library.unit(record.label, record.unit)
     draw = build_config(RgbDraw, record.draw)
     with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
         mesh = write_render_mesh(unit.read_mesh(), Path(folder) / "unit.npz")
         with Blender(SCENE, threads=os.cpu_count() or 1) as blender:
             return photograph(blender, mesh, draw)
-
-
-def threads_of_each(workers: int | None) -> int:
-    """Return how many render threads each of ``workers`` Blender processes gets, so that all cores have work."""
-    cores = os.cpu_count() or 1
-    return max(1, cores // max(1, cores if workers is None else workers))
-
-
-def _find(library: Library, record: SampleRecord) -> Unit:
-    for unit in library.units_of(record.label):
-        if unit.name == record.unit:
-            return unit
-    raise InputError(library.path, f"has no unit {record.label}/{record.unit}", "give the library the set was made of")

@@ -8,7 +8,7 @@ from rgbx import __version__
 from rgbx.config import Config, build_config
 from rgbx.devices.library import Library, Unit
 from rgbx.devices.selection import by_class, select_units
-from rgbx.errors import InputError, RgbxError
+from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
 from rgbx.radiography.randomisation import Radiograph, ScanStatistics, XrayDraw, XrayRandomisation, draw, render
@@ -114,12 +114,7 @@ def replay(library: Library, record: SampleRecord) -> Radiograph:
         InputError: the library has not the unit.
     """
     drawn = build_config(XrayDraw, record.draw)
-    for unit in library.units_of(record.label):
-        if unit.name == drawn.unit:
-            return render(drawn, prepare_scan(unit.read_scan()))
-    raise InputError(
-        library.path, f"has no unit {record.label}/{drawn.unit}", "give the library that the set was rendered from"
-    )
+    return render(drawn, prepare_scan(library.unit(record.label, drawn.unit).read_scan()))
 
 
 class SampleRenderer:

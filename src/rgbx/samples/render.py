@@ -82,7 +82,7 @@ def _render_in_pool(
     context = multiprocessing.get_context("spawn")
     queue = iter(keys)
     started = context.Value("i", 0)
-    with ProcessPoolExecutor(workers, context, _start_worker, (started, make_renderer, arguments)) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (started, workers, make_renderer, arguments)) as pool:
         try:
             waiting = [pool.submit(_render, key) for key in islice(queue, 4 * workers)]
             while waiting:
@@ -96,22 +96,24 @@ def _render_in_pool(
             raise
 
 
-def _start_worker(started: Synchronized, make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...]) -> None:
+def _start_worker(
+    started: Synchronized, workers: int, make_renderer: Callable[..., Renderer], arguments: tuple[Any, ...]
+) -> None:
     global _renderer
     with started.get_lock():
         number = started.value
         started.value += 1
-    _keep_to_one_core(number)
+    _keep_to_own_cores(number, workers)
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _renderer = make_renderer(*arguments)
 
 
-def _keep_to_one_core(worker: int) -> None:
+def _keep_to_own_cores(worker: int, workers: int) -> None:
     """Share the cores out: a program started by one worker (Blender spins while it waits) must not slow another."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[worker % len(cores)]})
+        os.sched_setaffinity(0, cores[worker % len(cores) :: workers])
 
 
 def _end_with_parent() -> None:

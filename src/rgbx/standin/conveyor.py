@@ -15,12 +15,11 @@ from scipy.spatial.transform import Rotation
 
 from rgbx import __version__
 from rgbx.config import Config, Range, build_config
-from rgbx.devices.library import Library, Unit
+from rgbx.devices.library import Library
 from rgbx.devices.mesh import build_mesh
 from rgbx.devices.parts import PartList, Vector, rotation_matrix
-from rgbx.errors import InputError
 from rgbx.files import digest
-from rgbx.photography.blender import Blender, find_blender
+from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import (
     SampleKey,
@@ -157,9 +156,7 @@ def photograph_set(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    cores = os.cpu_count() or 1
-    threads = max(1, cores // max(1, cores if workers is None else workers))
-    arguments = (out, library, config, views_per_unit, seed, threads)
+    arguments = (out, library, config, views_per_unit, seed, threads_of_each(workers))
     render_samples(samples, keys, Photographer, arguments, suffix=SUFFIX, workers=workers, description="photographing")
     return samples
 
@@ -295,7 +292,9 @@ def replay(record: SampleRecord, library: Library) -> np.ndarray:
     """
     studio = Studio(os.cpu_count() or 1)
     try:
-        return studio.photograph(_find(library, record).read_parts(), build_config(ConveyorDraw, record.draw))
+        return studio.photograph(
+            library.unit(record.label, record.unit).read_parts(), build_config(ConveyorDraw, record.draw)
+        )
     finally:
         studio.close()
 
@@ -311,10 +310,3 @@ def _face(mesh: RenderMesh) -> tuple[float, float]:
     """Return the sides, in mm, of the rectangle about the unit frame's origin that holds the whole face."""
     reach = np.abs(mesh.hull[:, :2] + mesh.centre[:2]).max(axis=0)
     return (float(2 * reach[0]), float(2 * reach[1]))
-
-
-def _find(library: Library, record: SampleRecord) -> Unit:
-    for unit in library.units_of(record.label):
-        if unit.name == record.unit:
-            return unit
-    raise InputError(library.path, f"has no unit {record.label}/{record.unit}", "give the library the set was made of")

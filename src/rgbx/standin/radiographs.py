@@ -6,8 +6,7 @@ import numpy as np
 
 from rgbx import __version__
 from rgbx.config import build_config
-from rgbx.devices.library import Library, Unit
-from rgbx.errors import InputError
+from rgbx.devices.library import Library
 from rgbx.samples import (
     SampleKey,
     SampleRecord,
@@ -100,12 +99,5 @@ def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.nda
         InputError: the library lacks the record's unit.
     """
     config = build_config(MachineConfig, samples.header.config["machine"])
-    unit = _find(library, record)
+    unit = library.unit(record.label, record.unit)
     return XrayMachine(config).radiograph(unit.read_parts(), build_config(RadiographDraw, record.draw))
-
-
-def _find(library: Library, record: SampleRecord) -> Unit:
-    for unit in library.units_of(record.label):
-        if unit.name == record.unit:
-            return unit
-    raise InputError(library.path, f"has no unit {record.label}/{record.unit}", "give the library the set was made of")
