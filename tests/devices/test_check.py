@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
-from scan_files import WRITERS, phantom, write_itk, write_unit_file
 from typer.testing import CliRunner
 
 from rgbx.cli import app
@@ -15,6 +14,7 @@ from rgbx.devices.library import Library, Unit
 from rgbx.devices.mesh import write_mesh
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.volume import Volume
+from scan_files import WRITERS, phantom, write_itk, write_unit_file
 
 SPACING = (1.5, 2.0, 1.0)
 

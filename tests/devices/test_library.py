@@ -1,11 +1,11 @@
 import pytest
 import trimesh
-from scan_files import WRITERS, phantom, write_unit_file
 
 from rgbx.devices.library import Library, Unit, find_units
 from rgbx.devices.mesh import write_mesh
 from rgbx.devices.parts import PartList, read_parts, write_parts
 from rgbx.errors import InputError
+from scan_files import WRITERS, phantom, write_unit_file
 
 SPACING = (1.5, 1.25, 2.0)
 

@@ -6,13 +6,13 @@ import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scan_files import write_unit_file
 
 from rgbx.devices.materials import MATERIALS
 from rgbx.devices.mesh import build_mesh, write_mesh
 from rgbx.devices.mesh_io import read_mesh
 from rgbx.devices.parts import Part, PartList, Prism
 from rgbx.errors import InputError
+from scan_files import write_unit_file
 
 MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 

@@ -9,11 +9,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from scan_files import WRITERS, itk_image, phantom, write_dicom, write_itk, write_unit_file
 
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import read_volume, write_volume
 from rgbx.errors import InputError
+from scan_files import WRITERS, itk_image, phantom, write_dicom, write_itk, write_unit_file
 
 SPACING = (1.5, 1.25, 2.0)
 
