@@ -48,3 +48,10 @@ def test_faulty_files_are_named(tmp_path, content):
         file.write_text(content)
     with pytest.raises(InputError, match=r"c\.yaml"):
         load_config(Outer, file)
+
+
+def test_a_file_with_a_faulty_setting_is_named(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("colour: red\n")
+    with pytest.raises(ConfigError, match=r"c\.yaml.*colour"):
+        load_config(Outer, file)

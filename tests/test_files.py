@@ -1,5 +1,6 @@
 import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,11 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="out"):
         write_json(tmp_path / "out" / "a.json", {})
+
+
+def test_a_place_where_nothing_can_be_made_is_named():
+    with pytest.raises(InputError, match=r"/proc/x/a\.json cannot be written .*: choose another folder"):
+        write_json(Path("/proc/x/a.json"), {})
 
 
 @pytest.mark.parametrize("content", [None, "{", b"\xff\xfe"])

@@ -80,7 +80,12 @@ def load_config(
         if not separator:
             raise ConfigError(f"'{override}' is not a setting: write it as KEY=VALUE.")
         changes[key.strip()] = yaml.safe_load(text)
-    return build_config(kind, _merged(values, changes))
+    try:
+        return build_config(kind, _merged(values, changes))
+    except ConfigError as error:
+        if file is None:
+            raise
+        raise ConfigError(f"With {file}, {error}") from error
 
 
 def build_config(kind: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:

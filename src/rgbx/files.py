@@ -13,6 +13,12 @@ from typing import Any
 from rgbx.errors import InputError, RgbxError
 
 
+UNWRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG
+)  # fmt: skip
+"""What the system says of a place where nothing can be put (ENOENT: below ``/proc``, say)."""
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` (same suffix); move it there when the block ends well.
@@ -49,7 +55,7 @@ def readable_os_errors(path: Path) -> Iterator[None]:
                 f"{path} could not be written because the disk is full: free some space and run the same "
                 "command again, it goes on where it stopped."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in UNWRITABLE:
             raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error
         raise
 
