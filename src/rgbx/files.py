@@ -12,7 +12,6 @@ from typing import Any
 
 from rgbx.errors import InputError, RgbxError
 
-
 UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG
 )  # fmt: skip

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from rgbx.config import build_config
 from rgbx.devices.parts import rotation_matrix
 from rgbx.errors import ConfigError
 from rgbx.photography.meshes import RenderMesh, Surface
-from rgbx.photography.randomisation import FIXED, RgbDraw, RgbRandomisation, draw_photograph, place_camera
+from rgbx.photography.randomisation import FIXED, RgbDraw, RgbRandomisation, draw_photograph, find_paints, place_camera
 from rgbx.samples import generator
 
 CORNERS = np.array([(x, y, z) for x in (-36, 36) for y in (-74, 74) for z in (-4, 4)], float)
@@ -60,7 +61,7 @@ def test_draws_stay_in_their_ranges(seed: int) -> None:
     for look in drawn.surfaces:
         assert 0 <= look.metallic <= 1
         assert 0 < look.roughness <= 1
-    assert drawn.surfaces[1].colour is None, "a small surface took a colour of its own"
+    assert drawn.surfaces[1].pattern is None, "a small surface took a pattern"
     points = CORNERS @ rotation_matrix(drawn.rotation).T
     assert drawn.background.height <= points[:, 2].min() + 1e-9
     assert drawn.camera.position[2] > drawn.background.height
@@ -74,6 +75,23 @@ def test_the_record_holds_all_of_it(seed: int) -> None:
     drawn = draw(seed)
     assert drawn == draw(seed)
     assert RgbDraw.model_validate_json(drawn.model_dump_json()) == drawn
+
+
+def test_surfaces_of_one_paint_keep_one_colour() -> None:
+    colours = [(0.8, 0.7, 0.6), (0.0, 0.0, 0.0), (0.78, 0.7, 0.6), (0.0, 0.001, 0.0), (0.2, 0.2, 0.2)]
+    surfaces = [Surface(name=str(n), colour=colour, metallic=0.0, roughness=0.1) for n, colour in enumerate(colours)]
+    assert find_paints(surfaces, 0.1) == [0, 1, 0, 1, 4]
+    textured = [surface.updated({"texture": "a.png"}) for surface in surfaces]
+    assert find_paints(textured, 0.1) == [0, 1, 2, 3, 4]
+    mesh = replace(MESH, surfaces=tuple(surfaces), areas=(0.2,) * 5)
+    config = CONFIG.updated({"materials": {"recolour": 1.0}})
+    looks = [draw_photograph(generator(seed), config, mesh).surfaces for seed in range(20)]
+    assert all(view[0].colour == view[2].colour and view[1].colour == view[3].colour for view in looks)
+    assert 3 < sum(view[0].colour is None for view in looks) < 17
+    assert any(view[0].colour != view[1].colour for view in looks)
+    views = [draw_photograph(generator(seed), config, replace(mesh, surfaces=tuple(textured))) for seed in range(20)]
+    assert all(look.colour is None for view in views for look in view.surfaces)
+    assert max(abs(look.hue) for view in views for look in view.surfaces) > 0.3
 
 
 def test_seeds_differ() -> None:

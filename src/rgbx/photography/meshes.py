@@ -36,6 +36,11 @@ class Surface(Config):
     vertex_colours: bool = False
     """The mesh's own colours at its vertices replace ``colour``."""
 
+    @property
+    def plain(self) -> bool:
+        """Whether ``colour`` is the colour everywhere."""
+        return self.texture is None and not self.vertex_colours
+
 
 @dataclass(frozen=True)
 class RenderMesh:

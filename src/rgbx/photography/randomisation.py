@@ -5,7 +5,7 @@ drawn. The paper names colour, texture and the camera's intrinsic and extrinsic 
 background and exposure are varied as well, since a line's own are not known when the images are made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from rgbx.config import Config, Range
 from rgbx.devices.parts import Vector, rotation_matrix
 from rgbx.photography.film import Film
-from rgbx.photography.meshes import Colour, RenderMesh
+from rgbx.photography.meshes import Colour, RenderMesh, Surface
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -39,7 +39,7 @@ DISTRACTORS: tuple[DistractorShape, ...] = ("cube", "cylinder", "cone", "sphere"
 class PoseRanges(Config):
     """How the device lies."""
 
-    free: Fraction = 0.1
+    free: Fraction = 0.05
     """Share of samples in any orientation at all; the others lie flat, at any yaw."""
     face_down: Fraction = 0.5
     """Share of the flat ones that show their back."""
@@ -56,7 +56,7 @@ class CameraRanges(Config):
     """mm."""
     principal_shift: Range = (-0.08, 0.08)
     """Offset of the principal point in x and in y, in image widths."""
-    off_axis: Range = (0.0, 30.0)
+    off_axis: Range = (0.0, 25.0)
     """Degrees between the line of sight and the vertical, towards any side."""
     fill: Range = (0.7, 0.97)
     """Longer side of the device's outline, in image widths."""
@@ -107,20 +107,24 @@ class BackgroundRanges(Config):
 class MaterialRanges(Config):
     """How the surfaces depart from the mesh's own colours."""
 
-    hue: Range = (-0.05, 0.05)
+    recolour: Fraction = 0.7
+    """Share of samples in which each paint takes any colour at all, or keeps its own, with equal chance. A paint is
+    what surfaces of about the same colour have in common: the units at hand come in a few of their class's colours
+    only, but which of their parts have the same colour is what tells classes apart. Textures turn to any hue."""
+    same_paint: Fraction = 0.1
+    """Largest difference of any channel, as displayed, between surfaces of one paint."""
+    texture: Fraction = 0.1
+    """Share of samples whose largest surfaces take a pattern instead."""
+    large: Fraction = 0.1
+    """A surface with at least this share of the mesh's area counts as large."""
+    hue: Range = (-0.03, 0.03)
     """Turns of the colour circle, drawn for each surface."""
-    saturation: Range = (0.5, 1.4)
-    value: Range = (0.6, 1.5)
+    saturation: Range = (0.7, 1.3)
+    value: Range = (0.8, 1.25)
     roughness: Range = (-0.2, 0.3)
     """Added to the surface's own."""
     metallic: Range = (-0.2, 0.1)
     """Added to the surface's own."""
-    recolour: Fraction = 0.35
-    """Share of samples whose largest surfaces take any colour at all."""
-    texture: Fraction = 0.15
-    """Share of samples whose largest surfaces take a pattern instead."""
-    large: Fraction = 0.1
-    """A surface with at least this share of the mesh's area counts as large."""
 
 
 class FilmRanges(Config):
@@ -447,21 +451,44 @@ def _within(outline: np.ndarray, point: np.ndarray, margin: float) -> bool:
     return bool(np.hypot(*outside) < margin)
 
 
+def find_paints(surfaces: Sequence[Surface], tolerance: float) -> list[int]:
+    """Return for each surface the index of the first one with about the same colour.
+
+    A surface with a texture or colours at its vertices is a paint of its own.
+    """
+    displayed = [np.power(surface.colour, 1 / 2.2) for surface in surfaces]
+    paints: list[int] = []
+    for place, surface in enumerate(surfaces):
+        alike = (
+            other
+            for other in range(place)
+            if paints[other] == other
+            and surface.plain
+            and surfaces[other].plain
+            and np.abs(displayed[other] - displayed[place]).max() <= tolerance
+        )
+        paints.append(next(alike, place))
+    return paints
+
+
 def _draw_looks(rng: np.random.Generator, config: RgbRandomisation, mesh: RenderMesh) -> tuple[Look, ...]:
+    # Everything is drawn whether used or not, so that one setting does not shift what the others get.
     ranges = config.materials
     recolour, texture = bool(rng.random() < ranges.recolour), bool(rng.random() < ranges.texture)
+    paints = find_paints(mesh.surfaces, ranges.same_paint)
+    new = [(rng.random() < 0.5, _colour(rng, (0.0, 0.95)), _uniform(rng, (-0.5, 0.5))) for _ in paints]
     looks = []
-    for surface, area in zip(mesh.surfaces, mesh.areas, strict=True):
-        # Drawn whether used or not, so that one setting does not shift what the others get.
-        colour = _colour(rng, (0.02, 0.95))
+    for surface, area, paint in zip(mesh.surfaces, mesh.areas, paints, strict=True):
         pattern = _draw_pattern(rng, config.background, config.background.patterns)
-        large = area >= ranges.large
+        own_hue = _uniform(rng, ranges.hue)
+        repainted, colour, any_hue = new[paint]
+        repainted = repainted and recolour
         looks.append(
             Look(
                 surface=surface.name,
-                pattern=pattern if large and texture else None,
-                colour=colour if large and recolour else None,
-                hue=_uniform(rng, ranges.hue),
+                pattern=pattern if area >= ranges.large and texture else None,
+                colour=colour if repainted and surface.plain else None,
+                hue=any_hue if repainted else own_hue,
                 saturation=_uniform(rng, ranges.saturation),
                 value=_uniform(rng, ranges.value),
                 metallic=float(np.clip(surface.metallic + _uniform(rng, ranges.metallic), 0, 1)),

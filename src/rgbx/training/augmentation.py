@@ -28,6 +28,10 @@ class AugmentConfig(Config):
     """Added; the image's range is 0..1."""
     colour_gain: Range = (1.0, 1.0)
     """Factor of each colour channel by itself: white balance."""
+    hue: Range = (0.0, 0.0)
+    """Turn of all colours about the grey axis, degrees: photographs only."""
+    saturation: Range = (1.0, 1.0)
+    """Factor of all colours' distance from grey; 0 leaves a grey image: photographs only."""
     noise: Range = (0.0, 0.05)
     """Standard deviation of white noise."""
     blur: float = Field(default=0.3, ge=0.0, le=1.0)
@@ -59,6 +63,8 @@ def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Genera
     )
     blurred = chance(config.blur)
     images[blurred] = _blurred(images[blurred])
+    if images.shape[1] == 3:
+        images = _recoloured(images, draw(config.hue), draw(config.saturation))
     images = images.clamp(1e-4, 1.0) ** draw(config.gamma)[:, None, None, None]
     mean = images.mean((1, 2, 3), keepdim=True)
     gain = draw(config.contrast)[:, None, None, None] * draw(config.colour_gain, images.shape[1])[:, :, None, None]
@@ -83,6 +89,16 @@ def _warped(
     ]
     grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _recoloured(images: torch.Tensor, degrees: torch.Tensor, saturation: torch.Tensor) -> torch.Tensor:
+    """Turn colours about the grey axis (Rodrigues' formula) and stretch their distance from it."""
+    angle = (degrees * (math.pi / 180))[:, None, None]
+    grey = torch.full((3, 3), 1 / 3, device=images.device)
+    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=images.device) / math.sqrt(3)
+    turned = torch.cos(angle) * (torch.eye(3, device=images.device) - grey) + torch.sin(angle) * across
+    matrix = grey + saturation[:, None, None] * turned
+    return torch.bmm(matrix, images.flatten(2)).view_as(images)
 
 
 def _blurred(images: torch.Tensor) -> torch.Tensor:
