@@ -160,6 +160,14 @@ def test_batch_norm_statistics(batch_norm: str) -> None:
         assert norms[0].weight is norms[1].weight
 
 
+def test_iterations_that_join_after_a_warm_up_have_little_weight() -> None:
+    network = icam()
+    network.end_warm_up()
+    torch.testing.assert_close(torch.softmax(network.aggregation, 0).data, torch.tensor([0.9, 0.05, 0.05]))
+    icam(aggregator="mean").end_warm_up()
+    icam(iterations=1).end_warm_up()
+
+
 def test_end_of_warm_up_hands_statistics_on() -> None:
     network = icam().train()
     network(images(), iterations=1)

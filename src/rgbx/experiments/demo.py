@@ -40,10 +40,10 @@ class Demo(Config):
     scanned_units: PositiveInt = 3
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
-    radiographs_per_class: PositiveInt = 200
-    photographs_per_class: PositiveInt = 80
+    radiographs_per_class: PositiveInt = 150
+    photographs_per_class: PositiveInt = 150
     xray: XrayRandomisation = XrayRandomisation(size=192)
-    rgb: RgbRandomisation = RgbRandomisation(size=144)
+    rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
     """Nothing is chosen here, so no unit is held out to choose by."""
     rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})

@@ -6,6 +6,7 @@ all iterations are aggregated and classified (Eq. 2). The loop has no hooks and 
 that it exports as one graph.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ from rgbx.models.backbones import feature_channels, frozen_modules
 from rgbx.models.batch_norm import BatchNormMode, copy_first_statistics, select_iteration, split_statistics
 
 Aggregator = Literal["weighted_mean", "mean", "sum"]
+
+FIRST_WEIGHT = 0.9
+"""Weight of the first iteration in the weighted mean when the others join it after a warm-up."""
 
 
 class ICamConfig(Config):
@@ -100,7 +104,11 @@ class ICam(nn.Module):
         return self
 
     def forward(
-        self, source: torch.Tensor, label: torch.Tensor | None = None, iterations: int | None = None
+        self,
+        source: torch.Tensor,
+        label: torch.Tensor | None = None,
+        iterations: int | None = None,
+        size: int | None = None,
     ) -> ICamOutput:
         """Classify a batch.
 
@@ -108,9 +116,10 @@ class ICam(nn.Module):
             source: (B, 1 or 3, S, S) in [0, 1], prepared images.
             label: (B,) class whose activation map guides the crops; each iteration's predicted class when None.
             iterations: run only so many (training's warm-up); all when None.
+            size: side of the images that the extractor sees (training's early epochs); ``input_size`` when None.
         """
-        count = iterations or self.config.iterations
-        size, fraction = self.config.input_size, self.config.crop_fraction
+        count, size = iterations or self.config.iterations, size or self.config.input_size
+        fraction = self.config.crop_fraction
         window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
         image = sample_window(source, window, size)
         features, cams, windows = [], [], []
@@ -170,8 +179,16 @@ class ICam(nn.Module):
         return images
 
     def end_warm_up(self) -> None:
-        """Let the later iterations start from the statistics that the first has gathered."""
+        """Let the later iterations join a network that has learnt with the first alone.
+
+        They start from the statistics that the first has gathered, and with little weight in the weighted mean: what
+        they see is new to the network, and they have to earn more.
+        """
         copy_first_statistics(self.backbone)
+        if self.aggregation.requires_grad:
+            with torch.no_grad():
+                self.aggregation.zero_()
+                self.aggregation[0] = math.log(FIRST_WEIGHT / (1 - FIRST_WEIGHT) * (len(self.aggregation) - 1))
 
 
 def class_activation_map(maps: torch.Tensor, weights: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ It draws nothing at random: a job is a :class:`rgbx.photography.randomisation.Rg
 surfaces, and this script only puts it in place. Lengths in jobs are millimetres, in the scene metres.
 """
 
+from colorsys import hsv_to_rgb, rgb_to_hsv
 from math import pi, radians
 from typing import Any
 
@@ -133,6 +134,8 @@ class _Nodes:
         return self.mix(factor, _rgba(pattern["colours"][0]), _rgba(pattern["colours"][1]))
 
 
+PLAIN = "plain"
+"""Name of the node of a material that is one colour all over."""
 WHITE = (1.0, 1.0, 1.0, 1.0)
 GREY = (0.5, 0.5, 0.5, 1.0)
 
@@ -142,23 +145,41 @@ def _rgba(colour: list[float]) -> tuple[float, ...]:
 
 
 def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None:
+    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"]}
+    textured = surface["texture"] is not None or surface["vertex_colours"]
+    if look["pattern"] is None and (look["colour"] is not None or not textured):
+        colour = look["colour"] if look["colour"] is not None else _shifted(surface["colour"], look)
+        _paint(material, {"Base Color": _rgba(colour), **finish})
+        return
     nodes = _Nodes(material)
     if look["pattern"] is not None:
         colour = nodes.pattern(look["pattern"])
-    elif look["colour"] is not None:
-        colour = _rgba(look["colour"])
     else:
         if surface["texture"] is not None:
             image = bpy.data.images.load(surface["texture"], check_existing=True)
             own = nodes.add("TexImage", image=image).outputs["Color"]
-        elif surface["vertex_colours"]:
-            own = nodes.add("VertexColor", layer_name="colour").outputs["Color"]
         else:
-            own = _rgba(surface["colour"])
+            own = nodes.add("VertexColor", layer_name="colour").outputs["Color"]
         shift = {"Color": own, "Hue": 0.5 + look["hue"], "Saturation": look["saturation"], "Value": look["value"]}
         colour = nodes.add("HueSaturation", shift).outputs["Color"]
-    inputs = {"Base Color": colour, "Metallic": look["metallic"], "Roughness": look["roughness"]}
-    nodes.finish(nodes.add("BsdfPrincipled", inputs, distribution="GGX"))
+    nodes.finish(nodes.add("BsdfPrincipled", {"Base Color": colour, **finish}, distribution="GGX"))
+
+
+def _paint(material: Any, inputs: dict[str, Any]) -> None:
+    """Give a material one colour and finish; nodes of an earlier frame are kept, since making them takes longest."""
+    bsdf = material.node_tree.nodes.get(PLAIN) if material.use_nodes else None
+    if bsdf is None:
+        nodes = _Nodes(material)
+        bsdf = nodes.add("BsdfPrincipled", distribution="GGX", name=PLAIN)
+        nodes.finish(bsdf)
+    for name, value in inputs.items():
+        bsdf.inputs[name].default_value = value
+
+
+def _shifted(colour: list[float], look: dict[str, Any]) -> list[float]:
+    """What a Hue/Saturation/Value node would do, without the time to build one for each of a device's surfaces."""
+    hue, saturation, value = rgb_to_hsv(*colour)
+    return list(hsv_to_rgb((hue + look["hue"]) % 1, min(saturation * look["saturation"], 1), value * look["value"]))
 
 
 def _set_floor(background: dict[str, Any]) -> None:

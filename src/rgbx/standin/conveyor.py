@@ -44,8 +44,8 @@ class ConveyorConfig(Config):
 
     size: int = Field(default=256, ge=16, le=4096)
     """Side of the images, pixels."""
-    samples: PositiveInt = 4
-    """Light paths a pixel."""
+    samples: PositiveInt = 2
+    """Light paths a pixel; the denoiser makes them do."""
     camera: CameraConfig = CameraConfig()
     surface: SurfaceConfig = SurfaceConfig()
 
