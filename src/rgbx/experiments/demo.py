@@ -40,8 +40,8 @@ class Demo(Config):
     scanned_units: PositiveInt = 3
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
-    radiographs_per_class: PositiveInt = 150
-    photographs_per_class: PositiveInt = 150
+    radiographs_per_class: PositiveInt = 140
+    photographs_per_class: PositiveInt = 140
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})

@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+MESHES_KEPT = 32
+"""Reading a mesh takes some milliseconds, but Blender gets slower with all that it holds."""
 meshes: dict[str, Any] = {}
-"""Each mesh is read once; Blender keeps it."""
+"""Those that Blender holds, by path, the last used last."""
 
 
 def main(scene_path: str, threads: int) -> None:
@@ -98,13 +100,16 @@ def prepare(bpy: Any, threads: int) -> None:
 
 def device_object(bpy: Any, path: str) -> Any:
     """Return the object ``device`` with the mesh that ``meshes.write_render_mesh`` wrote to ``path``."""
-    if path not in meshes:
-        meshes[path] = read_mesh(bpy, path)
+    mesh = meshes.pop(path, None) or read_mesh(bpy, path)
+    meshes[path] = mesh
     device = bpy.data.objects.get("device")
     if device is None:
-        device = bpy.data.objects.new("device", meshes[path])
+        device = bpy.data.objects.new("device", mesh)
         bpy.context.scene.collection.objects.link(device)
-    device.data = meshes[path]
+    device.data = mesh
+    if len(meshes) > MESHES_KEPT:
+        oldest = meshes.pop(next(iter(meshes)))
+        bpy.data.batch_remove([*oldest.materials, oldest])
     return device
 
 

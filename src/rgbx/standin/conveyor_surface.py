@@ -19,7 +19,7 @@ SIDES: tuple[Side, Side] = ("front", "back")
 Point = tuple[float, float]
 Colour = tuple[float, float, float]
 
-PIXELS_PER_MM = 4.0
+PIXELS_PER_MM = 3.0
 CRACK_PREFIX = "crack/"
 """Names of the parts (of air) by which :mod:`rgbx.standin.wear` cuts glass begin so."""
 
