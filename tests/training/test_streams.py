@@ -63,9 +63,7 @@ def test_same_seed_same_weights_other_seed_others(sets: dict[str, Path], tmp_pat
     assert any(not torch.allclose(first[name], other[name]) for name in first if "weight" in name)
 
 
-def test_early_epochs_see_small_images(
-    sets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_early_epochs_see_small_images(sets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sides = []
     extract = ICam.extract
 
