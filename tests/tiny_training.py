@@ -24,9 +24,12 @@ def tiny_training(modality: Modality, **changes: object) -> StreamTraining:
         "stream.transform.source_size": 48,
         "stream.transform.device_margin": None,
         "stream.icam.input_size": 32,
+        "stream.icam.iterations": 3,
         "stream.icam.dropout": 0.2,
         "epochs": 2,
         "warmup_epochs": 1,
+        "join_frozen": False,
+        "early_epochs": 0,
         "batch_size": 6,
         **changes,
     }

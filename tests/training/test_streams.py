@@ -79,6 +79,24 @@ def test_early_epochs_see_small_images(sets: dict[str, Path], tmp_path: Path, mo
     assert sides.count(16) == sides.count(32) > 0
 
 
+def test_an_extractor_frozen_when_iterations_join_keeps_its_weights(sets: dict[str, Path], tmp_path: Path) -> None:
+    alone, joined = (
+        weights(
+            train_stream(
+                tiny_training("xray", epochs=epochs, warmup_epochs=1, join_frozen=True, schedule="constant"),
+                open_sets([sets["xray"]], "xray"),
+                [],
+                tmp_path / str(epochs),
+            )
+        )
+        for epochs in (1, 2)
+    )
+    moved = {name for name in alone if not torch.allclose(alone[name], joined[name], rtol=1e-4, atol=1e-5)}
+    assert any("running_mean" in name for name in moved)
+    assert any("classifier" in name for name in moved)
+    assert not [name for name in moved if "backbone" in name and "running" not in name and "tracked" not in name]
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, Path], tmp_path: Path) -> None:
     config = tiny_training("xray", epochs=3)

@@ -18,6 +18,9 @@ class StreamTraining(Config):
     epochs: int = Field(default=8, ge=1)
     warmup_epochs: int = Field(default=0, ge=0)
     """The first epochs run one iteration only: activation maps mean little before the network has learnt."""
+    join_frozen: bool = False
+    """After the warm-up the extractor stays as it is, save for its statistics; the aggregator and the classifier go on
+    learning. A third of the time, and at the end of a short schedule the extractor hardly moves anyway."""
     early_epochs: int = Field(default=0, ge=0)
     early_size: int = Field(default=128, ge=16)
     """The first epochs see images of this side instead of ``input_size``: coarse features are learnt first, and on
@@ -74,8 +77,9 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
     return StreamTraining(
         stream=stream,
         augment=augment,
-        epochs=8,
-        warmup_epochs=7,
+        epochs=8 if modality == "rgb" else 9,
+        warmup_epochs=7 if modality == "rgb" else 8,
+        join_frozen=True,
         early_epochs=4,
         early_size=128 if modality == "rgb" else 96,
         batch_size=16,

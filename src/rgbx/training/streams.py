@@ -142,6 +142,10 @@ class StreamModule(L.LightningModule):
                 alone = (logits.argmax(1) == labels).float().mean()
                 self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
 
+    def on_train_epoch_start(self) -> None:
+        if self.config.join_frozen and self.current_epoch >= self.config.warmup_epochs:
+            self.stream.backbone.requires_grad_(False)
+
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": float(self.current_epoch + 1), **figures})
