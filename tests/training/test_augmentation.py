@@ -24,8 +24,9 @@ def test_same_batch_same_result_other_batch_another(channels: int) -> None:
     assert first.max() <= 1
 
 
-def test_with_every_range_closed_nothing_changes() -> None:
-    given = images().clamp(1e-3, 1)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_with_every_range_closed_nothing_changes(channels: int) -> None:
+    given = images(channels).clamp(1e-3, 1)
     torch.testing.assert_close(augment(given, STILL, batch_generator(0, 0, 0)), given, rtol=1e-3, atol=1e-4)
 
 
@@ -35,6 +36,18 @@ def test_a_rotation_by_quarter_turns_is_exact(turns: int) -> None:
     turned = augment(given, STILL.updated({"rotation": (90 * turns, 90 * turns)}), batch_generator(0, 0, 0))
     rotated = torch.rot90(given, turns, (2, 3))
     torch.testing.assert_close(turned, rotated, rtol=1e-3, atol=1e-3)
+
+
+def test_a_third_of_a_turn_of_hue_moves_each_channel_to_the_next() -> None:
+    given = images(3).clamp(1e-3, 1)
+    turned = augment(given, STILL.updated({"hue": (120, 120)}), batch_generator(0, 0, 0))
+    torch.testing.assert_close(turned, given[:, [2, 0, 1]], rtol=1e-3, atol=1e-3)
+
+
+def test_without_saturation_every_pixel_is_the_mean_of_its_channels() -> None:
+    given = images(3).clamp(1e-3, 1)
+    grey = augment(given, STILL.updated({"saturation": (0, 0), "hue": (77, 77)}), batch_generator(0, 0, 0))
+    torch.testing.assert_close(grey, given.mean(1, keepdim=True).expand_as(given), rtol=1e-3, atol=1e-3)
 
 
 def test_flips_mirror_about_half_of_the_images() -> None:

@@ -23,7 +23,7 @@ def demo(
     """Run the **whole path** on SP10, the embedded benchmark of ten near-twin phones, and write a report.
 
     Scans and meshes of a few units → training radiographs and photographs → two iCAM streams and their fusion →
-    measured on worn units that were never scanned → report.html, metrics.json. About 20 minutes on two cores; it can be
+    measured on worn units that were never scanned → report.html, metrics.json. About 15 minutes on two cores; it can be
     stopped at any time and goes on when run again.
 
     Example: `rgbx demo --out runs/demo`
