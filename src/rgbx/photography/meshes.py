@@ -67,14 +67,17 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
         What to draw samples from; geometries of equal finish share a surface.
     """
     surfaces: dict[tuple[object, ...], Surface] = {}
-    pieces = []
+    geometries: dict[tuple[object, ...], list[trimesh.Trimesh]] = {}
     for geometry in _geometries(scene):
         finish = _finish(geometry, path, len(surfaces))
         key = (finish.name, finish.colour, finish.metallic, finish.roughness, finish.texture, finish.vertex_colours)
-        if key not in surfaces:
-            surfaces[key] = finish
-        shaded = _smooth(geometry)
-        pieces.append((shaded, list(surfaces).index(key)))
+        surfaces.setdefault(key, finish)
+        geometries.setdefault(key, []).append(geometry)
+    pieces = [
+        (mesh, number)
+        for number, (key, surface) in enumerate(surfaces.items())
+        for mesh in ([_smooth(geometries[key])] if surface.plain else geometries[key])
+    ]
     counts = np.cumsum([0, *(len(mesh.vertices) for mesh, _ in pieces)])
     vertices = np.concatenate([mesh.vertices for mesh, _ in pieces])
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
@@ -138,11 +141,14 @@ def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
     )
 
 
-def _smooth(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """Split the vertices at sharp edges, so that their normals are those of smooth surfaces between these."""
-    if getattr(mesh.visual, "uv", None) is not None or _has_vertex_colours(mesh):
-        return mesh  # vertices are already split as the texture wants it
-    bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+def _smooth(geometries: list[trimesh.Trimesh]) -> trimesh.Trimesh:
+    """Join geometries and split vertices at sharp edges, so that normals are those of smooth surfaces between these.
+
+    Only for plain surfaces: where there is a texture, vertices are already split as it wants it.
+    """
+    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in geometries)])
+    faces = [mesh.faces + start for mesh, start in zip(geometries, starts[:-1], strict=True)]
+    bare = trimesh.Trimesh(np.concatenate([mesh.vertices for mesh in geometries]), np.concatenate(faces), process=True)
     return trimesh.graph.smooth_shade(bare, angle=np.radians(SMOOTH_DEGREES), facet_minarea=None)
 
 
