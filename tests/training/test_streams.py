@@ -16,8 +16,8 @@ from rgbx.models import bundle
 from rgbx.models.icam import ICam
 from rgbx.training import train_stream
 from rgbx.training.config import stream_training
-from rgbx.training.run import CHECKPOINT
-from rgbx.training.streams import rate_factor
+from rgbx.training.run import CHECKPOINT, fit
+from rgbx.training.streams import StreamData, StreamModule, load_split, rate_factor
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -95,6 +95,23 @@ def test_an_extractor_frozen_when_iterations_join_keeps_its_weights(sets: dict[s
     assert any("running_mean" in name for name in moved)
     assert any("classifier" in name for name in moved)
     assert not [name for name in moved if "backbone" in name and "running" not in name and "tracked" not in name]
+
+
+@pytest.mark.parametrize("changes", [{"warmup_epochs": 0}, {"stream.icam.iterations": 1}])
+def test_without_iterations_that_join_the_extractor_learns(
+    sets: dict[str, Path], tmp_path: Path, changes: dict[str, int]
+) -> None:
+    config = tiny_training("xray", epochs=2, join_frozen=True, schedule="constant", **changes)
+    frozen = []
+
+    class Watched(StreamModule):
+        def on_train_epoch_end(self) -> None:
+            super().on_train_epoch_end()
+            frozen.append(not any(parameter.requires_grad for parameter in self.stream.backbone.parameters()))
+
+    training, _ = load_split(config, open_sets([sets["xray"]], "xray"), [])
+    fit(Watched(config, 3), StreamData(config, training, None), 2, tmp_path, "training")
+    assert frozen == [False, False]
 
 
 @pytest.mark.slow

@@ -143,7 +143,9 @@ class StreamModule(L.LightningModule):
                 self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
 
     def on_train_epoch_start(self) -> None:
-        if self.config.join_frozen and self.current_epoch >= self.config.warmup_epochs:
+        config = self.config
+        joined = config.stream.icam.iterations > 1 and 0 < config.warmup_epochs <= self.current_epoch
+        if config.join_frozen and joined:
             self.stream.backbone.requires_grad_(False)
 
     def on_train_epoch_end(self) -> None:
