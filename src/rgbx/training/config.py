@@ -74,11 +74,12 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
             iteration_loss=0.0,
             label_smoothing=0.0,
         )
+    epochs = 8 if modality == "rgb" else 9
     return StreamTraining(
         stream=stream,
         augment=augment,
-        epochs=8 if modality == "rgb" else 9,
-        warmup_epochs=7 if modality == "rgb" else 8,
+        epochs=epochs,
+        warmup_epochs=epochs - 1,
         join_frozen=True,
         early_epochs=4,
         early_size=128 if modality == "rgb" else 96,
