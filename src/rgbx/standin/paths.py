@@ -16,6 +16,8 @@ from rgbx.devices.parts import Ellipsoid, Part
 
 AIR = "air"
 
+Triple = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Projector:
@@ -98,6 +100,10 @@ class Solids:
             self.materials + others.materials,
         )
 
+    def local(self, directions: np.ndarray) -> np.ndarray:
+        """Return ``directions``, (3,) or (P, 3), as each solid sees them: (P, 3) along its own axes."""
+        return np.einsum("pji,pj->pi", self.rotations, np.broadcast_to(directions, self.centres.shape))
+
     def corners(self) -> np.ndarray:
         """Return the corners (P, 8, 3) of each solid's box."""
         signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
@@ -118,18 +124,20 @@ def path_lengths(solids: Solids, materials: Sequence[str], projector: Projector)
     """
     index = {name: number for number, name in enumerate(materials)}
     lengths = np.zeros((*projector.shape, len(materials)), np.float32)
+    towards_origin = projector.origin - projector.source
+    rows, columns = (np.arange(count)[:, None] for count in projector.shape)
+    rays = towards_origin + (columns * projector.column_step)[None] + (rows * projector.row_step)[:, None]
     _trace(
         solids.ellipsoid,
         solids.half_sizes,
         solids.radii,
-        np.ascontiguousarray(solids.rotations.transpose(0, 2, 1)),
-        np.einsum("pji,pj->pi", solids.rotations, projector.source - solids.centres),
+        solids.local(projector.source - solids.centres),
+        solids.local(towards_origin),
+        solids.local(projector.column_step),
+        solids.local(projector.row_step),
         np.array([index.get(name, -1) for name in solids.materials], np.int64),
         _pixel_boxes(solids, projector),
-        projector.source,
-        projector.origin,
-        projector.column_step,
-        projector.row_step,
+        np.linalg.norm(rays, axis=-1),
         lengths,
     )
     return lengths
@@ -166,14 +174,17 @@ def _slab(origin: float, direction: float, half: float, enter: float, leave: flo
 
 
 @njit(cache=True)
-def _prism(
-    o: np.ndarray, d: np.ndarray, half: np.ndarray, radius: float, enter: float, leave: float
-) -> tuple[float, float]:
+def _prism(o: Triple, d: Triple, half: Triple, radius: float, enter: float, leave: float) -> tuple[float, float]:
     """Interval of a ray in a prism with rounded corners; empty when the first value is above the second."""
-    for axis in (2, 0, 1):
-        enter, leave = _slab(o[axis], d[axis], half[axis], enter, leave)
-        if enter > leave:
-            return enter, leave
+    enter, leave = _slab(o[0], d[0], half[0], enter, leave)
+    if enter > leave:
+        return enter, leave
+    enter, leave = _slab(o[1], d[1], half[1], enter, leave)
+    if enter > leave:
+        return enter, leave
+    enter, leave = _slab(o[2], d[2], half[2], enter, leave)
+    if enter > leave:
+        return enter, leave
     if radius == 0.0:
         return enter, leave
     core_x, core_y = half[0] - radius, half[1] - radius
@@ -207,7 +218,7 @@ def _prism(
 
 
 @njit(cache=True)
-def _ellipsoid(o: np.ndarray, d: np.ndarray, half: np.ndarray, enter: float, leave: float) -> tuple[float, float]:
+def _ellipsoid(o: Triple, d: Triple, half: Triple, enter: float, leave: float) -> tuple[float, float]:
     """Interval of a ray in an ellipsoid; empty when the first value is above the second."""
     ox, oy, oz = o[0] / half[0], o[1] / half[1], o[2] / half[2]
     dx, dy, dz = d[0] / half[0], d[1] / half[1], d[2] / half[2]
@@ -245,26 +256,31 @@ def _lay(starts: np.ndarray, ends: np.ndarray, count: int, start: float, end: fl
     return count + shift, added
 
 
+@njit(cache=True)
+def _triple(rows: np.ndarray, row: int) -> Triple:
+    """Return a row of three numbers as a tuple: slices of arrays are counted references, which cost more than the
+    geometry here."""
+    return rows[row, 0], rows[row, 1], rows[row, 2]
+
+
 @njit(cache=True, nogil=True)
 def _trace(
     ellipsoid: np.ndarray,
     half_sizes: np.ndarray,
     radii: np.ndarray,
-    to_local: np.ndarray,
     local_source: np.ndarray,
+    local_origin: np.ndarray,
+    local_column_step: np.ndarray,
+    local_row_step: np.ndarray,
     material: np.ndarray,
     boxes: np.ndarray,
-    source: np.ndarray,
-    origin: np.ndarray,
-    column_step: np.ndarray,
-    row_step: np.ndarray,
+    distances: np.ndarray,
     lengths: np.ndarray,
 ) -> None:
     rows, columns, _ = lengths.shape
     solids = len(radii)
     candidates = np.empty(solids, np.int64)
     starts, ends = np.empty(solids + 1), np.empty(solids + 1)
-    d, local = np.empty(3), np.empty(3)
     for row in range(rows):
         in_row = 0
         for solid in range(solids - 1, -1, -1):
@@ -272,28 +288,29 @@ def _trace(
                 candidates[in_row] = solid
                 in_row += 1
         for column in range(columns):
-            for axis in range(3):
-                d[axis] = origin[axis] + row * row_step[axis] + column * column_step[axis] - source[axis]
-            distance = np.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
-            for axis in range(3):
-                d[axis] /= distance
             laid = 0
             for candidate in range(in_row):
                 solid = candidates[candidate]
                 if column < boxes[solid, 0] or column > boxes[solid, 1]:
                     continue
-                for axis in range(3):
-                    local[axis] = (
-                        to_local[solid, axis, 0] * d[0]
-                        + to_local[solid, axis, 1] * d[1]
-                        + to_local[solid, axis, 2] * d[2]
-                    )
+                o, half = _triple(local_source, solid), _triple(half_sizes, solid)
+                pixel, right, down = (
+                    _triple(local_origin, solid),
+                    _triple(local_column_step, solid),
+                    _triple(local_row_step, solid),
+                )
+                d = (
+                    pixel[0] + column * right[0] + row * down[0],
+                    pixel[1] + column * right[1] + row * down[1],
+                    pixel[2] + column * right[2] + row * down[2],
+                )
+                # Along the ray, 0 is the source and 1 the pixel.
                 if ellipsoid[solid]:
-                    start, end = _ellipsoid(local_source[solid], local, half_sizes[solid], 0.0, distance)
+                    start, end = _ellipsoid(o, d, half, 0.0, 1.0)
                 else:
-                    start, end = _prism(local_source[solid], local, half_sizes[solid], radii[solid], 0.0, distance)
+                    start, end = _prism(o, d, half, radii[solid], 0.0, 1.0)
                 if start >= end:
                     continue
                 laid, added = _lay(starts, ends, laid, start, end)
                 if material[solid] >= 0:
-                    lengths[row, column, material[solid]] += added
+                    lengths[row, column, material[solid]] += added * distances[row, column]

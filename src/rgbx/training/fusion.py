@@ -18,7 +18,7 @@ from rgbx.errors import InputError
 from rgbx.files import write_bytes
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
-from rgbx.models.device import pick_device
+from rgbx.models.device import keep_freed_memory, pick_device
 from rgbx.models.fusion import MODALITIES, FusionHead, RgbXNetwork
 from rgbx.models.icam import ICam
 from rgbx.models.transforms import prepare
@@ -138,6 +138,7 @@ def encode_features(
         seed: of the augmentation.
     """
     device = pick_device().torch
+    keep_freed_memory()
     stream = stream.to(device).eval()
     batches = Batches(images, np.arange(len(images)), ENCODING_BATCH)
     features = []

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressB
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
 from rgbx.models.bundle import HEADER, versions
-from rgbx.models.device import denormals_flushed, pick_device
+from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device
 
 RUN = "run.json"
 CHECKPOINT = "checkpoint/last.ckpt"
@@ -52,6 +52,7 @@ def start_run(out: Path, settings: Mapping[str, Any]) -> bool:
 def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out: Path, description: str) -> None:
     """Train ``module``, or go on from the last epoch that an earlier call in ``out`` had finished."""
     device = pick_device()
+    keep_freed_memory()
     _quieten_lightning()
     on_terminal = sys.stderr.isatty()
     checkpoint = out / CHECKPOINT

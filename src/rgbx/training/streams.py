@@ -167,7 +167,9 @@ class StreamModule(L.LightningModule):
                 nesterov=config.momentum > 0,
             )
         else:
-            optimizer = torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
+            optimizer = torch.optim.AdamW(
+                parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+            )
         steps = int(self.trainer.estimated_stepping_batches)
         factor = partial(rate_factor, config, steps_per_epoch=max(steps // config.epochs, 1))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
