@@ -29,7 +29,6 @@ def tiny_training(modality: Modality, **changes: object) -> StreamTraining:
         "epochs": 2,
         "warmup_epochs": 1,
         "join_frozen": False,
-        "early_epochs": 0,
         "batch_size": 6,
         **changes,
     }

@@ -13,7 +13,6 @@ import torch
 from rgbx.datasets.labelled import open_sets
 from rgbx.errors import InputError
 from rgbx.models import bundle
-from rgbx.models.icam import ICam
 from rgbx.training import train_stream
 from rgbx.training.config import stream_training
 from rgbx.training.run import CHECKPOINT, fit
@@ -61,22 +60,6 @@ def test_same_seed_same_weights_other_seed_others(sets: dict[str, Path], tmp_pat
     for name in first:
         torch.testing.assert_close(first[name], again[name], rtol=1e-5, atol=1e-6)
     assert any(not torch.allclose(first[name], other[name]) for name in first if "weight" in name)
-
-
-def test_early_epochs_see_small_images(sets: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sides = []
-    extract = ICam.extract
-
-    def watched(self: ICam, image: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            sides.append(image.shape[-1])
-        return extract(self, image)
-
-    monkeypatch.setattr(ICam, "extract", watched)
-    config = tiny_training("xray", epochs=2, warmup_epochs=2, early_epochs=1, early_size=16)
-    train_stream(config, open_sets([sets["xray"]], "xray"), [], tmp_path / "run")
-    assert sides == sorted(sides)
-    assert sides.count(16) == sides.count(32) > 0
 
 
 def test_an_extractor_frozen_when_iterations_join_keeps_its_weights(sets: dict[str, Path], tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ class Demo(Config):
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
     radiographs_per_class: PositiveInt = 190
-    photographs_per_class: PositiveInt = 140
+    photographs_per_class: PositiveInt = 170
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
     """Nothing is chosen here, so no unit is held out to choose by."""
     rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
-    fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=50)
+    fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
     line: LineConfig = LineConfig()
     test_units: PositiveInt = 20
     """Worn units of each class that come down the line, none of them ever scanned."""

@@ -108,7 +108,6 @@ class ICam(nn.Module):
         source: torch.Tensor,
         label: torch.Tensor | None = None,
         iterations: int | None = None,
-        size: int | None = None,
     ) -> ICamOutput:
         """Classify a batch.
 
@@ -116,9 +115,8 @@ class ICam(nn.Module):
             source: (B, 1 or 3, S, S) in [0, 1], prepared images.
             label: (B,) class whose activation map guides the crops; each iteration's predicted class when None.
             iterations: run only so many (training's warm-up); all when None.
-            size: side of the images that the extractor sees (training's early epochs); ``input_size`` when None.
         """
-        count, size = iterations or self.config.iterations, size or self.config.input_size
+        count, size = iterations or self.config.iterations, self.config.input_size
         fraction = self.config.crop_fraction
         window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
         image = sample_window(source, window, size)

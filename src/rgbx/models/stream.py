@@ -33,7 +33,7 @@ def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
     return StreamConfig(
         modality=modality,
         transform=TransformConfig(source_size=192),
-        backbone=BackboneConfig(frozen_stages=2),
+        backbone=BackboneConfig(frozen_stages=3),
         icam=ICamConfig(input_size=192 if modality == "rgb" else 128, iterations=2),
     )
 

@@ -259,7 +259,12 @@ def _line(stroke: Stroke, width: int, height: int) -> np.ndarray:
 
 def _lay(paint: np.ndarray, cover: np.ndarray, colour: Colour) -> None:
     """Lay a colour over (H, W, 4), in place."""
-    touched = cover > 0  # a scratch covers next to nothing
+    rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
+    if not rows.size:
+        return
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # a scratch covers next to nothing
+    paint, cover = paint[window], cover[window]
+    touched = cover > 0
     below, above = paint[touched], cover[touched, None]
     under = below[:, 3:] * (1 - above)
     whole = np.maximum(under + above, 1e-6)

@@ -21,10 +21,6 @@ class StreamTraining(Config):
     join_frozen: bool = False
     """After the warm-up the extractor stays as it is, save for its statistics; the aggregator and the classifier go on
     learning. A third of the time, and at the end of a short schedule the extractor hardly moves anyway."""
-    early_epochs: int = Field(default=0, ge=0)
-    early_size: int = Field(default=128, ge=16)
-    """The first epochs see images of this side instead of ``input_size``: coarse features are learnt first, and on
-    small images in a fraction of the time (progressive resizing)."""
     batch_size: int = Field(default=32, ge=1)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(default=0.05, gt=0.0)
@@ -81,8 +77,6 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
         epochs=epochs,
         warmup_epochs=epochs - 1,
         join_frozen=True,
-        early_epochs=4,
-        early_size=128 if modality == "rgb" else 96,
         batch_size=16,
         optimizer="adamw",
         learning_rate=0.001,

@@ -117,7 +117,7 @@ class StreamModule(L.LightningModule):
         torch.manual_seed(generator.initial_seed())  # dropout
         augmented = augment(to_unit_range(images), self.config.augment, generator)
         label = labels if self.config.crop_by_label else None
-        output = self.stream(augmented, label, self._iterations(), self._size())
+        output = self.stream(augmented, label, self._iterations())
         loss = F.cross_entropy(output.logits, labels, label_smoothing=self.config.label_smoothing)
         if self.config.iteration_loss and output.iteration_logits.shape[1] > 1:
             each = output.iteration_logits.flatten(0, 1)
@@ -132,7 +132,7 @@ class StreamModule(L.LightningModule):
 
     def validation_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> None:
         _, images, labels = batch
-        output = self.stream(to_unit_range(images), iterations=self._iterations(), size=self._size())
+        output = self.stream(to_unit_range(images), iterations=self._iterations())
         size = len(labels)
         self.log("validation_loss", F.cross_entropy(output.logits, labels), batch_size=size)
         correct = (output.logits.argmax(1) == labels).float().mean()
@@ -183,10 +183,6 @@ class StreamModule(L.LightningModule):
 
     def _iterations(self) -> int:
         return 1 if self.current_epoch < self.config.warmup_epochs else self.config.stream.icam.iterations
-
-    def _size(self) -> int:
-        early = self.current_epoch < self.config.early_epochs
-        return self.config.early_size if early else self.config.stream.icam.input_size
 
 
 def rate_factor(config: StreamTraining, step: int, *, steps_per_epoch: int) -> float:
