@@ -91,7 +91,8 @@ class FusionTraining(Config):
     """``fast``: C_R, C_X and FS only, on features computed once. ``slow``: the extractors too."""
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0.0)
+    learning_rate: float = Field(default=1e-4, gt=0.0)
+    """Small: the streams know their training images, and a fusion that learns fast learns to trust that."""
     weight_decay: float = Field(default=1e-3, ge=0.0)
     views: int = Field(default=2, ge=1)
     """``fast``: how many augmented views of each image are encoded; a radiograph is re-oriented in each."""
