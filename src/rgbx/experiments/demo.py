@@ -41,7 +41,7 @@ class Demo(Config):
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
     radiographs_per_class: PositiveInt = 190
-    photographs_per_class: PositiveInt = 160
+    photographs_per_class: PositiveInt = 140
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
