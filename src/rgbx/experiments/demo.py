@@ -40,7 +40,7 @@ class Demo(Config):
     scanned_units: PositiveInt = 3
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
-    radiographs_per_class: PositiveInt = 190
+    radiographs_per_class: PositiveInt = 180
     photographs_per_class: PositiveInt = 140
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)

@@ -29,11 +29,12 @@ def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
             backbone=BackboneConfig(name="inception_v3", weights="imagenet"),
             icam=ICamConfig(input_size=299, crop_source="input", batch_norm="shared"),
         )
-    # What tells shells apart is small: photographs are looked at more closely than radiographs (docs/training.md).
+    # What tells shells apart is small, so photographs are looked at more closely; radiographs look less like what the
+    # first stages were trained on, so those go on learning (docs/training.md).
     return StreamConfig(
         modality=modality,
         transform=TransformConfig(source_size=192),
-        backbone=BackboneConfig(frozen_stages=3),
+        backbone=BackboneConfig(frozen_stages=3 if modality == "rgb" else 0),
         icam=ICamConfig(input_size=192 if modality == "rgb" else 128, iterations=2),
     )
 

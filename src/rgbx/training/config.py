@@ -70,7 +70,7 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
             iteration_loss=0.0,
             label_smoothing=0.0,
         )
-    epochs = 8 if modality == "rgb" else 12
+    epochs = 8 if modality == "rgb" else 9
     return StreamTraining(
         stream=stream,
         augment=augment,
