@@ -176,15 +176,10 @@ def _slab(origin: float, direction: float, half: float, enter: float, leave: flo
 @njit(cache=True)
 def _prism(o: Triple, d: Triple, half: Triple, radius: float, enter: float, leave: float) -> tuple[float, float]:
     """Interval of a ray in a prism with rounded corners; empty when the first value is above the second."""
-    enter, leave = _slab(o[0], d[0], half[0], enter, leave)
-    if enter > leave:
-        return enter, leave
-    enter, leave = _slab(o[1], d[1], half[1], enter, leave)
-    if enter > leave:
-        return enter, leave
-    enter, leave = _slab(o[2], d[2], half[2], enter, leave)
-    if enter > leave:
-        return enter, leave
+    for axis in (2, 0, 1):
+        enter, leave = _slab(o[axis], d[axis], half[axis], enter, leave)
+        if enter > leave:
+            return enter, leave
     if radius == 0.0:
         return enter, leave
     core_x, core_y = half[0] - radius, half[1] - radius
