@@ -28,14 +28,14 @@ def test_intensities_survive_whatever_the_type(dtype, air, dense):
 
 def test_a_scan_is_cropped_to_the_unit_and_ends_in_air():
     scan = prepare_scan(Volume(block(np.uint16, 0, 9000), (0.5, 0.5, 1.0)))
-    assert scan.description.axes == (1, 0, 2), "y, x, z: the thinnest last"
-    # On each side one that smoothing adds, two kept as margin, one of air added.
-    assert scan.values.shape == (40 + 8, 22 + 8, 8 + 8)
+    assert scan.description.axes == (1, 2, 0), "y, z, x: the thinnest between the others"
+    # On each side one that smoothing adds, two kept as margin, two of air added.
+    assert scan.values.shape == (40 + 10, 8 + 10, 22 + 10)
     for axis in range(3):
         assert not scan.values.take([0, -1], axis=axis).any()
     matrix, offset = scan.index_frame()
     assert matrix @ [0.0, 0.0, 0.0] + offset == pytest.approx((np.array(scan.values.shape) - 1) / 2)
-    assert matrix @ [0.5, 0.0, 0.0] == pytest.approx([0, 1, 0])
+    assert matrix @ [0.5, 0.0, 0.0] == pytest.approx([0, 0, 1])
 
 
 def test_it_does_not_matter_how_much_air_was_scanned_along():

@@ -6,20 +6,49 @@ array axis it runs along most (Joseph 1982), where trilinear interpolation needs
 at points between them, more on oblique rays, which cross more voxels a slice. Between two samples v is taken as
 linear; the integral of the piecewise-linear μ over it is then exact, however steep μ is (pre-integration, Engel et
 al. 2001): (M(v₁) − M(v₀)) / (v₁ − v₀) · Δs with M' = μ.
+
+Rays go in packets of 4 × 4 neighbours, one a SIMD lane. μ and M are sums over the points of the transfer function,
+μ(v) = Σ sₖ max(v − xₖ, 0), computed in registers; two neighbouring voxels are read at once.
 """
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import njit
 
 from rgbx.radiography.projector import Rays
 from rgbx.radiography.scans import PreparedScan
+from rgbx.radiography.simd import (
+    LANES,
+    absolute,
+    any_lane,
+    gather,
+    highest,
+    lane,
+    lane_numbers,
+    lowest,
+    maximum,
+    minimum,
+    spread,
+    square_root,
+    to_floats,
+    to_integers,
+    where,
+)
 from rgbx.radiography.transfer import TransferFunction
 
-TABLE_SIZE = 1024
-"""Intervals of the tabulated transfer function, interpolated in between; few enough for the fastest cache."""
+EDGE = 4
+"""Rays along each edge of a packet."""
+TILE = 16
+"""Rays along each edge of a tile; packets of a tile follow one another, so that its voxels stay in the cache."""
+NEARLY_EQUAL = 1e-3
+"""Samples closer than this share of the transfer function's width are too close for a quotient of differences."""
 
 
-def path_integrals(scan: PreparedScan, transfer: TransferFunction, rays: Rays, steps: int = 2) -> np.ndarray:
+def path_integrals(
+    scan: PreparedScan, transfer: TransferFunction, rays: Rays, steps: int = 2, threads: int = 1
+) -> np.ndarray:
     """Integrate attenuation from the source to the centre of every pixel.
 
     Args:
@@ -29,15 +58,36 @@ def path_integrals(scan: PreparedScan, transfer: TransferFunction, rays: Rays, s
         steps: samples for each voxel that a ray crosses, about. With 2 the transmission of phones is right to
             1e-3 (RMSE) in any pose; 1 takes half the time and is as good for units that lie about flat, where
             ``subsamples`` average its errors.
+        threads: to share the rows of the image between; the image is the same for any number.
 
     Returns:
         (rows, columns) float32, dimensionless: ∫ μ ds.
     """
-    return _prepare_and_project(scan, transfer, rays, steps, subsamples=1, exponentiate=False)
+    description = scan.description
+    points, slopes = _ramps(transfer, description.offset, description.slope)
+    indexed = rays.transformed(*scan.index_frame())
+    spacing = np.array([description.spacing[axis] for axis in description.axes])
+    geometry = np.stack([indexed.source, indexed.corner, indexed.across, indexed.down, spacing])
+    image = np.empty(rays.shape, np.float32)
+
+    def project_rows(rows: tuple[int, int]) -> None:
+        _project(scan.values, points, slopes, geometry, image, rows[0], rows[1], steps)
+
+    if threads == 1:
+        project_rows((0, rays.shape[0]))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(project_rows, _bands(rays.shape[0], threads)))
+    return image
 
 
 def transmission(
-    scan: PreparedScan, transfer: TransferFunction, rays: Rays, subsamples: int = 1, steps: int = 2
+    scan: PreparedScan,
+    transfer: TransferFunction,
+    rays: Rays,
+    subsamples: int = 1,
+    steps: int = 2,
+    threads: int = 1,
 ) -> np.ndarray:
     """Return the share of the radiation that reaches every pixel, ``exp(-∫ μ ds)`` (Beer–Lambert).
 
@@ -46,147 +96,166 @@ def transmission(
         transfer: scan intensity → attenuation per mm.
         rays: in the unit's frame, mm.
         subsamples: rays along each edge of a pixel; a pixel shows the mean transmission of subsamples² rays, as a
-            detector integrates intensity over its area. Needed where neighbouring rays are voxels apart.
+            detector integrates intensity over its area. Needed where neighbouring rays are voxels apart, see
+            :func:`subsamples_for`.
         steps: samples for each voxel, see :func:`path_integrals`.
+        threads: see :func:`path_integrals`.
 
     Returns:
         (rows, columns) float32 in [0, 1].
     """
-    return _prepare_and_project(scan, transfer, rays, steps, subsamples, exponentiate=True)
+    through = np.exp(-path_integrals(scan, transfer, rays.refined(subsamples), steps, threads))
+    if subsamples == 1:
+        return through
+    rows, columns = rays.shape
+    return through.reshape(rows, subsamples, columns, subsamples).mean(axis=(1, 3))
 
 
-def _prepare_and_project(
-    scan: PreparedScan, transfer: TransferFunction, rays: Rays, steps: int, subsamples: int, exponentiate: bool
-) -> np.ndarray:
-    """Put everything into the array's frame: positions in voxels, attenuation as a table over stored values."""
-    description = scan.description
-    to_table = TABLE_SIZE / max(1, description.top)
-    stored = np.arange(TABLE_SIZE + 3) / to_table  # an entry to spare: rounding may reach past the top
-    attenuation = transfer(description.offset + description.slope * stored)
-    antiderivative = np.concatenate([[0.0], np.cumsum((attenuation[1:] + attenuation[:-1]) / 2)])
-    table = np.stack([antiderivative[:-1], attenuation[:-1], np.diff(attenuation) / 2], axis=1)
-    indexed = rays.transformed(*scan.index_frame())
-    spacing = np.array([description.spacing[axis] for axis in description.axes])
-    geometry = np.stack([indexed.source, indexed.corner, indexed.across, indexed.down, spacing])
-    return _project(
-        scan.values, np.float32(to_table), table, geometry, np.array(rays.shape), steps, subsamples, exponentiate
-    )
+def _ramps(transfer: TransferFunction, offset: float, slope: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the transfer function as a sum of ramps over stored values: μ(v) = Σ slopes · max(v − points, 0)."""
+    intensity, attenuation = (np.array(side, float) for side in zip(*transfer.points, strict=True))
+    points = (intensity - offset) / slope
+    rise = np.diff(attenuation) / np.diff(points)
+    return points.astype(np.float32), np.diff(rise, prepend=0.0, append=0.0).astype(np.float32)
+
+
+def _bands(rows: int, threads: int) -> Sequence[tuple[int, int]]:
+    """Cut an image into some bands of whole tiles for each thread, because some rows see more of the unit."""
+    height = TILE * max(1, rows // (TILE * 6 * threads))
+    return [(first, min(first + height, rows)) for first in range(0, rows, height)]
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def _project(
-    values: np.ndarray,
-    to_table: np.float32,
-    table: np.ndarray,
-    geometry: np.ndarray,
-    shape: np.ndarray,
-    steps: int,
-    subsamples: int,
-    exponentiate: bool,
-) -> np.ndarray:
+def _project(values, points, slopes, geometry, image, first_row, last_row, steps):  # type: ignore[no-untyped-def]
+    """Fill the rows [first_row, last_row) of ``image``; geometry in voxels: source, corner, across, down; spacing."""
     source, corner, across, down, spacing = geometry
-    image = np.empty((shape[0], shape[1]), np.float32)
-    direction = np.empty(3)
-    for row in range(shape[0]):
-        for column in range(shape[1]):
-            total = 0.0
-            for sub in range(subsamples**2):
-                i = row + (sub // subsamples + 0.5) / subsamples
-                j = column + (sub % subsamples + 0.5) / subsamples
-                for axis in range(3):
-                    direction[axis] = corner[axis] + j * across[axis] + i * down[axis] - source[axis]
-                integral = _integrate(values, to_table, table, source, direction, spacing, steps)
-                total += np.exp(-integral) if exponentiate else integral
-            image[row, column] = total / subsamples**2
-    return image
+    columns = image.shape[1]
+    numbers = lane_numbers()
+    right, below = to_floats(numbers & (EDGE - 1)), to_floats(numbers >> 2)
+    for tile_row in range(first_row, last_row, TILE):
+        for tile_column in range(0, columns, TILE):
+            for row in range(tile_row, min(tile_row + TILE, last_row), EDGE):
+                for column in range(tile_column, min(tile_column + TILE, columns), EDGE):
+                    x, y = right + (column + 0.5), below + (row + 0.5)
+                    along_0 = (corner[0] - source[0]) + x * across[0] + y * down[0]
+                    along_1 = (corner[1] - source[1]) + x * across[1] + y * down[1]
+                    along_2 = (corner[2] - source[2]) + x * across[2] + y * down[2]
+                    size_0, size_1, size_2 = absolute(along_0), absolute(along_1), absolute(along_2)
+                    runs_along_1 = (size_1 >= size_0) & (size_1 >= size_2)
+                    runs_along_0 = (size_0 > size_1) & (size_0 >= size_2)
+                    runs_along_2 = (size_2 > size_0) & (size_2 > size_1)
+                    total = spread(0.0)
+                    if any_lane(runs_along_1):
+                        total += _integrate(
+                            values, points, slopes, source, spacing, 1, along_1, along_0, along_2, runs_along_1, steps
+                        )
+                    if any_lane(runs_along_0):
+                        total += _integrate(
+                            values, points, slopes, source, spacing, 0, along_0, along_1, along_2, runs_along_0, steps
+                        )
+                    if any_lane(runs_along_2):
+                        total += _integrate(
+                            values, points, slopes, source, spacing, 2, along_2, along_0, along_1, runs_along_2, steps
+                        )
+                    for number in range(LANES):
+                        i, j = row + number // EDGE, column + number % EDGE
+                        if i < last_row and j < columns:
+                            image[i, j] = lane(total, number)
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def _integrate(
-    values: np.ndarray,
-    to_table: np.float32,
-    table: np.ndarray,
-    source: np.ndarray,
-    direction: np.ndarray,
-    spacing: np.ndarray,
-    steps: int,
-) -> float:
-    """Integrate along ``source + t direction`` (voxels), t in [0, 1]."""
-    # The ray runs along axis a; b and c are the other two.
-    a = 0
-    for axis in (1, 2):
-        if abs(direction[axis]) > abs(direction[a]):
-            a = axis
+def _integrate(values, points, slopes, source, spacing, a, along_a, along_b, along_c, chosen, steps):  # type: ignore[no-untyped-def]
+    """Integrate along ``source + t along``, t in [0, 1], in the chosen lanes, whose rays run along axis a."""
     b, c = (1 if a == 0 else 0), (1 if a == 2 else 2)
+    item = values.itemsize
+    strides = (item * values.shape[1] * values.shape[2], item * values.shape[2], item)
+    stride_a, stride_b, stride_c = np.int32(strides[a]), np.int32(strides[b]), np.int32(strides[c])
+    slope_b = where(chosen, along_b / along_a, 0.0)
+    slope_c = where(chosen, along_c / along_a, 0.0)
 
-    # The slices that lie between source and pixel, as far as the ray is within the array.
-    first = max(min(source[a], source[a] + direction[a]), 0.0)
-    last = min(max(source[a], source[a] + direction[a]), values.shape[a] - 1.0)
-    slope_b, slope_c = direction[b] / direction[a], direction[c] / direction[a]
-    first, last = _clip(first, last, source[b] - slope_b * source[a], slope_b, values.shape[b])
-    first, last = _clip(first, last, source[c] - slope_c * source[a], slope_c, values.shape[c])
-    steps = int(steps * (1 + abs(slope_b) + abs(slope_c)))  # a slice, from here on
-    start, stop = int(np.ceil(first * steps)), int(np.floor(last * steps))
-    if start >= stop:
-        return 0.0
+    # Slices are counted from the middle of the array, where rays meet the plane at (middle_b, middle_c).
+    half = 0.5 * (values.shape[a] - 1)
+    origin = source[a] - half
+    middle_b, middle_c = source[b] - origin * slope_b, source[c] - origin * slope_c
+    first = maximum(minimum(along_a, 0.0) + origin, 1.0 - half)
+    last = minimum(maximum(along_a, 0.0) + origin, half - 1.0)
+    first, last = _clip(first, last, middle_b, slope_b, values.shape[b])
+    first, last = _clip(first, last, middle_c, slope_c, values.shape[c])
+    chosen = chosen & (first < last)
+    if not any_lane(chosen):
+        return spread(0.0)
 
-    strides = (values.shape[1] * values.shape[2], values.shape[2], 1)
-    stride_a, stride_b, stride_c = strides[a], strides[b], strides[c]
-    flat = values.ravel()
-    start_b = np.float32(source[b] + (start / steps - source[a]) * slope_b)
-    start_c = np.float32(source[c] + (start / steps - source[a]) * slope_c)
-    step_b, step_c = np.float32(slope_b / steps), np.float32(slope_c / steps)
-    index_a, between = start // steps, start % steps
-    total = 0.0
-    last_position, last_attenuation, last_antiderivative = np.float32(0), 0.0, 0.0
-    for step in range(stop - start + 1):
-        position_b, position_c = start_b + np.float32(step) * step_b, start_c + np.float32(step) * step_c
-        index_b, index_c = np.int32(position_b), np.int32(position_c)
-        fraction_b, fraction_c = position_b - np.float32(index_b), position_c - np.float32(index_c)
-        at = int(index_a * stride_a + index_b * stride_b + index_c * stride_c)
-        value = _bilinear(flat, at, stride_b, stride_c, fraction_b, fraction_c)
+    steps = int(steps * (1 + highest(where(chosen, absolute(slope_b) + absolute(slope_c), 0.0))))  # a slice, from here
+    start = int(np.floor((lowest(where(chosen, first, half)) + half) * steps))
+    stop = int(np.ceil((highest(where(chosen, last, -half)) + half) * steps))
+    close = NEARLY_EQUAL * (points[-1] - points[0])
+    total = spread(0.0)
+    last_value, last_attenuation, last_antiderivative = spread(0.0), spread(0.0), spread(0.0)
+    last_inside = spread(0.0) > 0.0
+    slice_a, between = start // steps, start % steps
+    for step in range(start, stop + 1):
+        position_a = step / steps - half
+        # Lanes that are not inside read some voxel, which is not used.
+        position_b = minimum(maximum(middle_b + position_a * slope_b, 1.0), values.shape[b] - 2.001)
+        position_c = minimum(maximum(middle_c + position_a * slope_c, 1.0), values.shape[c] - 2.001)
+        inside = chosen & (first <= position_a) & (last >= position_a)
+        index_b, index_c = to_integers(position_b), to_integers(position_c)
+        fraction_b, fraction_c = position_b - to_floats(index_b), position_c - to_floats(index_c)
+        at = index_b * stride_b + index_c * stride_c + np.int32(slice_a * stride_a)
+        value = _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, a != 2)
         if between > 0:
-            next_value = _bilinear(flat, at + stride_a, stride_b, stride_c, fraction_b, fraction_c)
-            value += np.float32(between / steps) * (next_value - value)
-        position = value * to_table
-        entry = np.int32(position)
-        part = position - np.float32(entry)
-        attenuation = table[entry, 1] + 2 * part * table[entry, 2]
-        antiderivative = table[entry, 0] + part * (table[entry, 1] + part * table[entry, 2])
-        if step > 0:
-            distance = position - last_position
-            if abs(distance) > 0.5:
-                total += (antiderivative - last_antiderivative) / distance
-            else:  # too close for a quotient of differences
-                total += 0.5 * (attenuation + last_attenuation)
+            next_value = _bilinear(values, at + stride_a, stride_b, stride_c, fraction_b, fraction_c, a != 2)
+            value += (next_value - value) * (between / steps)
+        attenuation, antiderivative = spread(0.0), spread(0.0)  # both twice what they are called
+        for point in range(len(points)):
+            ramp = maximum(value - points[point], 0.0)
+            scaled = ramp * slopes[point]
+            attenuation += scaled
+            antiderivative += scaled * ramp
+        distance = value - last_value
+        too_close = absolute(distance) <= close
+        mean = where(
+            too_close,
+            attenuation + last_attenuation,
+            (antiderivative - last_antiderivative) / where(too_close, 1.0, distance),
+        )
+        total += where(inside & last_inside, mean, 0.0)
+        last_value, last_attenuation, last_antiderivative = value, attenuation, antiderivative
+        last_inside = inside
         between += 1
         if between == steps:
-            index_a, between = index_a + 1, 0
-        last_position, last_attenuation, last_antiderivative = position, attenuation, antiderivative
-    length = (direction[0] * spacing[0]) ** 2 + (direction[1] * spacing[1]) ** 2 + (direction[2] * spacing[2]) ** 2
-    return total * np.sqrt(length) / (abs(direction[a]) * steps)
+            slice_a, between = slice_a + 1, 0
+    oblique_b, oblique_c = slope_b * spacing[b], slope_c * spacing[c]
+    length = square_root(oblique_b * oblique_b + oblique_c * oblique_c + spacing[a] ** 2)
+    return total * length * (0.5 / steps)
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def _clip(first: float, last: float, intercept: float, slope: float, size: int) -> tuple[float, float]:
-    """Shorten a range of slices to where ``intercept + slope * slice`` is within an axis of ``size`` voxels.
+def _clip(first, last, intercept, slope, size):  # type: ignore[no-untyped-def]
+    """Shorten ranges of slices to where ``intercept + slope · slice`` is within an axis of ``size`` voxels.
 
-    It stops a thousandth of a voxel short of the ends, so that rounding cannot lead outside.
+    The outermost voxel is left out on both sides: it is there to be read, not to be seen.
     """
-    low, high = 1e-3, size - 1.001
-    if abs(slope) < 1e-9:
-        return (first, last) if low <= intercept <= high else (1.0, 0.0)
-    one, other = (low - intercept) / slope, (high - intercept) / slope
-    return max(first, min(one, other)), min(last, max(one, other))
+    steep = where(absolute(slope) > 1e-9, slope, 1e-9)
+    one, other = (1.0 - intercept) / steep, (size - 2.001 - intercept) / steep
+    return maximum(first, minimum(one, other)), minimum(last, maximum(one, other))
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def _bilinear(
-    flat: np.ndarray, at: int, stride_b: int, stride_c: int, fraction_b: np.float32, fraction_c: np.float32
-) -> np.float32:
-    """Interpolate within a slice, in the square of voxels whose first lies at ``at``."""
-    near, near_next = np.float32(flat[at]), np.float32(flat[at + stride_c])
-    far, far_next = np.float32(flat[at + stride_b]), np.float32(flat[at + stride_b + stride_c])
+def _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, adjacent):  # type: ignore[no-untyped-def]
+    """Interpolate within a slice, in squares of voxels whose first is ``at`` bytes from the start.
+
+    ``adjacent``: voxels that are neighbours along c are so in memory; a read of 32 bits has both.
+    """
+    bits = np.int32(8 * values.itemsize)
+    low = np.int32((1 << bits) - 1)
+    near_word, far_word = gather(values, at), gather(values, at + stride_b)
+    if adjacent:
+        near_next_word, far_next_word = near_word >> bits, far_word >> bits
+    else:
+        near_next_word, far_next_word = gather(values, at + stride_c), gather(values, at + stride_b + stride_c)
+    near, near_next = to_floats(near_word & low), to_floats(near_next_word & low)
+    far, far_next = to_floats(far_word & low), to_floats(far_next_word & low)
     near += fraction_c * (near_next - near)
     far += fraction_c * (far_next - far)
     return near + fraction_b * (far - near)

@@ -89,6 +89,17 @@ class Rays:
         i, j = np.arange(rows)[:, None, None] + 0.5, np.arange(columns)[None, :, None] + 0.5
         return self.corner + j * self.across + i * self.down
 
+    def refined(self, subsamples: int) -> "Rays":
+        """Return subsamples² rays for each, spread evenly over its pixel; (rows, columns) times ``subsamples``."""
+        rows, columns = self.shape
+        return Rays(
+            source=self.source,
+            corner=self.corner,
+            across=self.across / subsamples,
+            down=self.down / subsamples,
+            shape=(rows * subsamples, columns * subsamples),
+        )
+
     def transformed(self, matrix: np.ndarray, offset: np.ndarray) -> "Rays":
         """Return the rays in another frame, ``p' = matrix @ p + offset``."""
         return Rays(

@@ -1,4 +1,4 @@
-"""Scans made ready for projection: compact, cropped to the unit, thin axis contiguous, mapped from disk."""
+"""Scans made ready for projection: compact, cropped to the unit, laid out for the kernel, mapped from disk."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter
 from rgbx.config import Config
 from rgbx.devices.parts import Vector
 from rgbx.devices.volume import Volume
+from rgbx.errors import RgbxError
 from rgbx.files import atomic_path, read_json, write_json
 
 SMOOTHING = 3
@@ -24,6 +25,10 @@ BOX_MARGIN = 2
 """Voxels kept round the unit's box."""
 DENSE_PERCENTILE = 98.5
 """Of the unit's box."""
+AIR_VOXELS = 2
+"""Voxels of air put round the box: one for the field to end in, one that the kernel may read past it."""
+LARGEST_BYTES = 2**31 - 1
+"""Of a prepared scan; the kernel's lanes count bytes in 32 bits."""
 
 
 class ScanLevels(Config):
@@ -54,14 +59,15 @@ class ScanDescription(Config):
 
 @dataclass(frozen=True)
 class PreparedScan:
-    """A scan as the kernel wants it: one voxel of air all round, thinnest axis contiguous, origin at the unit's centre.
+    """A scan as the kernel wants it: two voxels of air all round, origin at the unit's centre.
 
-    The field that is projected is the trilinear interpolation of ``values``. At the outermost voxel centres, which
-    are air, it ends; outside there is nothing.
+    The field that is projected is the trilinear interpolation of ``values``. It ends in the air; outside there is
+    nothing. Along the thinnest axis, which most rays run along, neighbours lie one short row apart in memory: a ray
+    finds what it reads close together, and a packet of rays finds neighbours of other axes beside one another.
     """
 
     values: np.ndarray
-    """uint8 or uint16, axes in the order of ``description.axes``."""
+    """uint8 or uint16, C-contiguous, axes in the order of ``description.axes``: longest, thinnest, the other."""
     description: ScanDescription
 
     def index_frame(self) -> tuple[np.ndarray, np.ndarray]:
@@ -77,12 +83,21 @@ def prepare_scan(volume: Volume) -> PreparedScan:
 
     It is cropped to the box of what is not air, so that a unit is centred however it lay in the scanner, and stored
     in 16 bits (8 where the scan has 8).
+
+    Raises:
+        RgbxError: the unit's box is larger than the kernel can handle.
     """
     box, levels = find_unit(volume.values)
     values, offset, slope = _compact(volume.values[box])
     air = np.clip(round((levels.air - offset) / slope), 0, np.iinfo(values.dtype).max)
-    padded = np.pad(values, 1, constant_values=values.dtype.type(air))
-    numpy_axes = sorted(range(3), key=lambda axis: padded.shape[axis], reverse=True)
+    padded = np.pad(values, AIR_VOXELS, constant_values=values.dtype.type(air))
+    if padded.nbytes > LARGEST_BYTES:
+        raise RgbxError(
+            f"A scan whose unit takes {padded.nbytes / 2**30:.1f} GiB is too large to project (at most 2 GiB): "
+            "resample it to larger voxels."
+        )
+    thinnest, middle, longest = sorted(range(3), key=lambda axis: padded.shape[axis])
+    numpy_axes = (longest, thinnest, middle)
     spacing = np.array(volume.spacing)
     size = spacing * np.array(values.shape[::-1])
     description = ScanDescription(
