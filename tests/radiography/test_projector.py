@@ -92,3 +92,9 @@ def test_images_show_what_the_source_sees(rotation, row, column):
     dense = TransferFunction(name="dense", points=((1000, 0), (60000, 1)))
     image = transmission(scan, dense, projector.rays(Pose(rotation=rotation)), subsamples=8)
     assert np.unravel_index(image.argmin(), image.shape) == (row, column)
+
+
+def test_rays_are_no_more_than_two_voxels_apart():
+    projector = Projector(source_to_centre=400, source_to_detector=800, pixels=(299, 299), pixel_size=1.2)
+    for voxel_mm, rays in ((0.1, 3), (0.15, 2), (0.05, 6), (1.0, 2)):
+        assert projector.subsamples_for(voxel_mm) == rays

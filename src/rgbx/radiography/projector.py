@@ -6,6 +6,7 @@ source sees: columns run along +x, rows along −y. So a unit in the identity po
 not mirrored. docs/pictures/projector.png draws all of it.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from rgbx.config import Config
 from rgbx.devices.parts import Vector, rotation_matrix
+
+RAY_SPACING = 2.0
+"""Voxels from ray to ray that still give a pixel's mean transmission to about 1e-3 (docs/xray-randomisation.md)."""
 
 
 class Pose(Config):
@@ -49,6 +53,13 @@ class Projector(Config):
     def magnification(self) -> float:
         """How much larger than itself something at the frame's origin appears on the detector."""
         return self.source_to_detector / self.source_to_centre
+
+    def subsamples_for(self, voxel_mm: float) -> int:
+        """Return how many rays along each edge of a pixel keep a scan with voxels of ``voxel_mm`` from aliasing.
+
+        Neighbouring rays are then at most two voxels apart at the frame's origin, and a pixel has four or more.
+        """
+        return max(2, math.ceil(self.pixel_size / self.magnification / (RAY_SPACING * voxel_mm)))
 
     def rays(self, pose: Pose) -> "Rays":
         """Return the rays from the source to every pixel, in the frame of a unit that lies in ``pose``."""

@@ -93,8 +93,8 @@ class XrayRandomisation(Config):
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square images, pixels."""
-    subsamples: PositiveInt = 2
-    """Rays along each edge of a pixel, averaged in transmission."""
+    subsamples: PositiveInt | Literal["auto"] = "auto"
+    """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
     projector: ProjectorRandomisation = ProjectorRandomisation()
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
     background: BackgroundRandomisation = BackgroundRandomisation()
@@ -111,14 +111,17 @@ class ScanStatistics(Config):
     levels: ScanLevels
     diagonal_mm: float
     """Of the largest unit's two longer sides."""
+    voxel_mm: float
+    """The shortest distance between voxels across the thin axis in any scan."""
 
     @classmethod
     def of(cls, descriptions: list[ScanDescription]) -> Self:
-        """Summarise scans: medians of their levels, the largest diagonal."""
+        """Summarise scans: medians of their levels, the largest diagonal, the finest voxels."""
         air = np.median([description.levels.air for description in descriptions])
         dense = np.median([description.levels.dense for description in descriptions])
         diagonal = max(math.hypot(*sorted(description.size_mm)[1:]) for description in descriptions)
-        return cls(levels=ScanLevels(air=float(air), dense=float(dense)), diagonal_mm=diagonal)
+        voxel = min(description.spacing[axis] for description in descriptions for axis in description.axes[::2])
+        return cls(levels=ScanLevels(air=float(air), dense=float(dense)), diagonal_mm=diagonal, voxel_mm=voxel)
 
 
 class Background(Config):
@@ -175,7 +178,9 @@ def draw(
         unit=str(rng.choice(units)),
         projector=projector,
         pose=pose,
-        subsamples=config.subsamples,
+        subsamples=(
+            projector.subsamples_for(statistics.voxel_mm) if config.subsamples == "auto" else config.subsamples
+        ),
         transfer=draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels),
         background=Background(
             level=rng.uniform(*config.background.level),
