@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
 from exact_projection import exact_transmission
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from rgbx.devices.scanning import scan_unit
 from rgbx.devices.sp10 import make_unit
 from rgbx.devices.volume import Volume
+from rgbx.errors import RgbxError
 from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import ScanLevels, prepare_scan
@@ -137,3 +141,40 @@ def test_a_scan_in_other_units_gives_the_same_image():
         transfer = draw_transfer(np.random.default_rng(0), "hard", read_seeds()["hard"], NO_JITTER, levels)
         images.append(transmission(prepared, transfer, rays))
     assert error(*images) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (37, 41)])
+def test_images_of_any_size_are_the_same_for_any_number_of_threads(phone, shape):
+    rows, columns = shape
+    projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(columns, rows), pixel_size=4.0)
+    rays = projector.rays(Pose(rotation=(12, 5, 40)))
+    transfer = draw_transfer(
+        np.random.default_rng(0), "soft", read_seeds()["soft"], NO_JITTER, phone.description.levels
+    )
+    alone = path_integrals(phone, transfer, rays)
+    assert alone.shape == shape
+    assert alone.any()
+    assert np.array_equal(path_integrals(phone, transfer, rays, threads=3), alone)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rotation=st.tuples(*[st.floats(-180, 180)] * 3),
+    source=st.floats(25, 60),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    seed=st.integers(0, 100),
+)
+def test_wide_cones_are_exact_where_rays_of_a_packet_run_along_different_axes(rotation, source, dtype, seed):
+    blobs = gaussian_filter(np.random.default_rng(seed).random((14, 22, 18)), 2)
+    values = np.pad((blobs - blobs.min()) / np.ptp(blobs), 4)
+    scan = prepare_scan(Volume((200 * values).astype(dtype), (1.0, 0.8, 1.3)))
+    transfer = TransferFunction(name="smooth", points=((10.0, 0.0), (120.0, 0.02), (220.0, 0.08)))
+    projector = Projector(source_to_centre=source, source_to_detector=source + 20, pixels=(9, 9), pixel_size=9.0)
+    rays = projector.rays(Pose(rotation=rotation))
+    assert error(transmission(scan, transfer, rays, steps=4), exact_transmission(scan, transfer, rays)) < 2e-3
+
+
+def test_a_scan_of_more_than_two_gibibytes_is_refused(monkeypatch):
+    monkeypatch.setattr("rgbx.radiography.scans.LARGEST_BYTES", 1000)
+    with pytest.raises(RgbxError, match="resample it to larger voxels"):
+        prepare_scan(Volume(np.full((12, 12, 12), 9, np.uint8), (1.0, 1.0, 1.0)))
