@@ -7,9 +7,10 @@ the edited parts only, so every image can have edits of its own.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
 from numba import njit
@@ -17,12 +18,15 @@ from pydantic import Field
 from scipy.ndimage import find_objects, label, maximum_filter
 
 from rgbx.config import Config, Range, within
+from rgbx.files import atomic_path, read_json, write_json
 from rgbx.radiography.scans import PreparedScan
 
 THRESHOLDS = (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.1)
 """Scan intensities at which parts are told apart, from air (0) to dense metal (1) and beyond."""
 SMALLEST_MM3 = 20.0
 """Volume of the smallest part; what is smaller hardly shows."""
+EDGE_MM = 2.0
+"""Parts that are nearer to the edge of the scan's box belong to the case; nothing is moved past this edge either."""
 LONGEST = 0.75
 """Longest side of a part as a share of the unit's; what is longer is a case, a frame or a display."""
 SEARCH_VOXELS = 5_000_000
@@ -41,6 +45,11 @@ class Parts:
     boxes: tuple[tuple[slice, slice, slice], ...]
     """Of each part, in indices of ``labels``."""
 
+    @classmethod
+    def of(cls, labels: np.ndarray, step: int) -> Self:
+        """Make parts of their labels."""
+        return cls(labels, step, tuple(find_objects(labels)))
+
     def __len__(self) -> int:
         return len(self.boxes)
 
@@ -57,7 +66,7 @@ class PartEdit(Config):
     direction: float
     """in this direction in the plane of the unit's two longer sides, degrees,"""
     turn: float
-    """and turned about its own centre in that plane, degrees."""
+    """and turned in that plane about its own centre, anticlockwise, until its corners have moved so many mm."""
 
 
 class Bend(Config):
@@ -85,10 +94,10 @@ class EditRandomisation(Config):
     """How many parts are edited; a part may be drawn twice."""
     missing: float = Field(default=0.3, ge=0, le=1)
     """Share of the edited parts that are taken out instead of moved."""
-    shift: Annotated[Range, within(0)] = (0.0, 3.0)
-    """How far parts move, mm."""
-    turn: Range = (-12.0, 12.0)
-    """How far parts turn, degrees."""
+    shift: Annotated[Range, within(0)] = (0.0, 2.0)
+    """How far parts move, mm; they stop at the case."""
+    turn: Range = (-2.0, 2.0)
+    """How far the corners of parts move as they turn, mm: so small parts turn further than large ones."""
     sag: Range = (-1.5, 1.5)
     """How much the unit is bent, mm."""
 
@@ -117,14 +126,17 @@ def draw_edits(rng: np.random.Generator, config: EditRandomisation) -> ScanEdits
 def find_parts(scan: PreparedScan) -> Parts:
     """Find what can be moved within a scan without a tear: dense things among less dense ones.
 
-    From the lowest threshold to the highest, every connected component that is neither too small nor too long becomes
-    a part, with a rim of one voxel where the scanner blurred it; its inside is not looked at again.
+    From the lowest threshold to the highest, every connected component becomes a part that is neither too small nor
+    too long and does not reach to the case, with a rim of one voxel where the scanner blurred it. Its inside is not
+    looked at again.
     """
     description = scan.description
     step = max(1, math.ceil((scan.values.size / SEARCH_VOXELS) ** (1 / 3)))
     values = scan.values[::step, ::step, ::step]
     spacing = step * np.array([description.spacing[axis] for axis in description.axes])
+    _, plane = _thin_and_plane(scan)
     longest = LONGEST * max(description.size_mm)
+    edge = np.ceil(EDGE_MM / spacing)
     found: list[tuple[int, np.ndarray, tuple[slice, slice, slice]]] = []
     taken = np.zeros(values.shape, bool)
     levels = description.levels
@@ -134,7 +146,10 @@ def find_parts(scan: PreparedScan) -> Parts:
         volumes = np.bincount(components.ravel()) * spacing.prod()
         for number, box in enumerate(find_objects(components), start=1):
             size = spacing * [side.stop - side.start for side in box]
-            if volumes[number] < SMALLEST_MM3 or size.max() > longest:
+            inside = all(
+                edge[axis] <= box[axis].start and box[axis].stop <= values.shape[axis] - edge[axis] for axis in plane
+            )
+            if volumes[number] < SMALLEST_MM3 or size.max() > longest or not inside:
                 continue
             mask = components[box] == number
             taken[box] |= mask
@@ -145,7 +160,37 @@ def find_parts(scan: PreparedScan) -> Parts:
         labels[box][mask] = number
     rims = maximum_filter(labels, 3)
     labels = np.where((labels == 0) & ~taken, rims, labels)
-    return Parts(labels, step, tuple(box for box in find_objects(labels) if box is not None))
+    return Parts.of(labels, step)
+
+
+class PartsStore:
+    """A folder of scans' parts, which may lie beside the scans; mapped into memory like them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read = lru_cache(maxsize=None)(self._map)
+
+    def __contains__(self, unit: str) -> bool:
+        return self._step_path(unit).exists()
+
+    def add(self, unit: str, parts: Parts) -> None:
+        """Write the parts of a unit's scan."""
+        with atomic_path(self._labels_path(unit)) as temporary:
+            np.save(temporary, parts.labels)
+        write_json(self._step_path(unit), parts.step)
+
+    def read(self, unit: str) -> Parts:
+        """Return the parts of a unit's scan."""
+        return self._read(unit)
+
+    def _map(self, unit: str) -> Parts:
+        return Parts.of(np.load(self._labels_path(unit), mmap_mode="r"), read_json(self._step_path(unit)))
+
+    def _labels_path(self, unit: str) -> Path:
+        return self.folder / f"{unit}.parts.npy"
+
+    def _step_path(self, unit: str) -> Path:
+        return self.folder / f"{unit}.parts.json"
 
 
 def edited(scan: PreparedScan, parts: Parts, edits: ScanEdits) -> PreparedScan:
@@ -158,119 +203,113 @@ def edited(scan: PreparedScan, parts: Parts, edits: ScanEdits) -> PreparedScan:
         edits: what to do.
     """
     description = scan.description
-    air = np.clip(round((description.levels.air - description.offset) / description.slope), 0, description.top)
-    spacing = np.array([description.spacing[axis] for axis in description.axes])
-    thin = int(np.argmin([description.size_mm[axis] for axis in description.axes]))
-    plane = sorted((axis for axis in range(3) if axis != thin), key=lambda axis: description.axes[axis])
-    values = np.array(scan.values)  # in memory, contiguous
+    air = int(np.clip(round((description.levels.air - description.offset) / description.slope), 0, description.top))
+    thin, plane = _thin_and_plane(scan)
+    order = (*plane, thin)  # from here on, whatever the order in which they are stored
+    spacing = np.array([description.spacing[description.axes[axis]] for axis in order])
+    values = np.array(scan.values).transpose(order)
     for edit in edits.parts if len(parts) else ():
         number = min(int(edit.which * len(parts)), len(parts) - 1)
-        box = np.array([(side.start, side.stop) for side in parts.boxes[number]]) * parts.step
-        box[:, 1] = np.minimum(box[:, 1], values.shape)
-        _take_out(values, parts.labels, number + 1, parts.step, box, air)
-        if not edit.missing:
-            rotation, shift = np.eye(3), np.zeros(3)
-            cosine, sine = np.cos(np.radians(edit.turn)), np.sin(np.radians(edit.turn))
-            rotation[np.ix_(plane, plane)] = [[cosine, -sine], [sine, cosine]]
-            towards = np.radians(edit.direction)
-            shift[plane] = edit.shift * np.array([np.cos(towards), np.sin(towards)]) / spacing[plane]
-            forward = rotation * spacing[None, :] / spacing[:, None]
-            centre = (box.sum(axis=1) - 1) / 2
-            reach = np.abs(forward) @ (box[:, 1] - box[:, 0]) / 2
-            target = np.stack([np.floor(centre + shift - reach), np.ceil(centre + shift + reach) + 1], axis=1)
-            target = np.clip(target.astype(int), 1, np.array(values.shape)[:, None] - 1)  # the outermost voxels are air
-            back = np.linalg.inv(forward)
-            _put_in(values, scan.values, parts.labels, number + 1, parts.step, target, back, centre - back @ (centre + shift))
+        _edit_part(values, scan.values.transpose(order), parts, number, order, spacing, edit, air)
     if edits.bend.sag:
-        values = _bent(values, edits.bend, thin, plane, spacing, air)
-    return replace(scan, values=values)
+        values = _bent(values, edits.bend, spacing, air)
+    return replace(scan, values=np.ascontiguousarray(values.transpose(np.argsort(order))))
 
 
-@njit(cache=True, nogil=True)
-def _take_out(
-    values: np.ndarray, labels: np.ndarray, number: int, step: int, box: np.ndarray, air: int
-) -> None:
-    """Put air where a part is; ``box`` (3, 2) holds it."""
-    for i in range(box[0, 0], box[0, 1]):
-        for j in range(box[1, 0], box[1, 1]):
-            for k in range(box[2, 0], box[2, 1]):
-                if labels[i // step, j // step, k // step] == number:
-                    values[i, j, k] = air
+def _thin_and_plane(scan: PreparedScan) -> tuple[int, tuple[int, int]]:
+    """Return the array axis along which the unit is thinnest, and the other two in the order x, y, z."""
+    axes = scan.description.axes
+    by_unit_axis = np.argsort(axes)
+    thin = min(range(3), key=lambda axis: scan.description.size_mm[axes[axis]])
+    first, second = (int(axis) for axis in by_unit_axis if axis != thin)
+    return thin, (first, second)
 
 
-@njit(cache=True, nogil=True)
-def _put_in(
+def _edit_part(
     values: np.ndarray,
     original: np.ndarray,
-    labels: np.ndarray,
+    parts: Parts,
     number: int,
-    step: int,
-    box: np.ndarray,
-    back: np.ndarray,
-    offset: np.ndarray,
+    order: tuple[int, int, int],
+    spacing: np.ndarray,
+    edit: PartEdit,
+    air: int,
 ) -> None:
-    """Write a part of ``original`` over ``values``, as seen at indices ``back @ index + offset``.
+    """Take a part of ``original`` out of ``values`` and, unless it is missing, put it in elsewhere."""
+    coarse = tuple(parts.boxes[number][axis] for axis in order)
+    mask = parts.labels.transpose(order)[coarse] == number + 1
+    for axis in range(3):
+        mask = mask.repeat(parts.step, axis)
+    start = parts.step * np.array([side.start for side in coarse])
+    stop = np.minimum(start + mask.shape, values.shape)
+    mask = mask[tuple(slice(length) for length in stop - start)]
+    box = tuple(slice(first, last) for first, last in zip(start, stop, strict=True))
+    values[box][mask] = air
+    if edit.missing:
+        return
+    half = (stop - start)[:2] / 2 * spacing[:2]
+    angle, towards = edit.turn / np.hypot(*half), np.radians(edit.direction)
+    edge = np.ceil(EDGE_MM / spacing[:2])
+    shift = edit.shift * np.array([np.cos(towards), np.sin(towards)]) / spacing[:2]
+    shift = np.clip(shift, np.minimum(0, edge - start[:2]), np.maximum(0, values.shape[:2] - edge - stop[:2]))
+    turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    forward = turned * spacing[None, :2] / spacing[:2, None]
+    centre = (mask.shape[:2] - np.ones(2)) / 2  # in indices of the part, as is what follows
+    reach = np.abs(forward) @ (stop - start)[:2] / 2
+    low = np.maximum(np.floor(centre + shift - reach), 1 - start[:2]).astype(int)
+    high = np.minimum(np.ceil(centre + shift + reach) + 1, values.shape[:2] - start[:2] - 1).astype(int)
+    target = tuple(slice(*ends) for ends in zip(start[:2] + low, start[:2] + high, strict=True))
+    back = np.linalg.inv(forward)
+    _put_in(values[(*target, box[2])], original[box], mask, back, back @ (low - centre - shift) + centre)
 
-    Both the part and the mask that says what is part of it are interpolated trilinearly, so its edge stays soft.
+
+@njit(cache=True, nogil=True)
+def _put_in(values: np.ndarray, part: np.ndarray, mask: np.ndarray, back: np.ndarray, offset: np.ndarray) -> None:
+    """Write a part over ``values``, as seen at its indices ``back @ (i, j) + offset``.
+
+    Both the part and the mask that says what belongs to it are interpolated, so its edge stays soft.
     """
-    near = np.empty(3, np.int64)
-    share = np.empty(3)
-    for i in range(box[0, 0], box[0, 1]):
-        for j in range(box[1, 0], box[1, 1]):
-            for k in range(box[2, 0], box[2, 1]):
-                inside = True
-                for axis in range(3):
-                    at = back[axis, 0] * i + back[axis, 1] * j + back[axis, 2] * k + offset[axis]
-                    near[axis] = int(np.floor(at))
-                    share[axis] = at - near[axis]
-                    inside &= 0 <= near[axis] < original.shape[axis] - 1
-                if not inside:
-                    continue
+    weights = np.empty(4)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            x = back[0, 0] * i + back[0, 1] * j + offset[0]
+            y = back[1, 0] * i + back[1, 1] * j + offset[1]
+            x0, y0 = int(np.floor(x)), int(np.floor(y))
+            if not (-1 <= x0 < part.shape[0] and -1 <= y0 < part.shape[1]):
+                continue
+            for corner in range(4):
+                weights[corner] = (x - x0 if corner & 1 else 1 - x + x0) * (y - y0 if corner & 2 else 1 - y + y0)
+            for k in range(values.shape[2]):
                 weight, value = 0.0, 0.0
-                for corner in range(8):
-                    a, b, c = corner & 1, (corner >> 1) & 1, corner >> 2
-                    x, y, z = near[0] + a, near[1] + b, near[2] + c
-                    if labels[x // step, y // step, z // step] == number:
-                        part = (
-                            (share[0] if a else 1 - share[0])
-                            * (share[1] if b else 1 - share[1])
-                            * (share[2] if c else 1 - share[2])
-                        )
-                        weight += part
-                        value += part * original[x, y, z]
+                for corner in range(4):
+                    near_x, near_y = x0 + (corner & 1), y0 + (corner >> 1)
+                    if 0 <= near_x < part.shape[0] and 0 <= near_y < part.shape[1] and mask[near_x, near_y, k]:
+                        weight += weights[corner]
+                        value += weights[corner] * part[near_x, near_y, k]
                 if weight > 0:
                     values[i, j, k] = int((1 - weight) * values[i, j, k] + value + 0.5)
 
 
-def _bent(
-    values: np.ndarray, bend: Bend, thin: int, plane: Sequence[int], spacing: np.ndarray, air: int
-) -> np.ndarray:
-    """Move every column along the thin axis by a parabola of its place; the array grows so that all stays in it."""
-    places = [
-        (np.arange(values.shape[axis]) - (values.shape[axis] - 1) / 2) * spacing[axis] for axis in plane
-    ]
+def _bent(values: np.ndarray, bend: Bend, spacing: np.ndarray, air: int) -> np.ndarray:
+    """Move every column along the thin (last) axis by a parabola of its place; the array grows so that all stays in."""
+    across, up = ((np.arange(values.shape[axis]) - (values.shape[axis] - 1) / 2) * spacing[axis] for axis in (0, 1))
     towards = np.radians(bend.direction)
-    along = np.add.outer(np.cos(towards) * places[0], np.sin(towards) * places[1])
-    rise = bend.sag * ((along / np.abs(along).max()) ** 2 - 0.5) / spacing[thin]  # voxels, half up and half down
-    room = math.ceil(abs(bend.sag) / 2 / spacing[thin])
-    shape = list(values.shape)
-    shape[thin] += 2 * room
-    out = np.empty(shape, values.dtype)
-    if plane[0] > plane[1]:
-        rise = rise.T
-    columns, bent_columns = np.moveaxis(values, thin, 2), np.moveaxis(out, thin, 2)
-    _shift_columns(columns, np.ascontiguousarray(rise - room), air, bent_columns)
+    along = np.cos(towards) * across[:, None] + np.sin(towards) * up[None, :]
+    rise = bend.sag * ((along / np.abs(along).max()) ** 2 - 0.5) / spacing[2]  # voxels, half up and half down
+    room = math.ceil(abs(bend.sag) / 2 / spacing[2])
+    out = np.empty((*values.shape[:2], values.shape[2] + 2 * room), values.dtype)
+    _shift_columns(values, -room - rise, air, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _shift_columns(values: np.ndarray, rise: np.ndarray, air: int, out: np.ndarray) -> None:
-    """Set ``out[i, j, k]`` to ``values[i, j, k + rise[i, j]]``, linearly interpolated, air beyond the ends."""
+def _shift_columns(values: np.ndarray, shift: np.ndarray, air: int, out: np.ndarray) -> None:
+    """Set ``out[i, j, k]`` to ``values[i, j, k + shift[i, j]]``, linearly interpolated, air beyond the ends."""
     depth = values.shape[2]
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            whole = int(np.floor(rise[i, j]))
-            share = rise[i, j] - whole
+            whole = int(np.floor(shift[i, j]))
+            share = shift[i, j] - whole
             for k in range(out.shape[2]):
                 at = k + whole
                 low = values[i, j, at] if 0 <= at < depth else air
