@@ -16,7 +16,7 @@ from rgbx.samples import generator, write_image
 from rgbx.samples.overview import contact_sheet
 
 PROJECTOR = Projector(source_to_centre=600, source_to_detector=900, pixels=(260, 260), pixel_size=0.87)
-FLAT, EDGE_ON = Pose(rotation=(0, 0, 40)), Pose(rotation=(80, 0, 0))
+FLAT, EDGE_ON = Pose(rotation=(0, 0, 40)), Pose(rotation=(0, 85, 0))
 EDITED = 3
 ALWAYS = EditRandomisation(probability=1, parts=(2, 4))
 LEVEL = 0.8
@@ -46,7 +46,7 @@ def main() -> None:
     through = transmission(scan, transfer, PROJECTOR.rays(FLAT), subsamples=2)
     beam = np.full_like(through, LEVEL)
     row, texts = [beam * through], ["primary"]
-    for ratio, width in ((0.3, 0.1), (0.6, 0.1), (0.6, 0.35)):
+    for ratio, width in ((0.2, 0.1), (0.4, 0.1), (0.4, 0.35)):
         row.append(np.minimum(beam * through + Scatter(ratio=ratio, width=width).image(through, beam), 1))
         texts.append(f"scatter {ratio} of the primary, width {width}")
     for sigma in (0.6, 1.2):

@@ -139,6 +139,32 @@ def xray(
     )
 
 
+@app.command("materials")
+def materials(
+    library: Annotated[Path, typer.Argument(help="The library of the set, with LIBRARY/CLASS/UNIT/labels.nrrd.")],
+    images: Annotated[Path, typer.Option(help="A set made by 'rgbx render xray'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the maps: OUT/CLASS/NUMBER.npz.")],
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes; as many as there are cores when left out.")
+    ] = None,
+) -> None:
+    """Write how many mm of each material every pixel of a set's radiographs looks through.
+
+    For units with a label volume beside their scan (docs/file-formats.md). Each file holds thickness_mm
+    (materials, H, W) and materials, their names. A run that was interrupted goes on when the same command is given
+    again.
+
+    Example: rgbx render materials library --images sets/xray-train --out sets/xray-train-materials
+    """
+    from rich.console import Console
+
+    from rgbx.devices.library import Library
+    from rgbx.radiography.materials import render_materials
+
+    written = render_materials(Library.open(library), images, out, workers)
+    Console().print(f"{written} thickness maps written to {out}.", soft_wrap=True)
+
+
 @app.command("rgb")
 def rgb(
     library: Annotated[Path, typer.Argument(help="Library with meshes: LIBRARY/CLASS/UNIT/mesh.glb, …")],

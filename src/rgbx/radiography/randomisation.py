@@ -100,7 +100,7 @@ class ScatterRandomisation(Config):
     """Standard deviation of its spread, as a share of the image's side."""
 
 
-RANDOM_SCATTER = ScatterRandomisation(ratio=(0.0, 0.6))
+RANDOM_SCATTER = ScatterRandomisation(ratio=(0.0, 0.4))
 """What ``--scatter random`` stands for."""
 RANDOM_BLUR = (0.0, 1.2)
 """What ``--blur random`` stands for, pixels."""

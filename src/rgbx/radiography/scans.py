@@ -79,14 +79,26 @@ def prepare_scan(volume: Volume) -> PreparedScan:
     in 16 bits (8 where the scan has 8).
     """
     box, levels = find_unit(volume.values)
-    values, offset, slope = _compact(volume.values[box])
+    return _laid_out(volume.values[box], volume.spacing, levels)
+
+
+def prepare_labels(labels: Volume, scan: Volume) -> PreparedScan:
+    """Make the material labels of a scan ready: uint8, on the grid that :func:`prepare_scan` puts the scan on.
+
+    Their "intensity" is the label; 0 is air.
+    """
+    box, _ = find_unit(scan.values)
+    return _laid_out(labels.values[box].astype(np.uint8), scan.spacing, ScanLevels(air=0, dense=1))
+
+
+def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> PreparedScan:
+    values, offset, slope = _compact(cropped)
     air = np.clip(round((levels.air - offset) / slope), 0, np.iinfo(values.dtype).max)
     padded = np.pad(values, 1, constant_values=values.dtype.type(air))
     numpy_axes = sorted(range(3), key=lambda axis: padded.shape[axis], reverse=True)
-    spacing = np.array(volume.spacing)
-    size = spacing * np.array(values.shape[::-1])
+    size = np.array(voxel_size) * np.array(values.shape[::-1])
     description = ScanDescription(
-        spacing=volume.spacing,
+        spacing=voxel_size,
         axes=tuple(2 - axis for axis in numpy_axes),
         offset=offset,
         slope=slope,
