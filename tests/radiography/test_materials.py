@@ -65,6 +65,10 @@ def test_labels_lie_on_the_grid_of_the_prepared_scan():
     assert PREPARED.description.axes == scan.description.axes
     assert np.array_equal(PREPARED.values == 7, scan.values == 9000)
     assert np.array_equal(PREPARED.values == 3, scan.values == 900)
+    steel = np.where(LABELS.values == 7, LABELS.values, 0)[:, :50]  # of one half alone: the box is still the scan's
+    partly = prepare_labels(Volume(np.pad(steel, ((0, 0), (0, 50), (0, 0))), SPACING), SCAN)
+    assert np.count_nonzero(partly.values) == 40 * 60 * 3
+    assert not (partly.values & (scan.values != 9000)).any()
 
 
 def test_what_edits_take_out_of_the_scan_is_taken_out_of_its_materials():
