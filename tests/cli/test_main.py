@@ -21,7 +21,7 @@ def test_help_names_every_verb_and_what_it_is_for():
     "command",
     [
         *([verb] for verb in VERBS),
-        ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"],
+        ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"], ["render", "materials"],
         ["train", "xray"], ["train", "rgb"], ["train", "fusion"],
     ],
 )  # fmt: skip

@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from rgbx.cli import app
+from rgbx.devices.check import check_unit
+from rgbx.devices.library import Unit
 from rgbx.devices.parts import read_parts
 from rgbx.devices.phones import UnitKey, write_units
 from rgbx.devices.sp10 import make_unit
@@ -27,6 +30,21 @@ def test_units_are_written_as_real_files(tmp_path):
     assert scan.GetSpacing() == (1.5, 1.5, 1.5)
     assert scan.GetPixelIDTypeAsString() == "16-bit unsigned integer"
     assert read_parts(folder / "parts.json") == make_unit("SP10", 12)
+
+
+def test_labels_are_written_only_where_they_are_asked_for(tmp_path):
+    _write(tmp_path)
+    before = _contents(tmp_path)
+    assert _write(tmp_path, labels=True) == 2
+    added = {path.name for path in _contents(tmp_path).keys() - before.keys()}
+    assert added == {"labels.nrrd", "unit.yaml"}
+    assert before.items() <= _contents(tmp_path).items(), "the rest is the same"
+    unit = Unit.open(tmp_path / "SP10" / "SP10-012")
+    labels = unit.read_labels(unit.read_scan())
+    names = {unit.material_name(int(label)) for label in np.unique(labels.values) if label}
+    assert {"battery_cell", "cover_glass"} <= names
+    assert names <= {part.material for part in unit.read_parts().parts}
+    assert check_unit(unit).summary.problems == ()
 
 
 @pytest.mark.slow

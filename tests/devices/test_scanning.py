@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rgbx.devices.materials import attenuation_table
 from rgbx.devices.parts import Ellipsoid, Part, PartList, Prism
-from rgbx.devices.scanning import EFFECTIVE_ENERGY_KEV, NOISE, SCALE, scan_unit
+from rgbx.devices.scanning import EFFECTIVE_ENERGY_KEV, LABELS, NOISE, SCALE, label_unit, scan_unit
 
 TABLE = attenuation_table(EFFECTIVE_ENERGY_KEV)
 
@@ -78,6 +78,24 @@ def test_a_part_thinner_than_a_voxel_attenuates_in_proportion():
     column = scan.values.astype(float)[:, 10:-10, 10:-10].sum(axis=0).mean() * 0.8
     air = 0.8 * scan.values.shape[0] * NOISE / np.sqrt(2 * np.pi)
     assert column - air == pytest.approx(0.6 * 10 * SCALE * TABLE["copper"], rel=0.1)
+
+
+def test_labels_name_the_material_at_each_voxel_of_the_scan():
+    block = _part(Prism(size=(12, 12, 12)), "copper")
+    hole = _part(Prism(size=(6, 6, 6)), "air", "b")
+    plug = _part(Prism(size=(2, 2, 2)), "aluminium", "c")
+    unit = _unit(block, hole, plug)
+    labels, scan = label_unit(unit, 0.5), scan_unit(unit, 0.5)
+    assert labels.values.shape == scan.values.shape
+    assert labels.spacing == scan.spacing
+    counts = {LABELS[int(label)]: int((labels.values == label).sum()) for label in np.unique(labels.values) if label}
+    assert counts == {"copper": 24**3 - 12**3, "aluminium": 4**3}
+    middle = [length // 2 for length in scan.values.shape]
+    assert LABELS[labels.values[tuple(middle)]] == "aluminium"
+    assert labels.values[middle[0], middle[1], middle[2] + 4] == 0
+    copper = [number for number, name in LABELS.items() if name == "copper"]
+    solid = scan.values[labels.values == copper]
+    assert np.median(solid) == pytest.approx(10 * SCALE * TABLE["copper"], abs=NOISE)
 
 
 def test_heavy_metal_saturates():

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.spatial.transform import Rotation
 
 from rgbx.devices.parts import rotation_matrix
 from rgbx.devices.volume import Volume
-from rgbx.radiography.kernel import transmission
-from rgbx.radiography.projector import Pose, Projector
+from rgbx.radiography.kernel import path_integrals, transmission
+from rgbx.radiography.projector import Pose, Projector, Rays
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import TransferFunction
 
@@ -98,3 +99,89 @@ def test_rays_are_no_more_than_two_voxels_apart():
     projector = Projector(source_to_centre=400, source_to_detector=800, pixels=(299, 299), pixel_size=1.2)
     for voxel_mm, rays in ((0.1, 3), (0.15, 2), (0.05, 6), (1.0, 2)):
         assert projector.subsamples_for(voxel_mm) == rays
+
+
+@given(projectors, lengths, lengths)
+def test_what_lies_in_the_central_plane_is_magnified_by_the_ratio_of_distances(projector, x, y):
+    """Two rays that meet the central plane so far apart meet the detector ``magnification`` times as far apart."""
+    rays = projector.rays(Pose())
+    columns = (projector.magnification * x + projector.principal_point[0]) / projector.pixel_size
+    rows = (projector.magnification * y + projector.principal_point[1]) / projector.pixel_size
+    pixel = rays.corner + (projector.pixels[0] / 2 + columns) * rays.across
+    pixel = pixel + (projector.pixels[1] / 2 - rows) * rays.down
+    share = projector.source_to_centre / projector.source_to_detector
+    assert rays.source + share * (pixel - rays.source) == pytest.approx([x, y, 0], abs=1e-6)
+
+
+@given(projectors, poses, st.integers(-40, 40), st.integers(-40, 40))
+def test_shifting_the_principal_point_by_whole_pixels_shifts_the_rays_by_as_many(projector, pose, right, up):
+    x, y = projector.principal_point
+    moved = projector.updated(
+        {"principal_point": (x + right * projector.pixel_size, y + up * projector.pixel_size)}
+    ).rays(pose)
+    still = projector.rays(pose)
+    assert moved.source == pytest.approx(still.source, abs=1e-9)
+    assert moved.corner + right * moved.across - up * moved.down == pytest.approx(still.corner, abs=1e-6)
+
+
+BLOCK = np.array((24.0, 30.0, 12.0))
+"""Size of the box, mm, along x, y, z."""
+SPACING = (0.5, 0.6, 0.4)
+
+
+def block_scan():
+    shape = np.rint(BLOCK / SPACING).astype(int)[::-1]
+    return prepare_scan(Volume(np.pad(np.full(shape, 100, np.uint16), 6), SPACING))
+
+
+BLOCK_SCAN = block_scan()
+SOLID = TransferFunction(name="solid", points=((0, 0), (100, 1)))
+
+
+@given(st.integers(-20, 20), st.integers(-20, 20), poses)
+@settings(max_examples=20, deadline=None)
+def test_shifting_the_principal_point_moves_the_image_by_exactly_so_many_pixels(right, up, pose):
+    projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(60, 50), pixel_size=1.5)
+    still = path_integrals(BLOCK_SCAN, SOLID, projector.rays(pose))
+    shifted = projector.updated({"principal_point": (1.5 * right, 1.5 * up)})
+    moved = path_integrals(BLOCK_SCAN, SOLID, shifted.rays(pose))
+    overlap = np.roll(still, (-up, right), axis=(0, 1))
+    rows, columns = slice(max(0, -up), 50 - max(0, up)), slice(max(0, right), 60 + min(0, right))
+    assert np.isclose(moved[rows, columns], overlap[rows, columns], rtol=1e-3, atol=1e-3).mean() > 0.995
+
+
+@given(poses, st.sampled_from(["x", "y", "z"]), st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_turning_the_unit_and_its_pose_together_leaves_the_image_as_it_is(pose, axis, quarters):
+    rng = np.random.default_rng(0)
+    values = np.pad(rng.integers(0, 100, (7, 9, 8)).repeat(4, 0).repeat(4, 1).repeat(4, 2).astype(np.uint16), 6)
+    plane = {"x": (1, 0), "y": (0, 2), "z": (2, 1)}[axis]  # array axes (z, y, x): from the second axis to the third
+    turned = np.ascontiguousarray(np.rot90(values, quarters, plane))
+    by = Rotation.from_euler(axis, 90 * quarters, degrees=True)
+    rotation = (Rotation.from_matrix(rotation_matrix(pose.rotation)) * by.inv()).as_euler("xyz", degrees=True)
+    projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(40, 40), pixel_size=2)
+    first = path_integrals(prepare_scan(Volume(values, (1.0, 1.0, 1.0))), SOLID, projector.rays(pose), steps=8)
+    pose_again = Pose(rotation=tuple(rotation.tolist()), translation=pose.translation)
+    second = path_integrals(prepare_scan(Volume(turned, (1.0, 1.0, 1.0))), SOLID, projector.rays(pose_again), steps=8)
+    assert np.sqrt(np.mean((first - second) ** 2)) < 2e-3 * max(1.0, first.max())
+
+
+@given(poses, st.floats(-1, 1), st.floats(-1, 1))
+@settings(max_examples=200, deadline=None)
+def test_the_path_through_a_box_is_the_chord(pose, across, down):
+    """For rays that keep off its edges, where interpolation rounds it."""
+    projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(1, 1), pixel_size=1)
+    rays = projector.rays(pose.updated({"translation": (0.0, 0.0, 0.0)}))
+    start = np.array([across, down, -across]) * 4  # a point within the box that the ray goes through
+    end = rays.source + 2 * (start - rays.source)
+    one = Rays(rays.source, end - 0.5 * rays.across - 0.5 * rays.down, rays.across, rays.down, (1, 1))
+    direction = end - rays.source
+    with np.errstate(divide="ignore", over="ignore"):
+        faces = np.sort(np.stack([-BLOCK / 2 - rays.source, BLOCK / 2 - rays.source]) / direction, axis=0)
+    enter, leave = faces[0].max(), faces[1].min()
+    for at, axis in ((enter, faces[0].argmax()), (leave, faces[1].argmin())):
+        place = np.abs(rays.source + at * direction)
+        others = [other for other in range(3) if other != axis]
+        assume(all(place[other] < BLOCK[other] / 2 - 1.5 for other in others))
+    chord = (leave - enter) * np.linalg.norm(direction)
+    assert path_integrals(BLOCK_SCAN, SOLID, one, steps=4)[0, 0] == pytest.approx(chord, rel=2e-3)

@@ -95,6 +95,18 @@ def test_a_sample_is_rendered_again_from_its_record_alone(library, tmp_path):
         replay(elsewhere, find_record(path))
 
 
+@pytest.mark.slow
+def test_edited_samples_are_the_same_for_any_workers_and_rendered_again_from_their_records(library, tmp_path):
+    config = CONFIG.updated({"edits.probability": 1.0, "edits.parts": (1, 2), "blur": (0, 0.5)})
+    for workers in (0, 2):
+        render_set(library, tmp_path / str(workers), config, images_per_class=2, workers=workers)
+    assert contents(tmp_path / "0") == contents(tmp_path / "2")
+    records = SampleSet.open(tmp_path / "0").records
+    assert all(record.draw["edits"]["parts"] for record in records)
+    path = tmp_path / "0" / records[0].file_name
+    assert np.array_equal(replay(library, records[0]).image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+
+
 def test_other_settings_are_refused_with_what_differs(library, tmp_path):
     render_set(library, tmp_path / "x", CONFIG, images_per_class=1, workers=0)
     with pytest.raises(InputError, match=r"made with other settings .*size: 48 there, 50 now"):

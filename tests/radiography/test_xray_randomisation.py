@@ -5,9 +5,12 @@ from hypothesis import strategies as st
 
 from rgbx.devices.volume import Volume
 from rgbx.errors import ConfigError
+from rgbx.radiography.edits import RANDOM_EDITS, find_parts
 from rgbx.radiography.randomisation import (
     FIXED_BACKGROUND,
     FIXED_PROJECTOR,
+    RANDOM_BLUR,
+    RANDOM_SCATTER,
     Background,
     ScanStatistics,
     XrayDraw,
@@ -111,8 +114,53 @@ def test_an_unknown_transfer_function_is_refused_with_those_there_are():
         ("projector.magnification", (0.8, 1.2)),
         ("projector.scale", (0, 1)),
         ("transfer.jitter.strength", (-1, 1)),
+        ("scatter.ratio", (-0.1, 0.2)),
+        ("scatter.width", (0, 0.2)),
+        ("blur", (-1, 1)),
+        ("edits.shift", (-1, 1)),
     ],
 )
 def test_impossible_settings_are_refused_before_anything_is_drawn(key, value):
     with pytest.raises(ConfigError, match=rf"'{key}'.* reaches beyond"):
         XrayRandomisation().updated({key: value})
+
+
+def test_knobs_beyond_the_paper_are_off_unless_asked_for():
+    drawn = draw(generator(0), XrayRandomisation(), ["a"], STATISTICS)
+    assert (drawn.scatter, drawn.blur, drawn.edits) == (None, 0.0, None)
+
+
+ALL_ON = XrayRandomisation(size=64, scatter=RANDOM_SCATTER, blur=RANDOM_BLUR, edits=RANDOM_EDITS).updated(
+    {"edits.probability": 1, "edits.parts": (1, 3)}
+)
+
+
+def test_scatter_blur_and_edits_are_on_record_and_render_the_same_bytes_again():
+    for seed in range(5):
+        drawn = draw(generator(seed), ALL_ON, ["a"], STATISTICS)
+        assert 0 <= drawn.scatter.ratio <= RANDOM_SCATTER.ratio[1]
+        assert 0 < drawn.blur <= RANDOM_BLUR[1]
+        assert drawn.edits.parts
+        again = XrayDraw.model_validate_json(drawn.model_dump_json())
+        first, second = render(drawn, SCAN, find_parts(SCAN)), render(again, SCAN)
+        assert first.image.tobytes() == second.image.tobytes()
+        assert first.noise_free.max() <= 1
+
+
+def test_a_record_from_before_these_knobs_is_still_rendered():
+    drawn = draw(generator(0), XrayRandomisation(size=48), ["a"], STATISTICS)
+    old = drawn.model_dump(exclude={"scatter", "blur", "edits"})
+    assert render(XrayDraw.model_validate(old), SCAN).image.tobytes() == render(drawn, SCAN).image.tobytes()
+
+
+def test_scatter_lightens_the_unit_and_blur_softens_its_edges():
+    config = ALL_FIXED.updated({"noise_variance": (0, 0)})
+    drawn = draw(generator(0), config, ["a"], STATISTICS)
+    plain = render(drawn, SCAN).noise_free
+    fogged = render(drawn.updated({"scatter": {"ratio": 0.3, "width": 0.2}}), SCAN)
+    shadow = fogged.transmission < 0.9
+    assert (fogged.noise_free >= plain).all()
+    assert (fogged.noise_free - plain)[shadow].mean() == pytest.approx(0.3 * plain[shadow].mean(), rel=0.1)
+    soft = render(drawn.updated({"blur": 1.0}), SCAN).noise_free
+    assert np.abs(np.diff(soft)).max() < 0.7 * np.abs(np.diff(plain)).max()
+    assert soft.mean() == pytest.approx(plain.mean(), rel=1e-3)

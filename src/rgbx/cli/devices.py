@@ -31,6 +31,9 @@ def phones(
     ] = 0.3,
     seed: Annotated[int, typer.Option(help="Another seed makes other units of the same classes.")] = 0,
     scan: Annotated[bool, typer.Option("--scan/--no-scan", help="Write CT scans.")] = True,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Write the material of each voxel beside each scan.")
+    ] = False,
     mesh: Annotated[bool, typer.Option("--mesh/--no-mesh", help="Write outer meshes.")] = True,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes; as many as there are cores when left out.")
@@ -58,7 +61,13 @@ def phones(
     numbers = range(first_unit, first_unit + units)
     keys = [UnitKey(device_class, number) for device_class in chosen for number in numbers]
     written = write_units(
-        out, keys, scan_spacing_mm=voxel_size if scan else None, mesh=mesh, seed=seed, workers=workers
+        out,
+        keys,
+        scan_spacing_mm=voxel_size if scan else None,
+        mesh=mesh,
+        labels=labels,
+        seed=seed,
+        workers=workers,
     )
 
     table = Table("class", "units", "first", "last")

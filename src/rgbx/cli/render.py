@@ -19,6 +19,13 @@ class Knob(StrEnum):
     fixed = "fixed"
 
 
+class Extra(StrEnum):
+    """A knob beyond the paper: off as there, or turned at random."""
+
+    off = "off"
+    random = "random"
+
+
 @app.command("xray")
 def xray(
     library: Annotated[Path, typer.Argument(help="Library with scans: LIBRARY/CLASS/UNIT/scan.nrrd, …")],
@@ -44,6 +51,11 @@ def xray(
     projector: Annotated[Knob, typer.Option(help="Position and orientation of source, detector and unit.")] = (
         Knob.random
     ),
+    scatter: Annotated[Extra, typer.Option(help="Scattered radiation, which fogs what is dark.")] = Extra.off,
+    blur: Annotated[Extra, typer.Option(help="Blur of focal spot and detector.")] = Extra.off,
+    edits: Annotated[Extra, typer.Option(help="Parts moved, turned or missing in half of the images, bent units.")] = (
+        Extra.off
+    ),
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. projector.tilt=[-40,40]; repeatable.")
@@ -67,7 +79,14 @@ def xray(
 
     from rgbx.config import load_config
     from rgbx.devices.library import Library
-    from rgbx.radiography.randomisation import FIXED_BACKGROUND, FIXED_PROJECTOR, XrayRandomisation
+    from rgbx.radiography.edits import RANDOM_EDITS
+    from rgbx.radiography.randomisation import (
+        FIXED_BACKGROUND,
+        FIXED_PROJECTOR,
+        RANDOM_BLUR,
+        RANDOM_SCATTER,
+        XrayRandomisation,
+    )
     from rgbx.radiography.sets import render_set
     from rgbx.radiography.sets import replay as render_again
     from rgbx.radiography.transfer import NO_JITTER
@@ -90,6 +109,12 @@ def xray(
         changes["background"] = FIXED_BACKGROUND.model_dump()
     if projector is Knob.fixed:
         changes["projector"] = FIXED_PROJECTOR.model_dump()
+    if scatter is Extra.random:
+        changes["scatter"] = RANDOM_SCATTER.model_dump()
+    if blur is Extra.random:
+        changes["blur"] = RANDOM_BLUR
+    if edits is Extra.random:
+        changes["edits"] = RANDOM_EDITS.model_dump()
     if transfer_function != "random":
         changes["transfer.use"] = transfer_function
         changes["transfer.jitter"] = NO_JITTER.model_dump()
@@ -112,6 +137,32 @@ def xray(
         f"(by transfer function: {rates}).",
         soft_wrap=True,
     )
+
+
+@app.command("materials")
+def materials(
+    library: Annotated[Path, typer.Argument(help="The library of the set, with LIBRARY/CLASS/UNIT/labels.nrrd.")],
+    images: Annotated[Path, typer.Option(help="A set made by 'rgbx render xray'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the maps: OUT/CLASS/NUMBER.npz.")],
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes; as many as there are cores when left out.")
+    ] = None,
+) -> None:
+    """Write how many mm of each material every pixel of a set's radiographs looks through.
+
+    For units with a label volume beside their scan (docs/file-formats.md). Each file holds thickness_mm
+    (materials, H, W) and materials, their names. A run that was interrupted goes on when the same command is given
+    again.
+
+    Example: rgbx render materials library --images sets/xray-train --out sets/xray-train-materials
+    """
+    from rich.console import Console
+
+    from rgbx.devices.library import Library
+    from rgbx.radiography.materials import render_materials
+
+    written = render_materials(Library.open(library), images, out, workers)
+    Console().print(f"{written} thickness maps written to {out}.", soft_wrap=True)
 
 
 @app.command("rgb")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -89,6 +90,8 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
             return None
 
     volume = attempt(unit.scan_path, unit.read_scan)
+    if volume is not None:
+        attempt(unit.labels_path, partial(unit.read_labels, volume))
     scene = attempt(unit.mesh_path, unit.read_mesh)
     parts = attempt(unit.parts_path, unit.read_parts)
     summary = UnitSummary(

@@ -6,18 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
 import trimesh
 
 from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
 from rgbx.devices.parts import PartList, read_parts
-from rgbx.devices.unit_file import UNIT_FILE
+from rgbx.devices.unit_file import UNIT_FILE, read_unit_file
 from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import SCAN_SUFFIXES, read_volume
+from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_volume
 from rgbx.devices.volume_tiff import natural_key
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
 
-Kind = Literal["scan", "mesh", "parts"]
+Kind = Literal["scan", "labels", "mesh", "parts"]
 
 SCAN_FOLDERS = ("scan", "dicom")
 PARTS_FILE = "parts.json"
@@ -35,6 +36,7 @@ class Unit:
     name: str
     folder: Path
     scan_path: Path | None = None
+    labels_path: Path | None = None
     mesh_path: Path | None = None
     parts_path: Path | None = None
     photo_paths: tuple[Path, ...] = ()
@@ -53,6 +55,7 @@ class Unit:
             name=folder.name,
             folder=folder,
             scan_path=_only(folder, "scan", _scans_in(folder)),
+            labels_path=_only(folder, "label volume", _named(folder, "labels", ITK_SUFFIXES)),
             mesh_path=_only(folder, "mesh", _named(folder, "mesh", MESH_SUFFIXES)),
             parts_path=parts if parts.is_file() else None,
             photo_paths=_images_in(folder / "photos"),
@@ -69,6 +72,42 @@ class Unit:
             InputError: there is none, or it cannot be used.
         """
         return read_volume(self._required("scan", self.scan_path))
+
+    def read_labels(self, scan: Volume) -> Volume:
+        """Read the label volume: which material each voxel of the scan is.
+
+        Args:
+            scan: of this unit.
+
+        Returns:
+            uint8 on the grid of the scan; 0 is air, or anything else that has no label.
+
+        Raises:
+            InputError: there is none, it has another grid than the scan, or values that are no labels.
+        """
+        path = self._required("labels", self.labels_path)
+        labels = read_volume(path)
+        same_spacing = all(
+            abs(one - other) <= 1e-3 * other for one, other in zip(labels.spacing, scan.spacing, strict=True)
+        )
+        if labels.values.shape != scan.values.shape or not same_spacing:
+            raise InputError(
+                path,
+                f"has {_grid(labels)}, but the scan beside it {_grid(scan)}",
+                "export the labels on the grid of the scan",
+            )
+        values = labels.values.astype(np.uint8)
+        if not np.array_equal(values, labels.values):
+            raise InputError(path, "holds values that are no labels", "give each voxel an integer from 0 (air) to 255")
+        return Volume(values, scan.spacing)
+
+    def material_name(self, label: int) -> str:
+        """Return what ``unit.yaml`` calls the material of a label; its number where it says nothing.
+
+        Raises:
+            InputError: ``unit.yaml`` cannot be used.
+        """
+        return read_unit_file(self.folder).materials.get(label, str(label))
 
     def read_mesh(self) -> trimesh.Scene:
         """Read the mesh, in mm.
@@ -88,7 +127,12 @@ class Unit:
 
     def files(self, kind: Kind) -> list[Path]:
         """Return every file that what ``kind`` reads depends on; empty when the unit has none of it."""
-        path = {"scan": self.scan_path, "mesh": self.mesh_path, "parts": self.parts_path}[kind]
+        path = {
+            "scan": self.scan_path,
+            "labels": self.labels_path,
+            "mesh": self.mesh_path,
+            "parts": self.parts_path,
+        }[kind]
         if path is None:
             return []
         if path.is_dir():
@@ -202,12 +246,18 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
 
 _TREE = "arrange it as LIBRARY/CLASS/UNIT/scan.nrrd (see docs/file-formats.md)"
 _WHAT_A_UNIT_HOLDS = "add scan.* or a dicom/ folder, mesh.*, parts.json, photos/ or radiographs/"
-_CALLED = {"scan": "scan", "mesh": "mesh", "parts": "part list"}
+_CALLED = {"scan": "scan", "labels": "label volume", "mesh": "mesh", "parts": "part list"}
 _EXAMPLES = {
     "scan": "a CT scan, e.g. scan.nrrd or a dicom/ folder",
+    "labels": "labels.nrrd, the material of each voxel of its scan",
     "mesh": "a mesh, e.g. mesh.glb",
     "parts": "parts.json (only simulated units have one)",
 }
+
+
+def _grid(volume: Volume) -> str:
+    counts = " × ".join(str(count) for count in reversed(volume.values.shape))
+    return f"{counts} voxels of {' × '.join(f'{step:g}' for step in volume.spacing)} mm"
 
 
 def _as_fault(folder: Path, error: InputError | PermissionError) -> InputError:

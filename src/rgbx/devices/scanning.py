@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import gaussian_filter1d
 
-from rgbx.devices.materials import attenuation_table
+from rgbx.devices.materials import MATERIALS, attenuation_table
 from rgbx.devices.parts import PartList, Prism
 from rgbx.devices.volume import Volume
 from rgbx.files import digest
@@ -27,6 +27,8 @@ SUPERSAMPLING = 3
 """Points along a voxel's x and y edge at which the material is looked up, for partial volume."""
 LAYER_SAMPLING_MM = 0.06
 """Along z, where phones have thin layers, points are at most this far apart."""
+LABELS = dict(enumerate((name for name in MATERIALS if name != "air"), start=1))
+"""Number and name of each material in a label volume."""
 
 
 def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
@@ -40,17 +42,10 @@ def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
     Returns:
         A uint16 volume centred on the unit frame's origin.
     """
-    solids = _Solids(parts)
-    extent = 2 * (solids.reach + MARGIN_MM)
-    nx, ny, nz = (int(np.ceil(length / spacing_mm)) for length in extent)
-    values = np.empty((nz, ny, nx), np.float32)
     table = attenuation_table(EFFECTIVE_ENERGY_KEV)
-    intensities = np.array([min(65535.0, 10 * SCALE * table[part.material]) for part in parts.parts] + [0.0])
+    intensities = [min(65535.0, 10 * SCALE * table[part.material]) for part in parts.parts]
     factor_z = max(SUPERSAMPLING, int(np.ceil(spacing_mm / LAYER_SAMPLING_MM)))
-    _paint(
-        solids.rounded, solids.halves, solids.radii, solids.centres, solids.to_local, solids.boxes,
-        intensities.astype(np.float32), spacing_mm, SUPERSAMPLING, factor_z, values,
-    )  # fmt: skip
+    values = _painted(parts, intensities, spacing_mm, SUPERSAMPLING, factor_z)
     for axis in range(3):
         gaussian_filter1d(values, BLUR_VOXELS, axis=axis, output=values, mode="nearest")
     rng = np.random.default_rng(int(digest("scan", parts.device_class, parts.unit, str(seed)), 16))
@@ -59,6 +54,33 @@ def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
         plane += NOISE * rng.standard_normal(plane.shape, np.float32)
         out[:] = np.clip(np.rint(plane), 0, 65535)
     return Volume(scan, (spacing_mm, spacing_mm, spacing_mm))
+
+
+def label_unit(parts: PartList, spacing_mm: float) -> Volume:
+    """Say what material is at the centre of each voxel of :func:`scan_unit`'s grid.
+
+    Layers thinner than a voxel may lie between centres and so be missed.
+
+    Returns:
+        A uint8 volume of :data:`LABELS`; 0 is air.
+    """
+    numbers = {name: number for number, name in LABELS.items()}
+    labels = [float(numbers.get(part.material, 0)) for part in parts.parts]
+    values = _painted(parts, labels, spacing_mm, factor=1, factor_z=1)
+    return Volume(values.astype(np.uint8), (spacing_mm, spacing_mm, spacing_mm))
+
+
+def _painted(parts: PartList, values: list[float], spacing_mm: float, factor: int, factor_z: int) -> np.ndarray:
+    """Return (nz, ny, nx) float32 with one value for each part, averaged over points within each voxel."""
+    solids = _Solids(parts)
+    extent = 2 * (solids.reach + MARGIN_MM)
+    nx, ny, nz = (int(np.ceil(length / spacing_mm)) for length in extent)
+    painted = np.empty((nz, ny, nx), np.float32)
+    _paint(
+        solids.rounded, solids.halves, solids.radii, solids.centres, solids.to_local, solids.boxes,
+        np.array([*values, 0.0], np.float32), spacing_mm, factor, factor_z, painted,
+    )  # fmt: skip
+    return painted
 
 
 class _Solids:

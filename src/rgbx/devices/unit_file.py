@@ -34,6 +34,8 @@ class UnitFile(Config):
     """Number type of a raw scan."""
     byte_order: Literal["little", "big"] = "little"
     """Byte order of a raw scan."""
+    materials: dict[Annotated[int, Field(ge=1, le=255)], str] = Field(default_factory=dict)
+    """Names of the labels in ``labels.nrrd``; a label without one goes by its number."""
     mesh_unit: Literal["mm", "cm", "m", "inch"] | None = None
     """Unit of length of an STL, OBJ or PLY mesh."""
     scan_axes: tuple[Axis, Axis, Axis] = ("x", "y", "z")

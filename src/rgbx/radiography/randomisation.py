@@ -1,7 +1,8 @@
 """X-ray domain randomisation: what is drawn for a radiograph, and how it is rendered from what was drawn.
 
 :func:`draw` draws everything at random, :func:`render` is its deterministic twin: the same draw and scan give the
-same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function, background, noise.
+same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function, background, noise;
+and three beyond it, which are off unless asked for: scatter, blur, edits of the scan.
 """
 
 import math
@@ -12,6 +13,8 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
+from rgbx.radiography.detector import Scatter, blurred
+from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
@@ -88,6 +91,21 @@ FIXED_BACKGROUND = BackgroundRandomisation(level=(0.9, 0.9), gradient=(0.0, 0.0)
 """Table I, "background: fixed"."""
 
 
+class ScatterRandomisation(Config):
+    """Scattered radiation; none, unless ``ratio`` says so."""
+
+    ratio: Annotated[Range, within(0)] = (0.0, 0.0)
+    """Scatter-to-primary ratio, of the means over the unit's shadow."""
+    width: Annotated[Range, within(0.02, 1)] = (0.08, 0.35)
+    """Standard deviation of its spread, as a share of the image's side."""
+
+
+RANDOM_SCATTER = ScatterRandomisation(ratio=(0.0, 0.4))
+"""What ``--scatter random`` stands for."""
+RANDOM_BLUR = (0.0, 1.2)
+"""What ``--blur random`` stands for, pixels."""
+
+
 class XrayRandomisation(Config):
     """All settings of X-ray domain randomisation."""
 
@@ -100,6 +118,10 @@ class XrayRandomisation(Config):
     background: BackgroundRandomisation = BackgroundRandomisation()
     noise_variance: Annotated[Range, within(0)] = (0.0, 1000.0)
     """Variance of the white noise on an 8-bit scale (white = 255); the paper's best is up to 1000."""
+    scatter: ScatterRandomisation = ScatterRandomisation()
+    blur: Annotated[Range, within(0, 50)] = (0.0, 0.0)
+    """Of focal spot and detector: standard deviation of the point spread, pixels."""
+    edits: EditRandomisation = EditRandomisation()
     acceptance: Acceptance = Acceptance()
     attempts: PositiveInt = 50
     """Draws that may be rejected for one sample before rendering gives up."""
@@ -150,6 +172,10 @@ class XrayDraw(Config):
     background: Background
     noise_variance: float
     noise_seed: int
+    scatter: Scatter | None = None
+    blur: float = 0.0
+    """Standard deviation, pixels."""
+    edits: ScanEdits | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +185,7 @@ class Radiograph:
     transmission: np.ndarray
     """(H, W) float32 in [0, 1]."""
     noise_free: np.ndarray
-    """(H, W) float32 in [0, 1]: transmission times background."""
+    """(H, W) float32 in [0, 1]: transmission times background, with scatter and blur."""
     image: np.ndarray
     """(H, W) uint16, linear in intensity: with noise."""
 
@@ -189,7 +215,14 @@ def draw(
         ),
         noise_variance=rng.uniform(*config.noise_variance),
         noise_seed=int(rng.integers(2**63)),
+        scatter=_draw_scatter(rng, config.scatter),
+        blur=rng.uniform(*config.blur),
+        edits=draw_edits(rng, config.edits),
     )
+
+
+def _draw_scatter(rng: np.random.Generator, config: ScatterRandomisation) -> Scatter | None:
+    return Scatter(ratio=rng.uniform(*config.ratio), width=rng.uniform(*config.width)) if any(config.ratio) else None
 
 
 def _draw_geometry(rng: np.random.Generator, config: XrayRandomisation, diagonal_mm: float) -> tuple[Projector, Pose]:
@@ -212,14 +245,25 @@ def _draw_geometry(rng: np.random.Generator, config: XrayRandomisation, diagonal
     return projector, Pose(rotation=rotation, translation=(float(x), float(y), 0.0))
 
 
-def render(draw: XrayDraw, scan: PreparedScan) -> Radiograph:
+def render(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = None) -> Radiograph:
     """Render what was drawn; no randomness is left.
 
     Noise is white and Gaussian; intensities beyond black and white are clipped.
+
+    Args:
+        draw: what to render.
+        scan: of the unit drawn.
+        parts: of the scan, for its edits; found when they are needed and not given.
     """
+    if draw.edits is not None:
+        scan = edited(scan, find_parts(scan) if parts is None else parts, draw.edits)
     rays = draw.projector.rays(draw.pose)
     through = transmission(scan, draw.transfer, rays, draw.subsamples, steps=1 if draw.subsamples > 1 else 2)
-    noise_free = draw.background.image(through.shape[0]) * through
+    open_beam = draw.background.image(through.shape[0])
+    noise_free = open_beam * through
+    if draw.scatter is not None:
+        noise_free = np.minimum(noise_free + draw.scatter.image(through, open_beam), 1)
+    noise_free = blurred(noise_free, draw.blur)
     noise = generator(draw.noise_seed).standard_normal(through.shape, np.float32)
     noisy = noise_free + np.float32(np.sqrt(draw.noise_variance) / EIGHT_BIT_WHITE) * noise
     return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * WHITE).astype(np.uint16))

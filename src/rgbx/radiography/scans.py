@@ -88,7 +88,20 @@ def prepare_scan(volume: Volume) -> PreparedScan:
         RgbxError: the unit's box is larger than the kernel can handle.
     """
     box, levels = find_unit(volume.values)
-    values, offset, slope = _compact(volume.values[box])
+    return _laid_out(volume.values[box], volume.spacing, levels)
+
+
+def prepare_labels(labels: Volume, scan: Volume) -> PreparedScan:
+    """Make the material labels of a scan ready: uint8, on the grid that :func:`prepare_scan` puts the scan on.
+
+    Their "intensity" is the label; 0 is air.
+    """
+    box, _ = find_unit(scan.values)
+    return _laid_out(labels.values[box].astype(np.uint8), scan.spacing, ScanLevels(air=0, dense=1))
+
+
+def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> PreparedScan:
+    values, offset, slope = _compact(cropped)
     air = np.clip(round((levels.air - offset) / slope), 0, np.iinfo(values.dtype).max)
     padded = np.pad(values, AIR_VOXELS, constant_values=values.dtype.type(air))
     if padded.nbytes > LARGEST_BYTES:
@@ -98,10 +111,9 @@ def prepare_scan(volume: Volume) -> PreparedScan:
         )
     thinnest, middle, longest = sorted(range(3), key=lambda axis: padded.shape[axis])
     numpy_axes = (longest, thinnest, middle)
-    spacing = np.array(volume.spacing)
-    size = spacing * np.array(values.shape[::-1])
+    size = np.array(voxel_size) * np.array(values.shape[::-1])
     description = ScanDescription(
-        spacing=volume.spacing,
+        spacing=voxel_size,
         axes=tuple(2 - axis for axis in numpy_axes),
         offset=offset,
         slope=slope,

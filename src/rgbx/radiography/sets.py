@@ -11,6 +11,7 @@ from rgbx.devices.selection import by_class, select_units
 from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
+from rgbx.radiography.edits import PartsStore, find_parts
 from rgbx.radiography.randomisation import Radiograph, ScanStatistics, XrayDraw, XrayRandomisation, draw, render
 from rgbx.radiography.scans import ScanStore, prepare_scan
 from rgbx.samples import (
@@ -89,7 +90,7 @@ def render_set(
         version=__version__,
     )
     samples = SampleSet.create(out, header)
-    statistics = _prepare(chosen, out / SCANS)
+    statistics = _prepare(chosen, out / SCANS, parts=config.edits.probability > 0)
     names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
     keys = [SampleKey(device_class, number) for number in range(images_per_class) for device_class in library.classes]
     render_samples(
@@ -131,7 +132,7 @@ class SampleRenderer:
         self._out, self._config, self._seed = out, config, seed
         self._statistics, self._units = statistics, units
         self._digest = config.digest()
-        self._scans = ScanStore(out / SCANS)
+        self._scans, self._parts = ScanStore(out / SCANS), PartsStore(out / SCANS)
 
     def __call__(self, key: SampleKey) -> SampleRecord:
         """Render one sample and write its image.
@@ -142,7 +143,8 @@ class SampleRenderer:
         seed = sample_seed(self._seed, key, self._digest)
         for attempt in range(self._config.attempts):
             drawn = draw(generator(seed, attempt), self._config, self._units[key.label], self._statistics)
-            radiograph = render(drawn, self._scans.read(f"{key.label}/{drawn.unit}"))
+            unit = f"{key.label}/{drawn.unit}"
+            radiograph = render(drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None)
             if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission):
                 name = f"{key.stem}.png"
                 write_image(self._out / name, radiograph.image)
@@ -161,13 +163,15 @@ class SampleRenderer:
         )
 
 
-def _prepare(units: list[Unit], folder: Path) -> ScanStatistics:
-    """Put every scan that is not there yet into the store at ``folder``."""
-    store = ScanStore(folder)
+def _prepare(units: list[Unit], folder: Path, parts: bool) -> ScanStatistics:
+    """Put every scan that is not there yet into the store at ``folder``, and its parts where edits need them."""
+    store, parts_store = ScanStore(folder), PartsStore(folder)
     names = [f"{unit.device_class}/{unit.name}" for unit in units]
     for unit, name in track(list(zip(units, names, strict=True)), "reading scans", total=len(units)):
         if name not in store:
             store.add(name, prepare_scan(unit.read_scan()))
+        if parts and name not in parts_store:
+            parts_store.add(name, find_parts(store.read(name)))
     return ScanStatistics.of([store.describe(name) for name in names])
 
 
