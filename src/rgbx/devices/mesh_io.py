@@ -48,11 +48,14 @@ def _load(path: Path) -> trimesh.Scene:
     if path.stat().st_size == 0:
         raise InputError(path, "is empty", "export it again")
     try:
-        return trimesh.load_scene(path, process=False)  # which would drop vertices that are NaN without a word
+        scene = trimesh.load_scene(path, process=False)  # which would drop vertices that are NaN without a word
     except PermissionError as error:
         raise InputError(path, "may not be read", "give yourself the right to read it") from error
     except Exception as error:  # trimesh's parsers raise whatever a damaged file trips them up with
         raise InputError(path, "is damaged or cut off", "export it again") from error
+    if path.suffix.lower() == ".stl" and scene.is_empty:  # what is no binary STL is read as a text without triangles
+        raise InputError(path, "is damaged or cut off", "export it again")
+    return scene
 
 
 def _to_unit_frame(unit_file: UnitFile, scale: float) -> np.ndarray:
