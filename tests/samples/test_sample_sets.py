@@ -2,25 +2,28 @@ import errno
 import re
 
 import pytest
-from dotted import HEADER, KEYS, DotRenderer
+from dotted import DOTS, HEADER, KEYS, DotRenderer
 
 from rgbx.errors import InputError, RgbxError
-from rgbx.samples import SampleSet, render_samples
+from rgbx.files import write_bytes
+from rgbx.samples import SampleSet, choose_executor, render_samples
 
 
 def start(folder, count):
     """Render the first samples and stop as a killed run would."""
     samples = SampleSet.create(folder, HEADER)
-    renderer = DotRenderer(folder)
+    renderer = DotRenderer()
     for key in KEYS[:count]:
-        samples.add(renderer(key))
+        record, image = renderer(key)
+        write_bytes(samples.path(record), image)
+        samples.add(record)
     return samples
 
 
 def resume(folder):
     samples = SampleSet.create(folder, HEADER)
     missing = samples.missing(KEYS, ".png")
-    render_samples(samples, KEYS, DotRenderer, (folder,), workers=0)
+    render_samples(samples, KEYS, DOTS, choose_executor(0))
     return missing
 
 
