@@ -1,5 +1,7 @@
 """The simplest renderer there is, for tests of what goes on round one; importable by worker processes."""
 
+from pathlib import Path
+
 import numpy as np
 
 from rgbx.samples import (
@@ -18,7 +20,7 @@ HEADER = SetHeader(
     origin="synthetic: dots",
     seed=0,
     classes=("A", "B"),
-    config={"size": 8, "dots": True},
+    config={"size": 8, "dots": True, "images_per_class": 5},
     source="0",
     version="0",
 )
@@ -35,3 +37,8 @@ class DotRenderer:
 
 
 DOTS = RenderJob(DotRenderer)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder, by their path within it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

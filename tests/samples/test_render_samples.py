@@ -1,12 +1,8 @@
 import pytest
-from dotted import DOTS, HEADER, KEYS, DotRenderer
+from dotted import DOTS, HEADER, KEYS, DotRenderer, contents
 
 from rgbx.errors import RgbxError
 from rgbx.samples import LostSample, RenderJob, SampleSet, choose_executor, render_samples
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 class Fussy(DotRenderer):

@@ -7,7 +7,7 @@ So a worker, or a machine, that is lost in mid-work leaves nothing behind, and n
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -56,9 +56,9 @@ class RenderJob:
 
 
 class Executor(Protocol):
-    """Renders the samples of a job, in any order, each exactly once."""
+    """Renders the samples of a job, in any order, each exactly once; closing the generator ends its workers."""
 
-    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Iterator[RenderedSample | LostSample]: ...
+    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]: ...
 
 
 def choose_executor(workers: int | None = None, ray: str | None = None) -> Executor:
@@ -97,7 +97,7 @@ def attempt(renderer: Renderer, key: SampleKey) -> RenderedSample | LostSample:
 class InProcess:
     """Renders in this process."""
 
-    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Iterator[RenderedSample | LostSample]:
+    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]:
         """See :class:`Executor`."""
         renderer = job.renderer()
         for key in keys:
@@ -110,7 +110,7 @@ class Pool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Iterator[RenderedSample | LostSample]:
+    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]:
         """See :class:`Executor`."""
         context = multiprocessing.get_context("spawn")
         queue = iter(keys)

@@ -7,11 +7,13 @@ never needs to hold them all, and may be small.
 """
 
 import fcntl
+import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -40,6 +42,7 @@ RETRIES = 3
 LOCAL_STORE_BYTES = 200 * 2**20
 """Ray's object store when it runs on this machine only."""
 PIECE_BYTES = 8 * 2**20
+CONNECT_SECONDS = 10.0
 CLEAN_SECONDS = 20.0
 
 
@@ -56,7 +59,7 @@ class RayCluster:
         self.address = address
         self.workers = workers
 
-    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Iterator[RenderedSample | LostSample]:
+    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]:
         """See :class:`~rgbx.samples.executors.Executor`.
 
         Raises:
@@ -66,7 +69,7 @@ class RayCluster:
         with self._connected():
             run = secrets.token_hex(4)
             shipment = ray.put(_Shipment(run, __version__, replace(job, files=None), _put_files(job.files)))
-            render = ray.remote(_render).options(num_cpus=1, max_retries=RETRIES)
+            render = ray.remote(num_cpus=1, max_retries=RETRIES)(_render)
             queue = iter(keys)
             running: dict[ray.ObjectRef, SampleKey] = {}
             try:
@@ -78,6 +81,8 @@ class RayCluster:
                     for done in ray.wait(list(running), num_returns=1)[0]:
                         yield _result(done, running.pop(done))
             finally:
+                for task in running:
+                    ray.cancel(task, force=True)
                 _clean_nodes(run)
 
     @contextmanager
@@ -93,8 +98,10 @@ class RayCluster:
         else:
             options = {"address": self.address}
         try:
-            ray.init(**options, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError) as error:
+            if self.address not in ("local", "auto"):
+                _knock(self.address)  # Ray itself would try for minutes
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
                 self.address,
                 "is no running Ray cluster that this machine is a node of",
@@ -105,6 +112,11 @@ class RayCluster:
             yield
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 @dataclass(frozen=True)
@@ -145,7 +157,7 @@ def _result(done: Any, key: SampleKey) -> RenderedSample | LostSample:
     try:
         return ray.get(done)
     except RayTaskError as error:
-        raise error.cause if isinstance(error.cause, Exception) else error
+        raise (error.cause if isinstance(error.cause, RgbxError) else error) from None
     except RayError as error:  # a node or a worker died under it, time and again
         reason = str(error).strip().splitlines()[0].rstrip(".")
         return LostSample(f"{key.stem}: {type(error).__name__}, {RETRIES + 1} times: {reason}")
@@ -196,13 +208,10 @@ def _node_folder(run: str) -> Path:
 
 def _clean_nodes(run: str) -> None:
     """Remove what the nodes that are still there have unpacked."""
-    clean = ray.remote(_clean_node).options(num_cpus=0, max_retries=0)
+    clean = ray.remote(num_cpus=0, max_retries=0)(_clean_node)
     with suppress(RayError):
-        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-        tasks = [
-            clean.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(run)
-            for node in nodes
-        ]
+        there = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in ray.nodes() if node["Alive"]]
+        tasks = [clean.options(scheduling_strategy=node).remote(run) for node in there]
         ray.wait(tasks, num_returns=len(tasks), timeout=CLEAN_SECONDS)
 
 

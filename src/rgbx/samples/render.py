@@ -1,6 +1,7 @@
 """Rendering a set, or a shard of it, with progress, resume and the same bytes wherever its samples are rendered."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from rgbx.errors import ConfigError, RgbxError
 from rgbx.files import write_bytes
@@ -41,13 +42,14 @@ def render_samples(
         raise ConfigError(f"Shard {samples.shard} is empty: make no more shards than there are images of a class.")
     missing = samples.missing(keys, suffix)
     lost: list[LostSample] = []
-    results = executor.run(job, missing) if missing else iter(())
-    for result in track(results, description, total=total, completed=total - len(missing)):
-        if isinstance(result, LostSample):
-            lost.append(result)
-        else:
-            write_bytes(samples.path(result.record), result.image)
-            samples.add(result.record)
+    if missing:
+        with closing(executor.run(job, missing)) as results:
+            for result in track(results, description, total=total, completed=total - len(missing)):
+                if isinstance(result, LostSample):
+                    lost.append(result)
+                else:
+                    write_bytes(samples.path(result.record), result.image)
+                    samples.add(result.record)
     if lost:
         raise RgbxError(
             f"{len(lost)} of {total} samples could not be rendered (the first: {lost[0]}): run the same "

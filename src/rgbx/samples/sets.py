@@ -66,6 +66,7 @@ class SampleSet:
                 )
             with suppress(FileNotFoundError):  # a complete shard is looked through once more and completed again
                 (folder / shard.records).rename(folder / shard.journal)
+            _end_torn_line(folder / shard.journal)
         elif folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise InputError(folder, "is not empty and holds no set", "choose an empty --out folder")
         else:
@@ -100,17 +101,18 @@ class SampleSet:
         return len(self._places)
 
     def __iter__(self) -> Iterator[SampleRecord]:
-        with self._opened() as files:
-            for name in sorted(self._places):
-                yield SampleRecord.model_validate_json(self._line(name, files))
+        return self.read(self.file_names)
 
-    def record(self, name: str) -> SampleRecord | None:
-        """Return the record of one file, by its path within the set."""
-        if name not in self._places:
-            return None
-        path = self._places[name].path
-        with path.open("rb") as file:
-            return SampleRecord.model_validate_json(self._line(name, {path: file}))
+    @property
+    def file_names(self) -> list[str]:
+        """Of all images, within the set, sorted."""
+        return sorted(self._places)
+
+    def read(self, names: Iterable[str]) -> Iterator[SampleRecord]:
+        """Yield the records of some images, by their file names."""
+        with self._opened() as files:
+            for name in names:
+                yield SampleRecord.model_validate_json(self._line(name, files))
 
     def path(self, record: SampleRecord) -> Path:
         """Return where a record's image lies."""
@@ -137,7 +139,8 @@ class SampleSet:
         Returns:
             Whether the set is complete.
         """
-        if self.shard != WHOLE:
+        metadata = self.folder / METADATA
+        if self.shard != WHOLE and not metadata.exists():
             journal = self.folder / self.shard.journal
             journal.touch()
             journal.replace(self.folder / self.shard.records)
@@ -147,13 +150,16 @@ class SampleSet:
         for label in self.header.classes:
             for torn in (self.folder / label).glob(".*"):
                 torn.unlink(missing_ok=True)
-        metadata = self.folder / METADATA
         places = {}
-        with suppress(FileNotFoundError), self._opened() as files, atomic_path(metadata) as temporary:
-            with temporary.open("wb") as lines:
-                for name in sorted(self._places):
-                    places[name] = _Place(metadata, lines.tell())
-                    lines.write(self._line(name, files))
+        with (
+            suppress(FileNotFoundError),
+            self._opened() as files,
+            atomic_path(metadata) as temporary,
+            temporary.open("wb") as lines,
+        ):
+            for name in sorted(self._places):
+                places[name] = _Place(metadata, lines.tell())
+                lines.write(self._line(name, files))
         # Where a journal was gone, another machine has finished the set in this moment.
         self._places = places or _find_records(self.folder)
         for pattern in JOURNALS:
@@ -210,10 +216,10 @@ def find_record(image: Path) -> SampleRecord:
     folder, name = place.parent.parent, f"{place.parent.name}/{place.name}"
     if not (folder / HEADER).exists():
         raise InputError(image, "is not in a set", "give an image as SET/CLASS/NUMBER.png")
-    record = SampleSet(folder, read_header(folder)).record(name)
-    if record is None:
+    samples = SampleSet(folder, read_header(folder))
+    if name not in samples.file_names:
         raise InputError(image, f"is not on record in {folder / METADATA}", "choose an image that is")
-    return record
+    return next(samples.read([name]))
 
 
 def _find_records(folder: Path) -> dict[str, _Place]:
@@ -235,8 +241,17 @@ def _find_records(folder: Path) -> dict[str, _Place]:
     return places
 
 
+def _end_torn_line(journal: Path) -> None:
+    """End what a kill left unfinished, so that the next record gets a line of its own."""
+    with suppress(FileNotFoundError), journal.open("r+b") as lines:
+        if lines.seek(0, os.SEEK_END) > 0:
+            lines.seek(-1, os.SEEK_END)
+            if lines.read() != b"\n":
+                lines.write(b"\n")
+
+
 def _file_names(folder: Path) -> list[str]:
-    return os.listdir(folder) if folder.is_dir() else []
+    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
 
 
 def _difference(found: SetHeader, wanted: SetHeader) -> str:
