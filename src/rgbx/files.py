@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         except BaseException:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; move it there when the block ends well, else remove it.
+
+    Raises:
+        InputError: there is something at ``path`` already, other than an empty folder.
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(path, "is there already", "choose another --out folder or delete this one")
+    with readable_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
 
 

@@ -8,7 +8,7 @@ import rgbx.cli
 from rgbx import __version__
 from rgbx.errors import InputError
 
-VERBS = ("devices", "render", "scan", "train", "evaluate", "explain", "predict", "demo")
+VERBS = ("devices", "render", "scan", "train", "evaluate", "explain", "predict", "sets", "demo")
 
 
 def test_help_names_every_verb_and_what_it_is_for():
@@ -22,6 +22,7 @@ def test_help_names_every_verb_and_what_it_is_for():
     [
         *([verb] for verb in VERBS),
         ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"], ["render", "materials"],
+        ["sets", "join"], ["sets", "export"],
         ["train", "xray"], ["train", "rgb"], ["train", "fusion"],
     ],
 )  # fmt: skip
@@ -48,7 +49,7 @@ def test_an_error_is_one_sentence_on_stderr_and_a_failing_exit_code(tmp_path):
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, rgbx.cli; print([m for m in ('torch', 'numba', 'SimpleITK', 'cv2') if m in sys.modules])"
+    code = "import sys, rgbx.cli; print([m for m in ('torch', 'numba', 'SimpleITK', 'cv2', 'ray') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from rgbx.photography import blender as blender_module
 from rgbx.photography.blender import find_blender
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set, replay
-from rgbx.samples import SampleSet
+from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record
 
 try:
@@ -55,6 +56,12 @@ class TestWithBlender:
 
     def test_same_bytes_with_other_workers(self, reference: SampleSet, library: Library, tmp_path: Path) -> None:
         render_set(library, tmp_path / "rgb", TINY, images_per_class=4, workers=2)
+        assert files(tmp_path / "rgb") == files(reference.folder)
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: run 'pip install rgbx[ray]'")
+    def test_same_bytes_with_ray(self, reference: SampleSet, library: Library, tmp_path: Path) -> None:
+        render_set(library, tmp_path / "rgb", TINY, images_per_class=4, workers=1, ray="local")
         assert files(tmp_path / "rgb") == files(reference.folder)
 
     def test_a_record_renders_the_same_pixels_again(
@@ -119,6 +126,17 @@ class TestWithoutBlender:
         self.healed.touch()
         samples = render_set(library, tmp_path / "rgb", TINY, images_per_class=5, units="2", workers=0)
         assert {record.unit for record in samples} == {"A-002", "B-002"}
+
+    def test_joined_shards_are_the_same_set(self, library: Library, tmp_path: Path) -> None:
+        self.healed.touch()
+        for number in (1, 2):
+            part = tmp_path / str(number)
+            assert render_set(library, part, TINY, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
+        whole = render_set(library, tmp_path / "whole", TINY, images_per_class=3, workers=0)
+        arguments = ["sets", "join", str(tmp_path / "1"), str(tmp_path / "2"), "--out", str(tmp_path / "joined")]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        assert files(tmp_path / "joined") == files(whole.folder)
 
     def test_a_record_of_another_library(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()

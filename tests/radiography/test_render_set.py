@@ -3,11 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
@@ -15,7 +18,7 @@ from rgbx.devices.volume_io import write_volume
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set, replay
-from rgbx.samples import SampleSet
+from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record
 
 CONFIG = XrayRandomisation(size=48).updated({"acceptance.keypoints": 30})
@@ -145,25 +148,72 @@ def test_a_selection_that_fits_no_unit_is_refused(library, selection):
         select_units(library, selection)
 
 
+def test_joined_shards_are_the_same_set_and_replay(library, tmp_path):
+    for number in (1, 2):
+        part = tmp_path / f"part-{number}"
+        assert render_set(library, part, CONFIG, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
+        assert [path.name for path in part.glob(".*")] == [], "prepared scans are gone"
+    render_set(library, tmp_path / "whole", CONFIG, images_per_class=3, workers=0)
+    parts = [str(tmp_path / "part-2"), str(tmp_path / "part-1")]
+    joined = CliRunner().invoke(app, ["sets", "join", *parts, "--out", str(tmp_path / "joined")])
+    assert joined.exit_code == 0, joined.output
+    assert contents(tmp_path / "joined") == contents(tmp_path / "whole")
+
+    image, again = tmp_path / "joined/B/000001.png", tmp_path / "again.png"
+    arguments = ["render", "xray", str(library.path), "--replay", str(image), "--out", str(again)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert again.read_bytes() == image.read_bytes()
+
+
+def test_shards_to_one_folder_say_what_is_missing(library, tmp_path):
+    def run(shard):
+        out = str(tmp_path / "x")
+        options = ["--per-class", "2", "--size", "48", "--workers", "0", "--set", "acceptance.keypoints=30"]
+        return CliRunner().invoke(app, ["render", "xray", str(library.path), "--out", out, "--shard", shard, *options])
+
+    first = run("1/2").output
+    assert "Shard 1/2 in" in first
+    assert "the set will be once 2/2 are there" in first
+    assert "4 radiographs in" in run("2/2").output
+    render_set(library, tmp_path / "whole", CONFIG, images_per_class=2, workers=0)
+    assert contents(tmp_path / "x") == contents(tmp_path / "whole")
+    assert isinstance(run("3/2").exception, ConfigError)
+
+
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_set(library, tmp_path):
-    def command(out):
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: run 'pip install rgbx[ray]'")
+def test_ray_renders_the_same_set(library, tmp_path):
+    render_set(library, tmp_path / "pool", CONFIG, images_per_class=4, workers=1)
+    render_set(library, tmp_path / "ray", CONFIG, images_per_class=4, workers=1, ray="local")
+    assert contents(tmp_path / "ray") == contents(tmp_path / "pool")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [[None], ["1/2", "2/2"]])
+def test_a_killed_run_goes_on_to_the_same_set(library, tmp_path, shards):
+    def command(out, shard=None):
         return [
             sys.executable, "-m", "rgbx", "render", "xray", str(library.path), "--out", str(out), "--per-class", "40",
             "--size", "96", "--workers", "1", "--set", "acceptance.keypoints=30",
+            *(["--shard", shard] if shard else []),
         ]  # fmt: skip
 
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
-    run = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list(killed.glob("*/[0-9]*.png"))) < 5 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    there = len(list(killed.glob("*/[0-9]*.png")))
-    assert 5 <= there < 80, "it was killed in the middle"
-    assert not (killed / "metadata.jsonl").exists()
+    for shard in shards:
+        before = len(list(killed.glob("*/[0-9]*.png")))
+        run = subprocess.Popen(command(killed, shard), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while len(list(killed.glob("*/[0-9]*.png"))) < before + 5 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        there = len(list(killed.glob("*/[0-9]*.png"))) - before
+        assert 5 <= there < 80 / len(shards), "it was killed in the middle"
+        assert not (killed / "metadata.jsonl").exists()
+        times = {path: path.stat().st_mtime_ns for path in killed.glob("*/[0-9]*.png")}
+        subprocess.run(command(killed, shard), check=True, capture_output=True)
+        again = [path for path, when in times.items() if path.stat().st_mtime_ns != when]
+        assert len(again) <= 1, "only an image whose record the kill forestalled is written again"
 
-    for out in (killed, undisturbed):
-        subprocess.run(command(out), check=True, capture_output=True)
+    subprocess.run(command(undisturbed), check=True, capture_output=True)
     assert contents(killed) == contents(undisturbed)

@@ -4,14 +4,23 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.samples import SampleKey, SampleRecord, SetHeader, generator, sample_seed, write_image
+from rgbx.samples import (
+    RenderedSample,
+    RenderJob,
+    SampleKey,
+    SampleRecord,
+    SetHeader,
+    encode_image,
+    generator,
+    sample_seed,
+)
 
 HEADER = SetHeader(
     modality="xray",
     origin="synthetic: dots",
     seed=0,
     classes=("A", "B"),
-    config={"size": 8, "dots": True},
+    config={"size": 8, "dots": True, "images_per_class": 5},
     source="0",
     version="0",
 )
@@ -19,13 +28,17 @@ KEYS = [SampleKey(label, number) for number in range(5) for label in ("A", "B")]
 
 
 class DotRenderer:
-    """Writes white noise."""
+    """Renders white noise."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
-    def __call__(self, key: SampleKey) -> SampleRecord:
+    def __call__(self, key: SampleKey) -> RenderedSample:
         seed = sample_seed(0, key, "dots")
-        name = f"{key.stem}.png"
-        write_image(self.out / name, generator(seed).integers(0, 65536, (8, 8), np.uint16))
-        return SampleRecord(file_name=name, label=key.label, unit=f"{key.label}-1", seed=seed, draw={})
+        record = SampleRecord(file_name=f"{key.stem}.png", label=key.label, unit=f"{key.label}-1", seed=seed, draw={})
+        return RenderedSample(record, encode_image(".png", generator(seed).integers(0, 65536, (8, 8), np.uint16)))
+
+
+DOTS = RenderJob(DotRenderer)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder, by their path within it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

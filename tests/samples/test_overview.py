@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
-from dotted import HEADER, KEYS, DotRenderer
+from dotted import DOTS, HEADER, KEYS
 
-from rgbx.samples import SampleSet, render_samples
+from rgbx.samples import SampleSet, choose_executor, render_samples
 from rgbx.samples.overview import contact_sheet, write_overview
 
 
@@ -28,6 +28,6 @@ def test_captions_stay_on_paper():
 
 def test_a_set_is_shown_a_row_for_each_class(tmp_path):
     samples = SampleSet.create(tmp_path, HEADER)
-    render_samples(samples, KEYS, DotRenderer, (tmp_path,), workers=0)
+    render_samples(samples, KEYS, DOTS, choose_executor(0))
     sheet = cv2.imread(str(write_overview(samples, per_class=3, tile=8)))
     assert sheet.shape == (2 * 28 + 4, 3 * 12 + 4, 3)

@@ -1,13 +1,8 @@
 import pytest
-from dotted import HEADER, KEYS, DotRenderer
+from dotted import DOTS, HEADER, KEYS, DotRenderer, contents
 
 from rgbx.errors import RgbxError
-from rgbx.samples import SampleSet, render_samples
-from rgbx.samples.render import LostSample
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from rgbx.samples import LostSample, RenderJob, SampleSet, choose_executor, render_samples
 
 
 class Fussy(DotRenderer):
@@ -30,7 +25,7 @@ class Broken(DotRenderer):
 def test_any_number_of_processes_writes_the_same_bytes(tmp_path, workers):
     for folder, count in (("here", 0), ("pool", workers)):
         samples = SampleSet.create(tmp_path / folder, HEADER)
-        render_samples(samples, KEYS, DotRenderer, (tmp_path / folder,), workers=count)
+        render_samples(samples, KEYS, DOTS, choose_executor(count))
     assert contents(tmp_path / "pool") == contents(tmp_path / "here")
 
 
@@ -38,7 +33,7 @@ def test_any_number_of_processes_writes_the_same_bytes(tmp_path, workers):
 def test_a_lost_sample_is_said_and_costs_no_other(tmp_path, workers):
     samples = SampleSet.create(tmp_path, HEADER)
     with pytest.raises(RgbxError, match=r"1 of 10 samples could not be rendered \(the first: B/000001: it slipped\)"):
-        render_samples(samples, KEYS, Fussy, (tmp_path,), workers=workers)
+        render_samples(samples, KEYS, RenderJob(Fussy), choose_executor(workers))
     assert SampleSet.create(tmp_path, HEADER).missing(KEYS, ".png") == [KEYS[3]]
 
 
@@ -46,4 +41,4 @@ def test_a_lost_sample_is_said_and_costs_no_other(tmp_path, workers):
 def test_what_a_renderer_cannot_do_reaches_the_user(tmp_path, workers):
     samples = SampleSet.create(tmp_path, HEADER)
     with pytest.raises(RgbxError, match="no A/000000: give up"):
-        render_samples(samples, KEYS, Broken, (tmp_path,), workers=workers)
+        render_samples(samples, KEYS, RenderJob(Broken), choose_executor(workers))

@@ -2,9 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rgbx.samples import Shard
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,6 +63,15 @@ def xray(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. projector.tilt=[-40,40]; repeatable.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Render on a Ray cluster: HOST:PORT, 'auto', or 'local' for one on this machine."
+        ),
+    ] = None,
     replay: Annotated[
         Path | None, typer.Option(help="An image of a set: render it again from its record, bit for bit, to --out.")
     ] = None,
@@ -90,7 +102,7 @@ def xray(
     from rgbx.radiography.sets import render_set
     from rgbx.radiography.sets import replay as render_again
     from rgbx.radiography.transfer import NO_JITTER
-    from rgbx.samples import write_image
+    from rgbx.samples import WHOLE, Shard, write_image
     from rgbx.samples.sets import find_record
 
     console = Console()
@@ -120,6 +132,7 @@ def xray(
         changes["transfer.jitter"] = NO_JITTER.model_dump()
 
     start = time.monotonic()
+    part = WHOLE if shard is None else Shard.parse(shard)
     summary = render_set(
         Library.open(library),
         out,
@@ -128,8 +141,13 @@ def xray(
         seed=seed,
         units=units,
         workers=workers,
+        shard=part,
+        ray=ray,
     )
     seconds = time.monotonic() - start
+    if summary is None:
+        console.print(_shard_report(out, part, seconds), soft_wrap=True)
+        return
     rates = ", ".join(f"{name} {tally.rate:.0%}" for name, tally in summary.transfer_functions.items() if tally.tried)
     console.print(
         f"{summary.total.kept} radiographs in {out} after {seconds:.0f} s "
@@ -191,6 +209,15 @@ def rgb(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. camera.off_axis=[0,45]; repeatable.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Render on a Ray cluster: HOST:PORT, 'auto', or 'local' for one on this machine."
+        ),
+    ] = None,
     replay: Annotated[
         Path | None, typer.Option(help="An image of a set: render it again from its record, bit for bit, to --out.")
     ] = None,
@@ -213,7 +240,7 @@ def rgb(
     from rgbx.photography.randomisation import FIXED, RgbRandomisation
     from rgbx.photography.render import render_set
     from rgbx.photography.render import replay as render_again
-    from rgbx.samples import write_image
+    from rgbx.samples import WHOLE, Shard, write_image
     from rgbx.samples.sets import find_record
 
     console = Console()
@@ -229,11 +256,33 @@ def rgb(
     chosen = load_config(RgbRandomisation, config, settings or ()).updated(changes)
 
     start = time.monotonic()
+    part = WHOLE if shard is None else Shard.parse(shard)
     samples = render_set(
-        Library.open(library), out, chosen, images_per_class=per_class, seed=seed, units=units, workers=workers
+        Library.open(library),
+        out,
+        chosen,
+        images_per_class=per_class,
+        seed=seed,
+        units=units,
+        workers=workers,
+        shard=part,
+        ray=ray,
     )
     seconds = time.monotonic() - start
+    if samples is None:
+        console.print(_shard_report(out, part, seconds), soft_wrap=True)
+        return
     console.print(
         f"{len(samples)} photographs in {out} after {seconds:.0f} s ({1000 * seconds / len(samples):.0f} ms each).",
         soft_wrap=True,
+    )
+
+
+def _shard_report(out: Path, shard: "Shard", seconds: float) -> str:
+    from rgbx.samples.shards import absent_shards, finished_shards, listed
+
+    absent = listed(absent_shards(finished_shards(out)))
+    return (
+        f"Shard {shard} in {out} is complete after {seconds:.0f} s; the set will be once {absent} are there: rendered "
+        "to the same folder, or to others and joined with 'rgbx sets join'."
     )

@@ -4,7 +4,7 @@ Blender's own importers are slow and know nothing of units of length; so the sce
 flattened to arrays in metres, centred, its vertices split at sharp edges, with a short list of surfaces.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,16 @@ class RenderMesh:
     """Middle of the bounding box in the unit frame, mm; it lies in the origin of the file."""
     areas: tuple[float, ...]
     """Share of the whole area that each surface has; they sum to 1."""
+
+    def moved_to(self, folder: Path) -> "RenderMesh":
+        """Return the same mesh with its files in ``folder``, where they have been copied."""
+        surfaces = tuple(
+            surface
+            if surface.texture is None
+            else surface.model_copy(update={"texture": str(folder / Path(surface.texture).name)})
+            for surface in self.surfaces
+        )
+        return replace(self, path=folder / self.path.name, surfaces=surfaces)
 
 
 def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:

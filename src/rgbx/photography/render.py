@@ -16,14 +16,20 @@ from rgbx.photography.film import develop
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
 from rgbx.samples import (
+    WHOLE,
+    RenderedSample,
+    RenderJob,
     SampleKey,
     SampleRecord,
     SampleSet,
     SetHeader,
+    Shard,
+    choose_executor,
+    class_keys,
+    encode_image,
     generator,
     render_samples,
     sample_seed,
-    write_image,
 )
 from rgbx.samples.overview import write_overview
 
@@ -41,7 +47,9 @@ def render_set(
     seed: int = 0,
     units: str | None = None,
     workers: int | None = None,
-) -> SampleSet:
+    shard: Shard = WHOLE,
+    ray: str | None = None,
+) -> SampleSet | None:
     """Render photographs of the units of ``library``; go on where an interrupted run stopped.
 
     Args:
@@ -52,6 +60,11 @@ def render_set(
         seed: of the set.
         units: which units to show, see :func:`~rgbx.devices.selection.select_units`; all with a mesh when None.
         workers: Blender processes; one for each core when None; 0 works in this process.
+        shard: which part of the set to render.
+        ray: address of a Ray cluster to render on, or ``"local"``, see :func:`~rgbx.samples.choose_executor`.
+
+    Returns:
+        The set; None while other shards of it are missing.
 
     Raises:
         InputError: a class has no mesh, a mesh cannot be read, or ``out`` holds something else.
@@ -70,8 +83,9 @@ def render_set(
         source=Library(library.path, chosen).digest(("mesh",)),
         version=__version__,
     )
-    samples = SampleSet.create(out, header)
-    keys = [SampleKey(label, number) for label in library.classes for number in range(images_per_class)]
+    executor = choose_executor(workers, ray)
+    samples = SampleSet.create(out, header, shard)
+    keys = class_keys(library.classes, images_per_class)
     if samples.missing(keys, SUFFIX):
         with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
             meshes = {
@@ -81,12 +95,13 @@ def render_set(
                 ]
                 for label in library.classes
             }
-            arguments = (out, meshes, config, seed, threads_of_each(workers))
-            render_samples(
-                samples, keys, Photographer, arguments, suffix=SUFFIX, workers=workers, description="photographing"
-            )
+            threads = threads_of_each(workers) if ray is None else 1
+            job = RenderJob(Photographer, (meshes, config, seed, threads), Path(folder))
+            complete = render_samples(samples, keys, job, executor, suffix=SUFFIX, description="photographing")
     else:
-        samples.finish()
+        complete = samples.finish()
+    if not complete:
+        return None
     write_overview(samples)
     return samples
 
@@ -95,7 +110,7 @@ class Photographer:
     """Renders the photographs of a set one by one; one lives in each process and owns one Blender.
 
     Args:
-        out: folder of the set.
+        folder: where the files of the meshes are.
         meshes: of each class: unit names with their meshes.
         config: how wide to draw.
         seed: of the set.
@@ -104,25 +119,30 @@ class Photographer:
 
     def __init__(
         self,
-        out: Path,
+        folder: Path,
         meshes: dict[str, list[tuple[str, RenderMesh]]],
         config: RgbRandomisation,
         seed: int,
         threads: int,
     ) -> None:
-        self.out, self.meshes, self.config, self.seed = out, meshes, config, seed
+        self.meshes = {
+            label: [(unit, mesh.moved_to(folder)) for unit, mesh in members] for label, members in meshes.items()
+        }
+        self.config, self.seed = config, seed
         self.config_digest = config.digest()
         self.blender = Blender(SCENE, threads=threads)
 
-    def __call__(self, key: SampleKey) -> SampleRecord:
+    def __call__(self, key: SampleKey) -> RenderedSample:
         seed = sample_seed(self.seed, key, self.config_digest)
         rng = generator(seed)
         units = self.meshes[key.label]
         unit, mesh = units[rng.integers(len(units))]
         draw = draw_photograph(rng, self.config, mesh)
-        name = f"{key.stem}{SUFFIX}"
-        write_image(self.out / name, photograph(self.blender, mesh, draw))
-        return SampleRecord(file_name=name, label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json"))
+        image = photograph(self.blender, mesh, draw)
+        record = SampleRecord(
+            file_name=f"{key.stem}{SUFFIX}", label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json")
+        )
+        return RenderedSample(record, encode_image(SUFFIX, image))
 
 
 def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:

@@ -47,13 +47,7 @@ def thickness_map(indicator: PreparedScan, rays: Rays, subsamples: int = 1) -> n
         (rows, columns) float32, mm.
     """
     rows, columns = rays.shape
-    finer = replace(
-        rays,
-        across=rays.across / subsamples,
-        down=rays.down / subsamples,
-        shape=(rows * subsamples, columns * subsamples),
-    )
-    lengths = path_integrals(indicator, _ONE_PER_MM, finer)
+    lengths = path_integrals(indicator, _ONE_PER_MM, rays.refined(subsamples))
     return lengths.reshape(rows, subsamples, columns, subsamples).mean(axis=(1, 3))
 
 

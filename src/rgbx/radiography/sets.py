@@ -15,20 +15,27 @@ from rgbx.radiography.edits import PartsStore, find_parts
 from rgbx.radiography.randomisation import Radiograph, ScanStatistics, XrayDraw, XrayRandomisation, draw, render
 from rgbx.radiography.scans import ScanStore, prepare_scan
 from rgbx.samples import (
+    WHOLE,
+    RenderedSample,
+    RenderJob,
     SampleKey,
     SampleRecord,
     SampleSet,
     SetHeader,
+    Shard,
+    choose_executor,
+    class_keys,
+    encode_image,
     generator,
     render_samples,
     sample_seed,
-    write_image,
 )
 from rgbx.samples.overview import write_overview
 
 ORIGIN = "synthetic: X-ray domain randomisation"
 SCANS = ".scans"
-"""Where prepared scans lie while a set is being rendered."""
+"""Where prepared scans lie while a set is being rendered; each shard has its own."""
+SUFFIX = ".png"
 SUMMARY = "summary.json"
 
 
@@ -61,10 +68,12 @@ def render_set(
     seed: int = 0,
     units: str | None = None,
     workers: int | None = None,
-) -> RenderSummary:
+    shard: Shard = WHOLE,
+    ray: str | None = None,
+) -> RenderSummary | None:
     """Render a set of radiographs by domain randomisation, or go on with one that was interrupted.
 
-    Beside the images it writes ``summary.json`` and ``overview.png``.
+    Beside the images it writes ``summary.json`` and ``overview.png``, once all shards are there.
 
     Args:
         library: with at least one scan in every class.
@@ -74,6 +83,11 @@ def render_set(
         seed: of the set.
         units: which units to show, see :func:`~rgbx.devices.selection.select_units`; all with a scan when None.
         workers: processes; the number of cores when None, 0 renders in this one.
+        shard: which part of the set to render.
+        ray: address of a Ray cluster to render on, or ``"local"``, see :func:`~rgbx.samples.choose_executor`.
+
+    Returns:
+        The summary; None while other shards of the set are missing.
 
     Raises:
         RgbxError: a scan cannot be used, or hardly any draw of a class passes the filter.
@@ -89,22 +103,39 @@ def render_set(
         source=library.digest(["scan"]),
         version=__version__,
     )
-    samples = SampleSet.create(out, header)
-    statistics = _prepare(chosen, out / SCANS, parts=config.edits.probability > 0)
-    names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
-    keys = [SampleKey(device_class, number) for number in range(images_per_class) for device_class in library.classes]
-    render_samples(
-        samples,
-        keys,
-        SampleRenderer,
-        (out, config, seed, statistics, names),
-        workers=workers,
-        description="rendering radiographs",
-    )
-    shutil.rmtree(out / SCANS)
-    summary = _summarise(samples, config, statistics, names)
-    write_json(out / SUMMARY, summary.model_dump(mode="json"))
+    executor = choose_executor(workers, ray)
+    samples = SampleSet.create(out, header, shard)
+    keys = class_keys(library.classes, images_per_class)
+    if samples.missing(keys, SUFFIX):
+        scans = out / f"{SCANS}{shard.suffix}"
+        statistics = _prepare(chosen, scans, parts=config.edits.probability > 0)
+        names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
+        job = RenderJob(SampleRenderer, (config, seed, statistics, names), scans)
+        complete = render_samples(samples, keys, job, executor, suffix=SUFFIX, description="rendering radiographs")
+        shutil.rmtree(scans)
+    else:
+        complete = samples.finish()
+    if not complete:
+        return None
     write_overview(samples)
+    return write_summary(samples)
+
+
+def write_summary(samples: SampleSet) -> RenderSummary:
+    """Write ``summary.json`` into a finished set: draws and kept samples, counted by transfer function."""
+    kept: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    for record in samples:
+        name = record.draw["transfer"]["name"]
+        kept[name] += 1
+        tried.update([name, *record.rejected])
+    summary = RenderSummary(
+        total=Tally(kept=kept.total(), tried=tried.total()),
+        transfer_functions={
+            name: Tally(kept=kept[name], tried=tried[name]) for name in samples.header.config["transfer"]["seeds"]
+        },
+    )
+    write_json(samples.folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 
 
@@ -123,39 +154,41 @@ class SampleRenderer:
 
     def __init__(
         self,
-        out: Path,
+        scans: Path,
         config: XrayRandomisation,
         seed: int,
         statistics: ScanStatistics,
         units: dict[str, list[str]],
     ) -> None:
-        self._out, self._config, self._seed = out, config, seed
+        self._config, self._seed = config, seed
         self._statistics, self._units = statistics, units
         self._digest = config.digest()
-        self._scans, self._parts = ScanStore(out / SCANS), PartsStore(out / SCANS)
+        self._scans, self._parts = ScanStore(scans), PartsStore(scans)
 
-    def __call__(self, key: SampleKey) -> SampleRecord:
-        """Render one sample and write its image.
+    def __call__(self, key: SampleKey) -> RenderedSample:
+        """Render one sample.
 
         Raises:
             RgbxError: every draw was rejected.
         """
         seed = sample_seed(self._seed, key, self._digest)
+        rejected: list[str] = []
         for attempt in range(self._config.attempts):
             drawn = draw(generator(seed, attempt), self._config, self._units[key.label], self._statistics)
             unit = f"{key.label}/{drawn.unit}"
             radiograph = render(drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None)
             if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission):
-                name = f"{key.stem}.png"
-                write_image(self._out / name, radiograph.image)
-                return SampleRecord(
-                    file_name=name,
+                record = SampleRecord(
+                    file_name=f"{key.stem}{SUFFIX}",
                     label=key.label,
                     unit=drawn.unit,
                     seed=seed,
                     attempt=attempt,
+                    rejected=tuple(rejected),
                     draw=drawn.model_dump(mode="json"),
                 )
+                return RenderedSample(record, encode_image(SUFFIX, radiograph.image))
+            rejected.append(drawn.transfer.name)
         raise RgbxError(
             f"All {self._config.attempts} draws for image {key.number} of class {key.label} were rejected: look at its "
             "scans with 'rgbx devices check'; if they are in order, make the unit more or less transparent with "
@@ -173,20 +206,3 @@ def _prepare(units: list[Unit], folder: Path, parts: bool) -> ScanStatistics:
         if parts and name not in parts_store:
             parts_store.add(name, find_parts(store.read(name)))
     return ScanStatistics.of([store.describe(name) for name in names])
-
-
-def _summarise(
-    samples: SampleSet, config: XrayRandomisation, statistics: ScanStatistics, units: dict[str, list[str]]
-) -> RenderSummary:
-    """Count draws by transfer function. Those rejected are not on record, but drawing is cheap: draw them again."""
-    kept: Counter[str] = Counter()
-    tried: Counter[str] = Counter()
-    for record in samples:
-        kept[record.draw["transfer"]["name"]] += 1
-        for attempt in range(record.attempt + 1):
-            drawn = draw(generator(record.seed, attempt), config, units[record.label], statistics)
-            tried[drawn.transfer.name] += 1
-    return RenderSummary(
-        total=Tally(kept=kept.total(), tried=tried.total()),
-        transfer_functions={name: Tally(kept=kept[name], tried=tried[name]) for name in config.transfer.seeds},
-    )

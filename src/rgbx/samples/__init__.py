@@ -4,18 +4,27 @@ Randomisation is data: a sample's seed is a hash of (set, class, index, configur
 value drawn, and the record alone renders the same bytes again.
 """
 
-from rgbx.samples.images import write_image
+from rgbx.samples.executors import LostSample, RenderedSample, RenderJob, choose_executor
+from rgbx.samples.images import encode_image, write_image
 from rgbx.samples.record import SampleRecord, SetHeader
-from rgbx.samples.render import LostSample, render_samples
-from rgbx.samples.seeds import SampleKey, generator, sample_seed
+from rgbx.samples.render import render_samples
+from rgbx.samples.seeds import SampleKey, class_keys, generator, sample_seed
 from rgbx.samples.sets import SampleSet
+from rgbx.samples.shards import WHOLE, Shard
 
 __all__ = [
+    "WHOLE",
     "LostSample",
+    "RenderJob",
+    "RenderedSample",
     "SampleKey",
     "SampleRecord",
     "SampleSet",
     "SetHeader",
+    "Shard",
+    "choose_executor",
+    "class_keys",
+    "encode_image",
     "generator",
     "render_samples",
     "sample_seed",

@@ -8,6 +8,7 @@ import numpy as np
 
 from rgbx.errors import InputError
 from rgbx.samples.images import write_image
+from rgbx.samples.record import SampleRecord
 from rgbx.samples.sets import SampleSet
 
 OVERVIEW = "overview.png"
@@ -47,12 +48,12 @@ def contact_sheet(
 
 def write_overview(samples: SampleSet, per_class: int = 8, tile: int = 160) -> Path:
     """Write ``overview.png`` into a finished set: the first ``per_class`` samples of each class."""
-    rows: list[list[np.ndarray]] = []
-    captions: list[list[str]] = []
-    for label in samples.header.classes:
-        chosen = [record for record in samples if record.label == label][:per_class]
-        rows.append([_read(samples.path(record)) for record in chosen])
-        captions.append([f"{record.label}  {record.unit}" for record in chosen])
+    chosen: dict[str, list[SampleRecord]] = {label: [] for label in samples.header.classes}
+    for record in samples:
+        if len(chosen[record.label]) < per_class:
+            chosen[record.label].append(record)
+    rows = [[_read(samples.path(record)) for record in row] for row in chosen.values()]
+    captions = [[f"{record.label}  {record.unit}" for record in row] for row in chosen.values()]
     path = samples.folder / OVERVIEW
     write_image(path, contact_sheet(rows, captions, tile))
     return path

@@ -19,6 +19,8 @@ class SampleRecord(Config):
     seed: int
     attempt: int = 0
     """How many tries a filter had rejected before this one."""
+    rejected: tuple[str, ...] = ()
+    """What those tries were, in a word for each (radiographs: the transfer function), for statistics of the filter."""
     draw: dict[str, Any]
     """Every value drawn for the sample; enough to render the same bytes again."""
 

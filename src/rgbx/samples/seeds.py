@@ -1,5 +1,6 @@
 """Where randomness comes from: one seed a sample, derived from what the sample is, never from when or where."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,11 @@ class SampleKey(NamedTuple):
     def stem(self) -> str:
         """Path of the sample's image within its set, without suffix, e.g. ``"SP3/000042"``."""
         return f"{self.label}/{self.number:06d}"
+
+
+def class_keys(classes: Sequence[str], images_per_class: int) -> list[SampleKey]:
+    """Return the keys of a set with as many samples of every class, in the order they are rendered in."""
+    return [SampleKey(label, number) for number in range(images_per_class) for label in classes]
 
 
 def sample_seed(set_seed: int, key: SampleKey, config_digest: str) -> int:

@@ -22,14 +22,17 @@ from rgbx.files import digest
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import (
+    RenderedSample,
+    RenderJob,
     SampleKey,
     SampleRecord,
     SampleSet,
     SetHeader,
+    choose_executor,
+    encode_image,
     generator,
     render_samples,
     sample_seed,
-    write_image,
 )
 from rgbx.standin.conveyor_camera import Camera, CameraConfig, Crop, Shot, draw_shot
 from rgbx.standin.conveyor_surface import Surface, SurfaceConfig, draw_surface, paint_surface
@@ -156,23 +159,21 @@ def photograph_set(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    arguments = (out, library, config, views_per_unit, seed, threads_of_each(workers))
-    render_samples(samples, keys, Photographer, arguments, suffix=SUFFIX, workers=workers, description="photographing")
+    job = RenderJob(Photographer, (library, config, views_per_unit, seed, threads_of_each(workers)))
+    render_samples(samples, keys, job, choose_executor(workers), suffix=SUFFIX, description="photographing")
     return samples
 
 
 class Photographer:
     """Takes the photographs of a set one by one; one lives in each process and owns one Blender."""
 
-    def __init__(
-        self, out: Path, library: Library, config: ConveyorConfig, views_per_unit: int, seed: int, threads: int
-    ) -> None:
-        self.out, self.config, self.views_per_unit, self.seed = out, config, views_per_unit, seed
+    def __init__(self, library: Library, config: ConveyorConfig, views_per_unit: int, seed: int, threads: int) -> None:
+        self.config, self.views_per_unit, self.seed = config, views_per_unit, seed
         self.units = {label: library.units_of(label) for label in library.classes}
         self.config_digest = config.digest()
         self.studio = Studio(threads)
 
-    def __call__(self, key: SampleKey) -> SampleRecord:
+    def __call__(self, key: SampleKey) -> RenderedSample:
         parts = self.units[key.label][key.number // self.views_per_unit].read_parts()
         seed = sample_seed(self.seed, key, self.config_digest)
         mesh = self.studio.mesh(parts)
@@ -180,11 +181,15 @@ class Photographer:
         unit_seed = int(digest(str(self.seed), parts.device_class, parts.unit, self.config.surface.digest()), 16)
         surface = draw_surface(generator(unit_seed), self.config.surface, parts, _face(mesh))
         draw = draw_view(generator(seed), self.config, mesh, surface)
-        name = f"{key.stem}{SUFFIX}"
-        write_image(self.out / name, self.studio.photograph(parts, draw))
-        return SampleRecord(
-            file_name=name, label=key.label, unit=parts.unit, seed=seed, draw=draw.model_dump(mode="json")
+        image = self.studio.photograph(parts, draw)
+        record = SampleRecord(
+            file_name=f"{key.stem}{SUFFIX}",
+            label=key.label,
+            unit=parts.unit,
+            seed=seed,
+            draw=draw.model_dump(mode="json"),
         )
+        return RenderedSample(record, encode_image(SUFFIX, image))
 
 
 class Studio:

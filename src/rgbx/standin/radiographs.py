@@ -8,14 +8,17 @@ from rgbx import __version__
 from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.samples import (
+    RenderedSample,
+    RenderJob,
     SampleKey,
     SampleRecord,
     SampleSet,
     SetHeader,
+    choose_executor,
+    encode_image,
     generator,
     render_samples,
     sample_seed,
-    write_image,
 )
 from rgbx.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_radiograph
 
@@ -60,28 +63,31 @@ def radiograph_set(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    arguments = (out, library, XrayMachine(config), views_per_unit, seed)
-    render_samples(samples, keys, Radiographer, arguments, suffix=SUFFIX, workers=workers, description="radiographing")
+    job = RenderJob(Radiographer, (library, XrayMachine(config), views_per_unit, seed))
+    render_samples(samples, keys, job, choose_executor(workers), suffix=SUFFIX, description="radiographing")
     return samples
 
 
 class Radiographer:
     """Takes the radiographs of a set one by one; one lives in each process."""
 
-    def __init__(self, out: Path, library: Library, machine: XrayMachine, views_per_unit: int, seed: int) -> None:
-        self.out, self.machine, self.views_per_unit, self.seed = out, machine, views_per_unit, seed
+    def __init__(self, library: Library, machine: XrayMachine, views_per_unit: int, seed: int) -> None:
+        self.machine, self.views_per_unit, self.seed = machine, views_per_unit, seed
         self.units = {label: library.units_of(label) for label in library.classes}
         self.config_digest = machine.config.digest()
 
-    def __call__(self, key: SampleKey) -> SampleRecord:
+    def __call__(self, key: SampleKey) -> RenderedSample:
         unit = self.units[key.label][key.number // self.views_per_unit]
         seed = sample_seed(self.seed, key, self.config_digest)
         draw = draw_radiograph(generator(seed), self.machine.config)
-        name = f"{key.stem}{SUFFIX}"
-        write_image(self.out / name, self.machine.radiograph(unit.read_parts(), draw))
-        return SampleRecord(
-            file_name=name, label=key.label, unit=unit.name, seed=seed, draw=draw.model_dump(mode="json")
+        record = SampleRecord(
+            file_name=f"{key.stem}{SUFFIX}",
+            label=key.label,
+            unit=unit.name,
+            seed=seed,
+            draw=draw.model_dump(mode="json"),
         )
+        return RenderedSample(record, encode_image(SUFFIX, self.machine.radiograph(unit.read_parts(), draw)))
 
 
 def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.ndarray:

@@ -1,0 +1,62 @@
+"""`rgbx sets`: joining the parts of a set that was rendered on several machines, and handing sets on."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Join the shards of a set, or export a set for other tools.")
+
+
+class Format(StrEnum):
+    """What a set can be exported as."""
+
+    webdataset = "webdataset"
+
+
+@app.command("join")
+def join(
+    parts: Annotated[list[Path], typer.Argument(help="Folders that hold the shards of one set.")],
+    out: Annotated[Path, typer.Option(help="Folder of the joined set; must not be there yet.")],
+) -> None:
+    """Join shards that were rendered to separate folders (`rgbx render … --shard I/N`) into one set.
+
+    The result is the same, byte for byte, as a set rendered in one go. Shards of other settings, missing ones and
+    those given twice are refused. Shards rendered to the same folder need no joining.
+
+    Example: `rgbx sets join part-1 part-2 --out sets/xray-train`
+    """
+    from rgbx.radiography.sets import write_summary
+    from rgbx.samples.join import join as join_parts
+    from rgbx.samples.overview import write_overview
+
+    samples = join_parts(parts, out)
+    if samples.header.modality == "xray":
+        write_summary(samples)
+    write_overview(samples)
+    typer.echo(f"{len(samples)} images of {len(parts)} folders joined in {out}.")
+
+
+@app.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="A finished set.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tars; must not be there yet.")],
+    format: Annotated[Format, typer.Option(help="Tars of .png, .json and .cls, as WebDataset reads them.")] = (
+        Format.webdataset
+    ),
+    images_per_tar: Annotated[int, typer.Option(min=1, help="How many images each tar has.")] = 1000,
+) -> None:
+    """Export a set as WebDataset tars, to stream from large or remote storage.
+
+    `rgbx train` reads sets, not tars: keep the set, or train on the tars with tools of your own.
+
+    Example: `rgbx sets export sets/xray-train --out tars/xray-train`
+    """
+    from rgbx.samples import SampleSet
+    from rgbx.samples.webdataset import export_webdataset
+
+    assert format is Format.webdataset
+    samples = SampleSet.open(folder)
+    tars = export_webdataset(samples, out, images_per_tar)
+    typer.echo(f"{len(samples)} images in {len(tars)} tars: {out}")

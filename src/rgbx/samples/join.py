@@ -1,0 +1,91 @@
+"""Joining the shards of a set that were rendered to folders apart."""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rgbx.errors import InputError
+from rgbx.files import atomic_folder, write_json
+from rgbx.progress import track
+from rgbx.samples.sets import HEADER, METADATA, SampleSet, check_same_header, read_header
+from rgbx.samples.shards import Shard, absent_shards, finished_shards, listed
+
+
+def join(parts: Sequence[Path], out: Path) -> SampleSet:
+    """Join shards into one set, the same, byte for byte, as one that was rendered whole.
+
+    Args:
+        parts: folders that hold one or more complete shards each, which together are all there are.
+        out: folder of the set; written whole or not at all. Where it can, it shares the files of the images with the
+            parts (hard links) instead of copying them; the parts may be deleted.
+
+    Raises:
+        InputError: a part is no part of this set, or a shard or an image is missing or there twice.
+    """
+    header = read_header(parts[0])
+    shards = _shards_by_part(parts)
+    for part in parts[1:]:
+        check_same_header(part, read_header(part), header)
+    total = sum(len(SampleSet(part, header)) for part in parts)
+    with atomic_folder(out) as folder:
+        write_json(folder / HEADER, header.model_dump(mode="json"))
+        for label in header.classes:
+            (folder / label).mkdir()
+        samples = SampleSet(folder, header)
+        wanted = ((part, record) for part in parts for record in SampleSet(part, header))
+        for part, record in track(wanted, "joining", total=total):
+            if any(shard.has(_number(record.file_name)) for shard in shards[part]):
+                _link(part / record.file_name, folder / record.file_name)
+                samples.add(record)
+        _check_complete(samples, out)
+        samples.finish()
+    return SampleSet.open(out)
+
+
+def _shards_by_part(parts: Sequence[Path]) -> dict[Path, list[Shard]]:
+    holders: dict[Shard, Path] = {}
+    shards: dict[Path, list[Shard]] = {}
+    for part in parts:
+        read_header(part)
+        shards[part] = finished_shards(part)
+        if not shards[part]:
+            if (part / METADATA).exists():
+                raise InputError(part, "is a whole set, not a part of one", "leave it out")
+            raise InputError(part, "holds no complete shard", "render one with --shard, or let it go on to its end")
+        for shard in shards[part]:
+            if shard in holders:
+                raise InputError(part, f"holds shard {shard}, as does {holders[shard]}", "leave one of them out")
+            holders[shard] = part
+    if len({shard.count for shard in holders}) > 1:
+        raise InputError(
+            parts[-1], f"belongs to another division ({listed(sorted(holders))})", "join shards i/N of one N"
+        )
+    if absent := absent_shards(holders):
+        raise InputError(parts[-1], f"and the other parts lack the shards {listed(absent)}", "give their folders too")
+    return shards
+
+
+def _number(file_name: str) -> int:
+    return int(Path(file_name).stem)
+
+
+def _link(image: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(image)
+    except FileNotFoundError as error:
+        raise InputError(image, "is missing", "render its shard again, only what is missing is rendered") from error
+    except OSError:  # another disk, or one that knows no links
+        shutil.copyfile(image, target)
+
+
+def _check_complete(samples: SampleSet, out: Path) -> None:
+    counts = Counter(record.label for record in samples)
+    wanted = samples.header.config["images_per_class"]
+    for label in samples.header.classes:
+        if counts[label] != wanted:
+            raise InputError(
+                out,
+                f"would have {counts[label]} images of class {label}, not {wanted}",
+                "render the shards again, only what is missing is rendered",
+            )
