@@ -19,6 +19,13 @@ class Knob(StrEnum):
     fixed = "fixed"
 
 
+class Backend(StrEnum):
+    """Of the projection."""
+
+    kernel = "kernel"
+    vtk = "vtk"
+
+
 @app.command("xray")
 def xray(
     library: Annotated[Path, typer.Argument(help="Library with scans: LIBRARY/CLASS/UNIT/scan.nrrd, …")],
@@ -44,6 +51,9 @@ def xray(
     projector: Annotated[Knob, typer.Option(help="Position and orientation of source, detector and unit.")] = (
         Knob.random
     ),
+    backend: Annotated[
+        Backend | None, typer.Option(help="Who projects: rgbx's own kernel (default), or VTK as in the paper.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. projector.tilt=[-40,40]; repeatable.")
@@ -84,6 +94,8 @@ def xray(
     changes: dict[str, object] = {}
     if size is not None:
         changes["size"] = size
+    if backend is not None:
+        changes["backend"] = backend.value
     if noise_variance is not None:
         changes["noise_variance"] = (0, noise_variance)
     if background is Knob.fixed:

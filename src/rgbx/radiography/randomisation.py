@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
+from rgbx.radiography.backends import BackendName, backend
 from rgbx.radiography.filters import Acceptance
-from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
 from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, read_seeds
@@ -95,6 +95,8 @@ class XrayRandomisation(Config):
     """Side of the square images, pixels."""
     subsamples: PositiveInt | Literal["auto"] = "auto"
     """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
+    backend: BackendName = "kernel"
+    """Who projects: rgbx itself, or VTK (``pip install rgbx[vtk]``)."""
     projector: ProjectorRandomisation = ProjectorRandomisation()
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
     background: BackgroundRandomisation = BackgroundRandomisation()
@@ -146,6 +148,7 @@ class XrayDraw(Config):
     projector: Projector
     pose: Pose
     subsamples: int
+    backend: BackendName = "kernel"
     transfer: TransferFunction
     background: Background
     noise_variance: float
@@ -181,6 +184,7 @@ def draw(
         subsamples=(
             projector.subsamples_for(statistics.voxel_mm) if config.subsamples == "auto" else config.subsamples
         ),
+        backend=config.backend,
         transfer=draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels),
         background=Background(
             level=rng.uniform(*config.background.level),
@@ -216,9 +220,12 @@ def render(draw: XrayDraw, scan: PreparedScan) -> Radiograph:
     """Render what was drawn; no randomness is left.
 
     Noise is white and Gaussian; intensities beyond black and white are clipped.
+
+    Raises:
+        MissingToolError: the draw's backend is not installed.
     """
     rays = draw.projector.rays(draw.pose)
-    through = transmission(scan, draw.transfer, rays, draw.subsamples, steps=1 if draw.subsamples > 1 else 2)
+    through = backend(draw.backend)(scan, draw.transfer, rays, draw.subsamples)
     noise_free = draw.background.image(through.shape[0]) * through
     noise = generator(draw.noise_seed).standard_normal(through.shape, np.float32)
     noisy = noise_free + np.float32(np.sqrt(draw.noise_variance) / EIGHT_BIT_WHITE) * noise
