@@ -29,6 +29,13 @@ class Extra(StrEnum):
     random = "random"
 
 
+class Backend(StrEnum):
+    """Of the projection."""
+
+    kernel = "kernel"
+    vtk = "vtk"
+
+
 @app.command("xray")
 def xray(
     library: Annotated[Path, typer.Argument(help="Library with scans: LIBRARY/CLASS/UNIT/scan.nrrd, …")],
@@ -59,6 +66,9 @@ def xray(
     edits: Annotated[Extra, typer.Option(help="Parts moved, turned or missing in half of the images, bent units.")] = (
         Extra.off
     ),
+    backend: Annotated[
+        Backend | None, typer.Option(help="Who projects: rgbx's own kernel (default), or VTK as in the paper.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. projector.tilt=[-40,40]; repeatable.")
@@ -115,6 +125,8 @@ def xray(
     changes: dict[str, object] = {}
     if size is not None:
         changes["size"] = size
+    if backend is not None:
+        changes["backend"] = backend.value
     if noise_variance is not None:
         changes["noise_variance"] = (0, noise_variance)
     if background is Knob.fixed:

@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
+from rgbx.radiography.backends import BackendName, backend
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.filters import Acceptance
-from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
 from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, read_seeds
@@ -113,6 +113,8 @@ class XrayRandomisation(Config):
     """Side of the square images, pixels."""
     subsamples: PositiveInt | Literal["auto"] = "auto"
     """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
+    backend: BackendName = "kernel"
+    """Who projects: rgbx itself, or VTK (``pip install rgbx[vtk]``)."""
     projector: ProjectorRandomisation = ProjectorRandomisation()
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
     background: BackgroundRandomisation = BackgroundRandomisation()
@@ -168,6 +170,7 @@ class XrayDraw(Config):
     projector: Projector
     pose: Pose
     subsamples: int
+    backend: BackendName = "kernel"
     transfer: TransferFunction
     background: Background
     noise_variance: float
@@ -207,6 +210,7 @@ def draw(
         subsamples=(
             projector.subsamples_for(statistics.voxel_mm) if config.subsamples == "auto" else config.subsamples
         ),
+        backend=config.backend,
         transfer=draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels),
         background=Background(
             level=rng.uniform(*config.background.level),
@@ -254,11 +258,14 @@ def render(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = None) -> Ra
         draw: what to render.
         scan: of the unit drawn.
         parts: of the scan, for its edits; found when they are needed and not given.
+
+    Raises:
+        MissingToolError: the draw's backend is not installed.
     """
     if draw.edits is not None:
         scan = edited(scan, find_parts(scan) if parts is None else parts, draw.edits)
     rays = draw.projector.rays(draw.pose)
-    through = transmission(scan, draw.transfer, rays, draw.subsamples, steps=1 if draw.subsamples > 1 else 2)
+    through = backend(draw.backend)(scan, draw.transfer, rays, draw.subsamples)
     open_beam = draw.background.image(through.shape[0])
     noise_free = open_beam * through
     if draw.scatter is not None:

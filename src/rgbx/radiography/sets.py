@@ -11,6 +11,7 @@ from rgbx.devices.selection import by_class, select_units
 from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
+from rgbx.radiography.backends import backend
 from rgbx.radiography.edits import PartsStore, find_parts
 from rgbx.radiography.randomisation import Radiograph, ScanStatistics, XrayDraw, XrayRandomisation, draw, render
 from rgbx.radiography.scans import ScanStore, prepare_scan
@@ -91,7 +92,9 @@ def render_set(
 
     Raises:
         RgbxError: a scan cannot be used, or hardly any draw of a class passes the filter.
+        MissingToolError: the backend is not installed.
     """
+    backend(config.backend)  # if it is missing, say so before anything is written
     chosen = [unit for unit in select_units(library, units) if unit.scan_path is not None]
     groups = by_class(library, chosen, "scan")
     header = SetHeader(
