@@ -53,11 +53,19 @@ class RayCluster:
         address: of a running cluster that this machine is a node of (``HOST:PORT``, or ``auto`` to find it);
             ``local`` starts one on this machine, for the time of the run.
         workers: how many processes a local one has.
+
+    Raises:
+        InputError: nothing answers at the address.
     """
 
     def __init__(self, address: str, workers: int) -> None:
         self.address = address
         self.workers = workers
+        if address not in ("local", "auto"):
+            try:
+                _knock(address)  # Ray itself would try for minutes
+            except (OSError, ValueError) as error:
+                raise _no_cluster(address) from error
 
     def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]:
         """See :class:`~rgbx.samples.executors.Executor`.
@@ -98,20 +106,21 @@ class RayCluster:
         else:
             options = {"address": self.address}
         try:
-            if self.address not in ("local", "auto"):
-                _knock(self.address)  # Ray itself would try for minutes
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
-            raise InputError(
-                self.address,
-                "is no running Ray cluster that this machine is a node of",
-                "start one with 'ray start --head' here and 'ray start --address=HOST:PORT' on the others, or give "
-                "--ray local",
-            ) from error
+            raise _no_cluster(self.address) from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _no_cluster(address: str) -> InputError:
+    return InputError(
+        address,
+        "is no running Ray cluster that this machine is a node of",
+        "start one with 'ray start --head' here and 'ray start --address=HOST:PORT' on the others, or give --ray local",
+    )
 
 
 def _knock(address: str) -> None:
