@@ -8,7 +8,7 @@ import rgbx.cli
 from rgbx import __version__
 from rgbx.errors import InputError
 
-VERBS = ("devices", "render", "scan", "train", "evaluate", "explain", "predict", "sets", "demo")
+VERBS = ("devices", "render", "transfer", "sets", "scan", "train", "evaluate", "explain", "predict", "demo")
 
 
 def test_help_names_every_verb_and_what_it_is_for():
@@ -22,6 +22,7 @@ def test_help_names_every_verb_and_what_it_is_for():
     [
         *([verb] for verb in VERBS),
         ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"], ["render", "materials"],
+        ["transfer", "list"], ["transfer", "export"], ["transfer", "import"], ["transfer", "sheet"],
         ["sets", "join"], ["sets", "export"],
         ["train", "xray"], ["train", "rgb"], ["train", "fusion"],
     ],
