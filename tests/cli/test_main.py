@@ -8,7 +8,7 @@ import rgbx.cli
 from rgbx import __version__
 from rgbx.errors import InputError
 
-VERBS = ("devices", "render", "scan", "train", "evaluate", "explain", "predict", "sets", "demo")
+VERBS = ("devices", "render", "transfer", "scan", "train", "evaluate", "explain", "predict", "sets", "demo")
 
 
 def test_help_names_every_verb_and_what_it_is_for():
@@ -23,6 +23,7 @@ def test_help_names_every_verb_and_what_it_is_for():
         *([verb] for verb in VERBS),
         ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"], ["render", "materials"],
         ["sets", "join"], ["sets", "export"],
+        ["transfer", "list"], ["transfer", "export"], ["transfer", "import"], ["transfer", "sheet"],
         ["train", "xray"], ["train", "rgb"], ["train", "fusion"],
     ],
 )  # fmt: skip

@@ -26,6 +26,7 @@ def radiograph(phone, name, strength):
     config = XrayRandomisation(projector=FIXED_PROJECTOR, background=FIXED_BACKGROUND).updated(
         {
             "transfer.use": name,
+            "transfer.guard": (0, 1),
             "transfer.jitter": {"strength": (strength, strength), "intensity": (1, 1), "point_intensity": (1, 1)},
         }
     )

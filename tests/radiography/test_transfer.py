@@ -3,9 +3,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rgbx.devices.scanning import scan_unit
+from rgbx.devices.sp10 import make_unit
 from rgbx.errors import InputError
-from rgbx.radiography.scans import ScanLevels
-from rgbx.radiography.transfer import NO_JITTER, TransferFunction, TransferJitter, draw_transfer, read_seeds
+from rgbx.radiography.kernel import transmission
+from rgbx.radiography.projector import Pose, Projector
+from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation
+from rgbx.radiography.scans import CLASSES, ScanLevels, prepare_scan
+from rgbx.radiography.transfer import (
+    NO_JITTER,
+    Seed,
+    TransferFunction,
+    TransferJitter,
+    draw_transfer,
+    guard,
+    read_seeds,
+    seed_text,
+)
 
 LEVELS = ScanLevels(air=-1000.0, dense=9000.0)
 
@@ -34,17 +48,93 @@ def test_jittered_seeds_stay_well_formed(number, name):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("mine: {about: x, points: [[0, 0], [0.5, 0.1], [0.4, 0.2]]}", "must rise"),
-        ("mine: {about: x, points: [[0, 0.1], [0.5, 0.1]]}", "the first must be 0"),
-        ("mine: {about: x, points: [[-0.1, 0], [0.5, 0.1]]}", "must not be below 0"),
-        ("mine: {about: x, points: [[0, 0]]}", "at least 2"),
-        ("mine: 3", "points"),
-        ("[]", "holds no transfer functions"),
+        ("{about: x, points: [[0, 0], [0.5, 0.1], [0.4, 0.2]]}", "must rise"),
+        ("{about: x, points: [[0, 0.1], [0.5, 0.1]]}", "the first must be 0"),
+        ("{about: x, points: [[-0.1, 0], [0.5, 0.1]]}", "must not be below 0"),
+        ("{about: x, points: [[0, 0]]}", "at least 2"),
+        ("{about: x, points: [[0, 0], [1, a]]}", "valid number"),
+        ("points", "holds no transfer function"),
+        ("[]", "holds no transfer function"),
         ("{", "not valid YAML"),
     ],
 )
 def test_a_faulty_seed_is_named(tmp_path, text, problem):
-    path = tmp_path / "seeds.yaml"
+    path = tmp_path / "mine.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=rf"seeds\.yaml .*{problem}"):
-        read_seeds(path)
+    with pytest.raises(InputError, match=rf"mine\.yaml .*{problem}"):
+        read_seeds(tmp_path)
+
+
+def test_seeds_of_ones_own_are_named_after_their_files(tmp_path):
+    for name, seed in read_seeds().items():
+        (tmp_path / f"my-{name}.yaml").write_text(seed_text(seed))
+    assert read_seeds(tmp_path) == {f"my-{name}": seed for name, seed in read_seeds().items()}
+    assert list(read_seeds(tmp_path / "my-soft.yaml")) == ["my-soft"]
+    given = XrayRandomisation().updated({"transfer.seeds": str(tmp_path)})
+    assert given.transfer.seeds == read_seeds(tmp_path)
+    assert XrayRandomisation.model_validate_json(given.model_dump_json()) == given, "without the files"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_seeds_that_are_not_there_are_missed(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=name):
+        XrayRandomisation().updated({"transfer.seeds": str(tmp_path / name)})
+
+
+CONTENTS = np.random.default_rng(0).exponential(0.4, (50, len(CLASSES))) * (CLASSES < 2)
+"""Lines through something made of everything."""
+
+
+def mean_transmission(transfer):
+    depths = CONTENTS @ transfer(LEVELS.air + CLASSES * (LEVELS.dense - LEVELS.air))
+    return float(np.exp(-depths).mean())
+
+
+@given(st.sampled_from(list(read_seeds())), st.floats(0.001, 100))
+def test_the_guard_brings_any_strength_into_its_range_and_keeps_the_shape(name, strength):
+    jitter = NO_JITTER.updated({"strength": (strength, strength)})
+    drawn = draw_transfer(np.random.default_rng(0), name, read_seeds()[name], jitter, LEVELS)
+    guarded = guard(drawn, CONTENTS, LEVELS, (0.2, 0.85))
+    if 0.2 <= mean_transmission(drawn) <= 0.85:
+        assert guarded == drawn
+    assert 0.2 - 1e-9 <= mean_transmission(guarded) <= 0.85 + 1e-9
+    factors = [after[1] / before[1] for before, after in zip(drawn.points, guarded.points, strict=True) if before[1]]
+    assert factors == pytest.approx([factors[0]] * len(factors))
+    assert [x for x, _ in drawn.points] == [x for x, _ in guarded.points]
+
+
+def test_the_guard_leaves_what_no_strength_can_change():
+    nothing = TransferFunction(name="nothing", points=((0, 0), (9000, 0)))
+    assert guard(nothing, CONTENTS, LEVELS, (0.2, 0.85)) == nothing
+    mostly_air = np.vstack([CONTENTS[:1], np.zeros((99, len(CLASSES)))])
+    drawn = draw_transfer(np.random.default_rng(0), "hard", read_seeds()["hard"], NO_JITTER, LEVELS)
+    assert guard(drawn, mostly_air, LEVELS, (0.2, 0.85)) == drawn
+
+
+def test_the_guard_can_be_switched_off():
+    wild = TransferJitter(strength=(1e-4, 1e3))
+    for number in range(20):
+        drawn = draw_transfer(np.random.default_rng(number), "soft", read_seeds()["soft"], wild, LEVELS)
+        assert guard(drawn, CONTENTS, LEVELS, (0, 1)) == drawn
+
+
+@pytest.mark.parametrize("name", read_seeds())
+def test_the_guard_expects_what_a_flat_unit_comes_out_at(name):
+    scan = prepare_scan(scan_unit(make_unit("SP7", 1), spacing_mm=0.6))
+    statistics = ScanStatistics.of([scan.description])
+    levels = statistics.levels
+    drawn = draw_transfer(np.random.default_rng(0), name, read_seeds()[name], NO_JITTER, levels)
+    expected = np.exp(-np.array(statistics.contents) @ drawn(levels.air + CLASSES * (levels.dense - levels.air))).mean()
+    projector = Projector(source_to_centre=3000, source_to_detector=3010, pixels=(170, 170), pixel_size=1.0)
+    image = transmission(scan, drawn, projector.rays(Pose()))
+    filled = (
+        transmission(
+            scan, draw_transfer(np.random.default_rng(0), "all", ALL, NO_JITTER, levels), projector.rays(Pose())
+        )
+        < 0.99
+    )
+    assert image[filled].mean() == pytest.approx(expected, abs=0.04)
+
+
+ALL = Seed(about="Black is what is not air.", points=((0.05, 0.0), (0.06, 10.0)))

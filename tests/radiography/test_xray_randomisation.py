@@ -102,7 +102,9 @@ def test_the_background_falls_off_from_edge_to_edge():
 
 
 def test_an_unknown_transfer_function_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="no transfer function 'x-ray': choose from random, soft, hard"):
+    with pytest.raises(
+        ConfigError, match="no transfer function 'x-ray': choose from random, battery-transparent, hard"
+    ):
         XrayRandomisation().updated({"transfer.use": "x-ray"})
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgbx import __version__
-from rgbx.cli import demo, devices, evaluate, explain, predict, render, scan, sets, train
+from rgbx.cli import demo, devices, evaluate, explain, predict, render, scan, sets, train, transfer
 from rgbx.errors import RgbxError
 
 app = typer.Typer(
@@ -22,15 +22,16 @@ app = typer.Typer(
     help=(
         "Tell near-identical devices apart by their outside (RGB) and their inside (X-ray).\n\n"
         "The verbs follow the flow of data: **devices** makes or checks the library of scans and meshes, "
-        "**render** makes labelled training images from it (and **sets** joins or exports such sets), **train** "
-        "trains a network on them, **evaluate** and **explain** say how good it is and why, **predict** classifies "
-        "one device. **scan** photographs and "
+        "**render** makes labelled training images from it (and **sets** joins or exports such sets, **transfer** shows "
+        "and imports the transfer functions of radiographs), **train** trains a network on them, **evaluate** and "
+        "**explain** say how good it is and why, **predict** classifies one device. **scan** photographs and "
         "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together."
     ),
 )
 app.add_typer(devices.app, name="devices")
 app.add_typer(render.app, name="render")
 app.add_typer(sets.app, name="sets")
+app.add_typer(transfer.app, name="transfer")
 app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)

@@ -58,6 +58,10 @@ def xray(
     transfer_function: Annotated[
         str, typer.Option(help="'random', or the name of one seed to use as it is (docs/xray-randomisation.md).")
     ] = "random",
+    transfer_functions: Annotated[
+        Path | None,
+        typer.Option(help="Seeds of your own: a file NAME.yaml, or a folder of them ('rgbx transfer --help')."),
+    ] = None,
     projector: Annotated[Knob, typer.Option(help="Position and orientation of source, detector and unit.")] = (
         Knob.random
     ),
@@ -139,6 +143,8 @@ def xray(
         changes["blur"] = RANDOM_BLUR
     if edits is Extra.random:
         changes["edits"] = RANDOM_EDITS.model_dump()
+    if transfer_functions is not None:
+        changes["transfer.seeds"] = str(transfer_functions)
     if transfer_function != "random":
         changes["transfer.use"] = transfer_function
         changes["transfer.jitter"] = NO_JITTER.model_dump()

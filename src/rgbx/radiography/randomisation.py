@@ -7,10 +7,11 @@ and three beyond it, which are off unless asked for: scatter, blur, edits of the
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
 from rgbx.radiography.backends import BackendName, backend
@@ -19,7 +20,7 @@ from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edi
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
-from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, read_seeds
+from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, guard, read_seeds
 from rgbx.samples import generator
 
 WHITE = 65535
@@ -62,14 +63,21 @@ FIXED_PROJECTOR = ProjectorRandomisation(
 """Table I, "simulated projector position and orientation: fixed"."""
 
 
+def _read(seeds: Any) -> Any:
+    return read_seeds(Path(seeds)) if isinstance(seeds, str | Path) else seeds
+
+
 class TransferRandomisation(Config):
     """Which transfer functions there are and how they are varied."""
 
     use: str = "random"
     """Name of the one seed to use, or ``"random"`` for any of them."""
-    seeds: dict[str, Seed] = Field(default_factory=read_seeds)
-    """By name; as in transfer_functions.yaml unless given."""
+    seeds: Annotated[dict[str, Seed], BeforeValidator(_read)] = Field(default_factory=read_seeds)
+    """By name; the five that come with rgbx unless given. Also the path of a file with one, or of a folder of them."""
     jitter: TransferJitter = TransferJitter()
+    guard: Annotated[Range, within(0, 1)] = (0.2, 0.85)
+    """Mean transmission through the units that a draw may come out at: its strength is changed to the nearest that
+    does. ``[0, 1]`` switches it off."""
 
     @model_validator(mode="after")
     def _seed_is_known(self) -> Self:
@@ -129,6 +137,10 @@ class XrayRandomisation(Config):
     """Draws that may be rejected for one sample before rendering gives up."""
 
 
+LINES = 400
+"""Through the units of a set that the guard of transfer functions goes by, at most."""
+
+
 class ScanStatistics(Config):
     """What the scans of a set have in common."""
 
@@ -137,15 +149,23 @@ class ScanStatistics(Config):
     """Of the largest unit's two longer sides."""
     voxel_mm: float
     """The shortest distance between voxels across the thin axis in any scan."""
+    contents: tuple[tuple[float, ...], ...]
+    """Of some lines through the units, as in :class:`~rgbx.radiography.scans.ScanDescription`."""
 
     @classmethod
     def of(cls, descriptions: list[ScanDescription]) -> Self:
-        """Summarise scans: medians of their levels, the largest diagonal, the finest voxels."""
+        """Summarise scans: medians of their levels, the largest diagonal, the finest voxels, a few hundred lines."""
         air = np.median([description.levels.air for description in descriptions])
         dense = np.median([description.levels.dense for description in descriptions])
         diagonal = max(math.hypot(*sorted(description.size_mm)[1:]) for description in descriptions)
         voxel = min(description.spacing[axis] for description in descriptions for axis in description.axes[::2])
-        return cls(levels=ScanLevels(air=float(air), dense=float(dense)), diagonal_mm=diagonal, voxel_mm=voxel)
+        lines = [line for description in descriptions for line in description.contents]
+        return cls(
+            levels=ScanLevels(air=float(air), dense=float(dense)),
+            diagonal_mm=diagonal,
+            voxel_mm=voxel,
+            contents=tuple(lines[:: len(lines) // LINES + 1]),
+        )
 
 
 class Background(Config):
@@ -203,15 +223,17 @@ def draw(
     projector, pose = _draw_geometry(rng, config, statistics.diagonal_mm)
     transfer = config.transfer
     name = str(rng.choice(list(transfer.seeds))) if transfer.use == "random" else transfer.use
+    unit = str(rng.choice(units))
+    jittered = draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels)
     return XrayDraw(
-        unit=str(rng.choice(units)),
+        unit=unit,
         projector=projector,
         pose=pose,
         subsamples=(
             projector.subsamples_for(statistics.voxel_mm) if config.subsamples == "auto" else config.subsamples
         ),
         backend=config.backend,
-        transfer=draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels),
+        transfer=guard(jittered, np.array(statistics.contents), statistics.levels, transfer.guard),
         background=Background(
             level=rng.uniform(*config.background.level),
             gradient=rng.uniform(*config.background.gradient),

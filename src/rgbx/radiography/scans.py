@@ -29,6 +29,14 @@ AIR_VOXELS = 2
 """Voxels of air put round the box: one for the field to end in, one that the kernel may read past it."""
 LARGEST_BYTES = 2**31 - 1
 """Of a prepared scan; the kernel's lanes count bytes in 32 bits."""
+LINES = 100
+"""How many lines across a unit are summarised, about."""
+CLASS_EDGES = np.geomspace(0.01, 10, 33)
+"""Between classes of intensity, on the scale of :class:`ScanLevels`; what is below is air."""
+CLASSES = np.sqrt(CLASS_EDGES[1:] * CLASS_EDGES[:-1])
+"""Their middles."""
+LIGHTEST = 0.05
+"""A line with nothing above this goes past the unit; noise and fog stay below."""
 
 
 class ScanLevels(Config):
@@ -55,6 +63,8 @@ class ScanDescription(Config):
     levels: ScanLevels
     size_mm: Vector
     """Of the unit's bounding box along x, y, z."""
+    contents: tuple[tuple[float, ...], ...]
+    """How much of each of :data:`CLASSES` lies along lines across the unit, mm: (lines, classes)."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,7 @@ def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> Pr
         top=int(padded.max()),
         levels=levels,
         size_mm=tuple(size.tolist()),
+        contents=_contents(padded, offset, slope, levels, volume.spacing),
     )
     return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
 
@@ -142,6 +153,20 @@ def find_unit(values: np.ndarray) -> tuple[tuple[slice, slice, slice], ScanLevel
     dense = np.percentile(_thinned(values[tuple(box)]), DENSE_PERCENTILE)
     levels = ScanLevels(air=float(air), dense=float(max(dense, np.nextafter(air, np.inf))))
     return (box[0], box[1], box[2]), levels
+
+
+def _contents(
+    values: np.ndarray, offset: float, slope: float, levels: ScanLevels, spacing: Vector
+) -> tuple[tuple[float, ...], ...]:
+    """Summarise what rays along the thinnest axis (z, y or x of ``values``) go through, on a grid of lines."""
+    thinnest = int(np.argmin(values.shape))
+    across = np.moveaxis(values, thinnest, 2)
+    every = max(1, round(np.sqrt(across.shape[0] * across.shape[1] / LINES)))
+    lines = across[every // 2 :: every, every // 2 :: every].reshape(-1, across.shape[2])
+    intensities = (offset + slope * lines - levels.air) / (levels.dense - levels.air)
+    counts = np.stack([np.histogram(line, CLASS_EDGES)[0] for line in intensities])
+    through_unit = counts[counts[:, CLASSES > LIGHTEST].any(axis=1)] * spacing[2 - thinnest]
+    return tuple(tuple(line) for line in np.round(through_unit, 4).tolist())
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:

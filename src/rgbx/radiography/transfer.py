@@ -4,6 +4,7 @@ The shape of a transfer function stands for an X-ray machine's settings (paper, 
 materials show and how strongly.
 """
 
+import json
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -13,12 +14,20 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from pydantic import AfterValidator, Field, field_validator
+from scipy.optimize import brentq
 
 from rgbx.config import Config, Range, build_config, within
 from rgbx.errors import ConfigError, InputError
-from rgbx.radiography.scans import ScanLevels
+from rgbx.radiography.scans import CLASSES, ScanLevels
 
-SEEDS = "transfer_functions.yaml"
+SEEDS = Path(str(resources.files("rgbx.radiography") / "transfer_functions"))
+"""The folder of those that come with rgbx."""
+HEADER = """\
+# A transfer function: [intensity, attenuation per mm] pairs, joined by straight lines; nothing below the first,
+# constant above the last. Intensity is measured from the scans: 0 is air, 1 is dense metal."""
+
+LOG_FACTOR = 20.0
+"""Natural logarithm of the strongest change of strength that a guard makes."""
 
 
 def _well_formed(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -85,28 +94,46 @@ NO_JITTER = TransferJitter(intensity=(1, 1), strength=(1, 1), point_intensity=(1
 
 
 def read_seeds(path: Path | None = None) -> dict[str, Seed]:
-    """Read transfer-function seeds; the five that come with rgbx when ``path`` is None.
+    """Read transfer-function seeds, by name; the five that come with rgbx when ``path`` is None.
+
+    Args:
+        path: a file ``NAME.yaml`` with one seed, or a folder of such files.
 
     Raises:
-        InputError: the file is missing, is not YAML, or a seed in it is not well formed.
+        InputError: there is none, or a file is not YAML, or the seed in it is not well formed.
     """
-    return _read_seeds(path or Path(str(resources.files("rgbx.radiography") / SEEDS)))
+    if path is None:
+        return _own_seeds()
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(path, "holds no transfer functions", "put files like NAME.yaml in it, one for each")
+    return {file.stem: _read_seed(file) for file in files}
 
 
 @cache
-def _read_seeds(path: Path) -> dict[str, Seed]:
+def _own_seeds() -> dict[str, Seed]:
+    return read_seeds(SEEDS)
+
+
+def _read_seed(path: Path) -> Seed:
     try:
         found: Any = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
         raise InputError(path, "does not exist", "check the path of the transfer functions") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, "is not valid YAML", "correct it") from error
-    if not isinstance(found, dict) or not found:
-        raise InputError(path, "holds no transfer functions", "write each as 'name: {about: …, points: [[…, …], …]}'")
+    if not isinstance(found, dict):
+        raise InputError(path, "holds no transfer function", "write it as 'about: …' and 'points: [[…, …], …]'")
     try:
-        return {str(name): build_config(Seed, seed if isinstance(seed, dict) else {}) for name, seed in found.items()}
+        return build_config(Seed, found)
     except ConfigError as error:
         raise InputError(path, f"holds a transfer function that cannot be used: {error}", "correct it") from error
+
+
+def seed_text(seed: Seed) -> str:
+    """Return what :func:`read_seeds` reads a seed from."""
+    points = [f"  - [{intensity:.6g}, {attenuation:.6g}]" for intensity, attenuation in seed.points]
+    return "\n".join([HEADER, f"about: {json.dumps(seed.about, ensure_ascii=False)}", "points:", *points, ""])
 
 
 def draw_transfer(
@@ -123,3 +150,30 @@ def draw_transfer(
         last = max(x, last + 1e-3)
         points.append((levels.air + last * (levels.dense - levels.air), y))
     return TransferFunction(name=name, points=tuple(points))
+
+
+def guard(
+    transfer: TransferFunction, contents: np.ndarray, levels: ScanLevels, wanted: tuple[float, float]
+) -> TransferFunction:
+    """Scale all attenuations so that units come out neither burnt out nor blank.
+
+    Args:
+        transfer: as it was drawn.
+        contents: what lies along lines across units, see :data:`~rgbx.radiography.scans.CLASSES`.
+        levels: of the scans.
+        wanted: between these the mean transmission of those lines shall be.
+
+    Returns:
+        ``transfer`` itself where that is so, or where no scaling can bring it about.
+    """
+    intensities = levels.air + CLASSES * (levels.dense - levels.air)
+    depths = (contents * transfer(intensities)).sum(axis=1)
+
+    def expected(log_factor: float) -> float:
+        return float(np.mean(np.exp(-np.exp(log_factor) * depths)))
+
+    limit = min(max(expected(0), wanted[0]), wanted[1])
+    if limit == expected(0) or not expected(LOG_FACTOR) < limit < expected(-LOG_FACTOR):
+        return transfer
+    factor = np.exp(brentq(lambda log_factor: expected(log_factor) - limit, -LOG_FACTOR, LOG_FACTOR))
+    return transfer.updated({"points": [(x, float(y * factor)) for x, y in transfer.points]})

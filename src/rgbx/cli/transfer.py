@@ -1,0 +1,144 @@
+"""`rgbx transfer`: the transfer functions that radiographs are rendered with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "List, edit, import and look at transfer functions: how strongly each scan intensity attenuates. "
+        "Render with your own by 'rgbx render xray … --transfer-functions FOLDER'."
+    ),
+)
+
+
+@app.command("list")
+def list_seeds(
+    path: Annotated[
+        Path | None, typer.Argument(help="A file NAME.yaml, or a folder of them; rgbx's own if left out.")
+    ] = None,
+) -> None:
+    """List transfer functions, and check them.
+
+    Example: rgbx transfer list my-curves
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from rgbx.radiography.transfer import read_seeds
+
+    table = Table("name", "intensities", "1/mm up to", "about")
+    table.columns[0].no_wrap = True
+    for name, seed in read_seeds(path).items():
+        x, y = zip(*seed.points, strict=True)
+        table.add_row(name, f"{x[0]:g} to {x[-1]:g}", f"{max(y):g}", seed.about)
+    Console().print(table)
+
+
+@app.command("export")
+def export(
+    out: Annotated[Path, typer.Argument(help="A new folder, or one without any of their names.")],
+) -> None:
+    """Copy the five transfer functions of rgbx to a folder, to edit them: one small file each.
+
+    Example: rgbx transfer export my-curves
+    """
+    from rich.console import Console
+
+    from rgbx.errors import InputError
+    from rgbx.files import write_bytes
+    from rgbx.radiography.transfer import SEEDS
+
+    sources = sorted(SEEDS.glob("*.yaml"))
+    for source in sources:
+        if (out / source.name).exists():
+            raise InputError(out / source.name, "is there already", "choose another folder or delete it")
+    for source in sources:
+        write_bytes(out / source.name, source.read_bytes())
+    Console().print(
+        f"{len(sources)} transfer functions in {out}: edit them, then look at them with 'rgbx transfer sheet'.",
+        soft_wrap=True,
+    )
+
+
+@app.command("import")
+def import_preset(
+    preset: Annotated[Path, typer.Argument(help="Volume property of 3D Slicer: .vp, .vp.json, or presets in XML.")],
+    scan: Annotated[Path, typer.Option(help="A scan that it was made for: its air and metal give the scale.")],
+    out: Annotated[Path, typer.Option(help="File to write; its name is the transfer function's, e.g. bones.yaml.")],
+    name: Annotated[str | None, typer.Option(help="Which one, where the file holds several.")] = None,
+) -> None:
+    """Make a transfer function from a volume property of 3D Slicer.
+
+    An opacity of a unit distance (1 mm unless the file says otherwise) becomes an attenuation, -ln(1 - opacity) a
+    unit distance; an opacity of 1 becomes 4.6. Air becomes transparent.
+
+    Example: rgbx transfer import bones.vp.json --scan library/SP1/SP1-001/scan.nrrd --out my-curves/bones.yaml
+    """
+    from rich.console import Console
+
+    from rgbx.devices.volume_io import read_volume
+    from rgbx.errors import InputError
+    from rgbx.files import write_text
+    from rgbx.radiography.scans import find_unit
+    from rgbx.radiography.slicer import read_presets, to_seed
+    from rgbx.radiography.transfer import seed_text
+
+    presets = read_presets(preset)
+    if name is None and len(presets) > 1:
+        raise InputError(preset, f"holds {len(presets)} presets", f"choose one with --name: {', '.join(presets)}")
+    if name is not None and name not in presets:
+        raise InputError(preset, f"holds no preset '{name}'", f"choose from {', '.join(presets)}")
+    _, levels = find_unit(read_volume(scan).values)
+    seed = to_seed(preset, presets[name or next(iter(presets))], levels)
+    write_text(out, seed_text(seed))
+    Console().print(
+        f"{out} has {len(seed.points)} points, for scans with air at {levels.air:g} and dense metal at "
+        f"{levels.dense:g}.",
+        soft_wrap=True,
+    )
+
+
+@app.command("sheet")
+def sheet(
+    source: Annotated[Path, typer.Argument(help="A scan, or a library (its first scan is shown).")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    transfer_functions: Annotated[
+        Path | None, typer.Option(help="A file NAME.yaml, or a folder of them; rgbx's own if left out.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=0, max=20, help="Jittered ones of each.")] = 5,
+    tile: Annotated[int, typer.Option(min=64, max=1000, help="Side of each picture, pixels.")] = 220,
+    config: Annotated[Path | None, typer.Option(help="YAML file as for 'rgbx render xray'.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, e.g. transfer.jitter.strength=[0.2,5]; repeatable.")
+    ] = None,
+) -> None:
+    """Draw a contact sheet: what each transfer function and its jitter make of a scan, and its curve.
+
+    Example: rgbx transfer sheet library --out sheet.png
+    """
+    from rich.console import Console
+
+    from rgbx.config import load_config
+    from rgbx.devices.library import Library
+    from rgbx.devices.volume_io import is_scan_folder, read_volume
+    from rgbx.errors import InputError
+    from rgbx.radiography.randomisation import XrayRandomisation
+    from rgbx.radiography.scans import prepare_scan
+    from rgbx.radiography.transfer_sheet import transfer_sheet
+    from rgbx.samples import write_image
+
+    chosen = load_config(XrayRandomisation, config, settings or ())
+    if transfer_functions is not None:
+        chosen = chosen.updated({"transfer.seeds": str(transfer_functions)})
+    if source.is_dir() and not is_scan_folder(source):
+        unit = next((unit for unit in Library.open(source).units if unit.scan_path is not None), None)
+        if unit is None:
+            raise InputError(source, "is a library without any scan", "add one, or give a scan")
+        volume = unit.read_scan()
+    else:
+        volume = read_volume(source)
+    write_image(out, transfer_sheet(prepare_scan(volume), chosen.transfer, draws, tile))
+    Console().print(f"{out} shows {len(chosen.transfer.seeds)} transfer functions.", soft_wrap=True)
