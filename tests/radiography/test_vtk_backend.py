@@ -154,7 +154,7 @@ class TestVtk:
         )
         assert by_vtk == by_kernel.updated({"backend": "vtk"})
         images = [render(drawn, scan).transmission for drawn in (by_kernel, by_vtk)]
-        assert 0 < error(*images) < 2 * DEVIATION  # each is off by as much, on so coarse a scan
+        assert 0 < error(*images) < 3 * DEVIATION, "draws are rendered with fewer samples than references"
 
 
 ASK = """

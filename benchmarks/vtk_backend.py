@@ -1,0 +1,65 @@
+"""How far VTK's transmission is from an accurate integral: RMSE for each transfer function and pose, as Markdown.
+
+Run it with ``python benchmarks/vtk_backend.py``; docs/xray-randomisation.md has what came out.
+"""
+
+import time
+
+import numpy as np
+
+from rgbx.devices.scanning import scan_unit
+from rgbx.devices.sp10 import make_unit
+from rgbx.radiography.backends import backend
+from rgbx.radiography.kernel import transmission
+from rgbx.radiography.projector import Pose, Projector
+from rgbx.radiography.scans import prepare_scan
+from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_seeds
+from rgbx.samples import generator
+
+POSES = {
+    "flat": (0, 0, 0),
+    "flat, turned": (0, 180, 45),
+    "tilted 15°, −20°": (15, -20, 70),
+    "tilted 25°, 25°": (25, 25, 200),
+    "on its long edge": (0, 90, 30),
+    "on its short edge": (88, 3, 10),
+    "any": (-130, 40, 200),
+}
+SUBSAMPLES = 2
+PROJECTOR = Projector(
+    source_to_centre=400,
+    source_to_detector=600,
+    pixels=(160, 160),
+    pixel_size=1.6,
+    principal_point=(12.0, -7.0),
+)
+
+
+def main() -> None:
+    """Print the table, and the processor time that an image takes."""
+    scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.3))
+    project, levels = backend("vtk"), scan.description.levels
+    transfers = {
+        name: draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_seeds().items()
+    }
+    print("| pose |", " | ".join(f"`{name}`" for name in transfers), "|")
+    print("| --- |", " --- |" * len(transfers))
+    seconds, largest = [], 0.0
+    for label, rotation in POSES.items():
+        rays = PROJECTOR.rays(Pose(rotation=rotation, translation=(4.0, -6.0, 3.0)))
+        errors = []
+        for transfer in transfers.values():
+            expected = transmission(scan, transfer, rays, SUBSAMPLES, steps=4)
+            start = time.process_time()
+            got = project(scan, transfer, rays, SUBSAMPLES)
+            seconds.append(time.process_time() - start)
+            errors.append(float(np.sqrt(np.mean((got - expected) ** 2))))
+            largest = max(largest, float(np.abs(got - expected).max()))
+        print(f"| {label} |", " | ".join(f"{1e4 * error:.1f}" for error in errors), "|")
+    print(
+        f"\nRMSE in 1e-4; largest difference of a pixel {largest:.3f}; {1e3 * np.median(seconds):.0f} ms CPU an image"
+    )
+
+
+if __name__ == "__main__":
+    main()
