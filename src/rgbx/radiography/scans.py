@@ -130,7 +130,7 @@ def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> Pr
         top=int(padded.max()),
         levels=levels,
         size_mm=tuple(size.tolist()),
-        contents=_contents(padded, offset, slope, levels, volume.spacing),
+        contents=_contents(padded, offset, slope, levels, voxel_size),
     )
     return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
 
