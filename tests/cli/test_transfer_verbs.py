@@ -64,6 +64,18 @@ def test_what_is_exported_can_be_edited_and_rendered_with(tmp_path, library, run
     assert [record.draw["transfer"]["name"] for record in records] == ["my-soft"] * 2
 
 
+def test_one_transfer_function_is_used_as_it_is(tmp_path, library, run):
+    (tmp_path / "dark.yaml").write_text("about: a shadow\npoints: [[0.03, 0.0], [1.0, 2.0]]\n")
+    code, said = run(
+        "render", "xray", library, "--out", tmp_path / "set", "--per-class", 1, "--size", 32, "--workers", 0,
+        "--transfer-functions", tmp_path / "dark.yaml", "--transfer-function", "dark",
+        "--set", "acceptance.keypoints=0", "--set", "acceptance.dark_share=1",
+    )  # fmt: skip
+    assert code == 0, said
+    (record,) = SampleSet.open(tmp_path / "set").records
+    assert record.draw["transfer"]["points"][-1][1] == 2.0, "the guard would make it weaker"
+
+
 def test_a_preset_of_slicer_becomes_a_file(tmp_path, library, run):
     (tmp_path / "bones.vp").write_text(PRESET)
     scan = library / "A" / "A-1" / "scan.nrrd"

@@ -22,9 +22,9 @@ app = typer.Typer(
     help=(
         "Tell near-identical devices apart by their outside (RGB) and their inside (X-ray).\n\n"
         "The verbs follow the flow of data: **devices** makes or checks the library of scans and meshes, "
-        "**render** makes labelled training images from it, **transfer** shows and imports the transfer functions of "
-        "radiographs, **sets** joins or exports what was rendered, **train** trains a network on it, **evaluate** and "
-        "**explain** say how good it is and why, **predict** classifies one device. **scan** photographs and "
+        "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
+        "**sets** joins or exports such sets), **train** trains a network on them, **evaluate** and **explain** say "
+        "how good it is and why, **predict** classifies one device. **scan** photographs and "
         "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together."
     ),
 )

@@ -148,6 +148,7 @@ def xray(
     if transfer_function != "random":
         changes["transfer.use"] = transfer_function
         changes["transfer.jitter"] = NO_JITTER.model_dump()
+        changes["transfer.guard"] = (0, 1)
 
     start = time.monotonic()
     part = WHOLE if shard is None else Shard.parse(shard)
