@@ -92,9 +92,9 @@ def test_another_number_of_shards_is_refused(tmp_path):
         render(tmp_path / "x", Shard(2, 3))
 
 
-def test_a_shard_that_would_be_empty_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="Shard 6/6 is empty"):
-        render(tmp_path / "x", Shard(6, 6))
+def test_more_shards_than_images_of_a_class_do_no_harm(tmp_path, whole):
+    assert [render(tmp_path / "x", Shard(number, 7)) for number in range(1, 8)] == [False] * 6 + [True]
+    assert contents(tmp_path / "x") == whole
 
 
 def test_a_machine_that_ends_while_another_finishes_finds_all_in_order(tmp_path, whole, monkeypatch):

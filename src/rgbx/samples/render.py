@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from rgbx.errors import ConfigError, RgbxError
+from rgbx.errors import RgbxError
 from rgbx.files import write_bytes
 from rgbx.progress import track
 from rgbx.samples.executors import Executor, LostSample, RenderJob
@@ -34,12 +34,9 @@ def render_samples(
         Whether the set is complete: False while other shards are missing.
 
     Raises:
-        ConfigError: the shard has no sample.
         RgbxError: some samples were lost (:class:`LostSample`); all others are there, and the set is not finished.
     """
     total = sum(samples.shard.has(key.number) for key in keys)
-    if not total:
-        raise ConfigError(f"Shard {samples.shard} is empty: make no more shards than there are images of a class.")
     missing = samples.missing(keys, suffix)
     lost: list[LostSample] = []
     if missing:
