@@ -1,6 +1,6 @@
 """Rendering on a Ray cluster: nodes that come and go, and need nothing in common but the network and rgbx.
 
-Each sample is a Ray task; Ray finds it a free core, and another one when its node dies. A worker process makes its
+A few samples are a Ray task; Ray finds it a free core, and another one when its node dies. A worker process makes its
 renderer with its first task and keeps it. Files that renderers read (prepared scans, meshes) travel in pieces through
 Ray's object store to a folder on each node, from where its workers share them, mapped into memory; so the store
 never needs to hold them all, and may be small.
@@ -13,10 +13,10 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ try:
 except ModuleNotFoundError as missing:
     raise MissingToolError("Ray is not installed, and --ray renders with it: run 'pip install rgbx[ray]'.") from missing
 
-TASKS_PER_CORE = 4
+BATCH = 8
+"""Samples of a task, at most: each task costs Ray about as much as two images."""
+TASKS_PER_CORE = 3
 """Tasks that are handed out for each core, so that none waits for this process; also bounds results in memory."""
 RETRIES = 3
-"""How often a sample is rendered again when its node or worker dies."""
+"""How often a task is tried again when its node or worker dies."""
 LOCAL_STORE_BYTES = 200 * 2**20
 """Ray's object store when it runs on this machine only."""
 PIECE_BYTES = 8 * 2**20
@@ -78,16 +80,30 @@ class RayCluster:
             run = secrets.token_hex(4)
             shipment = ray.put(_Shipment(run, __version__, replace(job, files=None), _put_files(job.files)))
             render = ray.remote(num_cpus=1, max_retries=RETRIES)(_render)
-            queue = iter(keys)
-            running: dict[ray.ObjectRef, SampleKey] = {}
+            queue, single = deque(keys), deque[SampleKey]()
+            running: dict[ray.ObjectRef, list[SampleKey]] = {}
             try:
-                while True:
-                    for key in islice(queue, max(0, TASKS_PER_CORE * _cores() - len(running))):
-                        running[render.remote([shipment], key)] = key
-                    if not running:
-                        break
+                while queue or single or running:
+                    places = TASKS_PER_CORE * _cores()
+                    while (queue or single) and len(running) < places:
+                        if single:
+                            batch = [single.popleft()]
+                        else:  # smaller ones towards the end, so that nodes end together
+                            batch = [queue.popleft() for _ in range(max(1, min(BATCH, len(queue) // places)))]
+                        running[render.remote([shipment], batch)] = batch
                     for done in ray.wait(list(running), num_returns=1)[0]:
-                        yield _result(done, running.pop(done))
+                        batch = running.pop(done)
+                        try:
+                            results = ray.get(done)
+                        except RayTaskError as error:
+                            raise (error.cause if isinstance(error.cause, RgbxError) else error) from None
+                        except RayError as error:  # a node or a worker died under it, time and again
+                            if len(batch) > 1:
+                                single.extend(batch)  # one of them may be what kills it
+                            else:
+                                yield LostSample(f"{batch[0].stem}: {_reason(error)}")
+                        else:
+                            yield from results
             finally:
                 for task in running:
                     ray.cancel(task, force=True)
@@ -162,26 +178,20 @@ def _cores() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 0)))
 
 
-def _result(done: Any, key: SampleKey) -> RenderedSample | LostSample:
-    try:
-        return ray.get(done)
-    except RayTaskError as error:
-        raise (error.cause if isinstance(error.cause, RgbxError) else error) from None
-    except RayError as error:  # a node or a worker died under it, time and again
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        return LostSample(f"{key.stem}: {type(error).__name__}, {RETRIES + 1} times: {reason}")
+def _reason(error: RayError) -> str:
+    return f"{type(error).__name__}, {RETRIES + 1} times: {str(error).strip().splitlines()[0].rstrip('.')}"
 
 
 _renderers: dict[str, Renderer] = {}
 """Of this worker process, by run: there is one at most."""
 
 
-def _render(shipment: list[Any], key: SampleKey) -> RenderedSample | LostSample:
+def _render(shipment: list[Any], keys: list[SampleKey]) -> list[RenderedSample | LostSample]:
     run = shipment[0].hex()
     if run not in _renderers:
         os.environ.setdefault("NUMBA_NUM_THREADS", "1")
         _renderers[run] = _make_renderer(ray.get(shipment[0]))
-    return attempt(_renderers[run], key)
+    return [attempt(_renderers[run], key) for key in keys]
 
 
 def _make_renderer(shipment: _Shipment) -> Renderer:
