@@ -558,6 +558,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer images and no slow peers: under 45 seconds")
     parser.add_argument("--picture", type=Path, help="draw the times into this PNG")
     arguments = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # else the threads of one peer spin while the next one works
     with contextlib.suppress(ImportError):
         import triton  # noqa: F401  flashdrr's; it crashes if it comes after Mesa's LLVM
     console = Console(stderr=True)
