@@ -91,10 +91,11 @@ def render_set(
         The summary; None while other shards of the set are missing.
 
     Raises:
-        RgbxError: a scan cannot be used, or hardly any draw of a class passes the filter.
+        RgbxError: a scan or the filter's weights cannot be used, or hardly any draw of a class passes the filter.
         MissingToolError: the backend is not installed.
     """
     backend(config.backend)  # if it is missing, say so before anything is written
+    config.acceptance.check()
     chosen = [unit for unit in select_units(library, units) if unit.scan_path is not None]
     groups = by_class(library, chosen, "scan")
     header = SetHeader(
