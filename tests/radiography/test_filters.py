@@ -1,9 +1,14 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import torch
 
 from rgbx.devices.scanning import scan_unit
 from rgbx.devices.sp10 import make_unit
-from rgbx.radiography.filters import Acceptance, CornerCount
+from rgbx.errors import ConfigError, InputError
+from rgbx.radiography.filters import Acceptance, CornerCount, SuperPointCount
 from rgbx.radiography.randomisation import (
     FIXED_BACKGROUND,
     FIXED_PROJECTOR,
@@ -13,8 +18,11 @@ from rgbx.radiography.randomisation import (
     render,
 )
 from rgbx.radiography.scans import prepare_scan
+from rgbx.radiography.superpoint import SuperPoint
 from rgbx.radiography.transfer import read_seeds
 from rgbx.samples import generator
+
+DETECTORS = ("superpoint", "corners")
 
 
 @pytest.fixture(scope="module")
@@ -32,26 +40,84 @@ def radiograph(phone, name, strength):
     return render(draw(generator(0), config, ["a"], ScanStatistics.of([phone.description])), phone)
 
 
+@pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize("name", read_seeds())
 @pytest.mark.parametrize(("strength", "kept"), [(1.0, True), (0.02, False), (100.0, False)])
-def test_well_exposed_renders_are_kept_faint_and_burnt_out_ones_not(phone, name, strength, kept):
+def test_well_exposed_renders_are_kept_faint_and_burnt_out_ones_not(phone, detector, name, strength, kept):
     rendered = radiograph(phone, name, strength)
-    assert Acceptance().accepts(rendered.noise_free, rendered.transmission) == kept
+    assert Acceptance(detector=detector).accepts(rendered.noise_free, rendered.transmission) == kept
 
 
+@pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize("level", [0.0, 0.4, 1.0])
-def test_blank_images_have_no_corners(level):
-    assert CornerCount().count(np.full((160, 160), level, np.float32)) == 0
+def test_blank_images_have_no_keypoints(detector, level):
+    assert Acceptance(detector=detector).keypoint_filter.count(np.full((160, 160), level, np.float32)) == 0
 
 
-def test_a_smooth_shadow_has_hardly_any_corners():
+@pytest.mark.parametrize("size", [160, 299])
+@pytest.mark.parametrize("variance", [100, 1000])
+def test_pure_noise_is_rejected_although_it_has_corners(size, variance):
+    noise = 0.5 + np.sqrt(variance) / 255 * np.random.default_rng(0).standard_normal((size, size))
+    image, transmission = np.clip(noise, 0, 1).astype(np.float32), np.ones((size, size), np.float32)
+    assert not Acceptance().accepts(image, transmission)
+    assert SuperPointCount().count(image) < 20
+    assert CornerCount().count(image) > 100
+
+
+@pytest.mark.parametrize("count", [SuperPointCount().count, CornerCount().count])
+def test_a_smooth_shadow_has_hardly_any_keypoints(count):
     y, x = np.mgrid[-1:1:200j, -1:1:200j]
-    assert CornerCount().count(np.exp(-(x**2) - y**2).astype(np.float32)) <= 4
+    assert count(np.exp(-(x**2) - y**2).astype(np.float32)) <= 4
 
 
+@pytest.mark.parametrize("count", [SuperPointCount().count, CornerCount().count])
 @pytest.mark.parametrize("size", [120, 240, 700])
-def test_the_squares_of_a_chessboard_are_counted_at_any_size(size):
+def test_the_squares_of_a_chessboard_are_counted_at_any_size(count, size):
     squares = np.indices((10, 10)).sum(axis=0) % 2
     pixels = (np.arange(size) * 10) // size
     board = squares[np.ix_(pixels, pixels)].astype(np.float32)
-    assert CornerCount().count(board) == pytest.approx(81, abs=8)
+    assert count(board) == pytest.approx(81, abs=8)
+
+
+def test_contrast_is_not_normalised():
+    board = np.kron(np.indices((10, 10)).sum(axis=0) % 2, np.ones((24, 24))).astype(np.float32)
+    assert SuperPointCount().count(0.5 + 0.01 * board) == 0
+
+
+def test_a_lower_threshold_finds_more(phone):
+    image = radiograph(phone, "soft", 1.0).noise_free
+    counts = [SuperPointCount(threshold=threshold).count(image) for threshold in (0.5, 0.1, 0.02)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_weights_of_the_users_own_are_used(tmp_path):
+    image = np.zeros((160, 160), np.float32)
+    network = SuperPoint((4, 4, 4, 4), 4)
+    with torch.no_grad():
+        network.convPb.weight.zero_()
+        network.convPb.bias.fill_(-50)
+        network.convPb.bias[27] = 0  # a keypoint in row 3, column 3 of every cell
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    own = Acceptance().updated({"superpoint.weights": str(tmp_path / "own.pth")})
+    own.check()
+    assert own.keypoint_filter.count(image) == 29**2  # of 30², those of the first row and column are too near the edge
+    assert Acceptance().keypoint_filter.count(image) == 0
+
+
+def test_faults_in_weights_and_settings_show_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.pth does not exist"):
+        Acceptance(superpoint=SuperPointCount(weights=tmp_path / "gone.pth")).check()
+    Acceptance(superpoint=SuperPointCount(weights=tmp_path / "gone.pth"), detector="corners").check()
+    for change in ({"detector": "sift"}, {"superpoint.threshold": 0}, {"superpoint.size": 250}):
+        with pytest.raises(ConfigError, match=next(iter(change))):
+            Acceptance().updated(change)
+
+
+def test_torch_is_imported_only_where_it_is_used():
+    script = (
+        "import sys, numpy as np; from rgbx.radiography import sets; from rgbx.radiography.filters import Acceptance\n"
+        "Acceptance().check(); Acceptance(detector='corners').keypoint_filter.count(np.zeros((9, 9), np.float32))\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

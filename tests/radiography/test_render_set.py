@@ -3,11 +3,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
@@ -15,10 +18,12 @@ from rgbx.devices.volume_io import write_volume
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set, replay
+from rgbx.radiography.superpoint import SuperPoint
 from rgbx.samples import SampleSet
 from rgbx.samples.sets import find_record
 
-CONFIG = XrayRandomisation(size=48).updated({"acceptance.keypoints": 30})
+CONFIG = XrayRandomisation(size=48).updated({"acceptance.keypoints": 30, "acceptance.detector": "corners"})
+LEARNED = CONFIG.updated({"acceptance.detector": "superpoint"})
 
 
 def board_of_chips(seed):
@@ -46,9 +51,10 @@ def contents(folder):
 
 
 @pytest.mark.slow
-def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path):
+@pytest.mark.parametrize("config", [CONFIG, LEARNED], ids=["corners", "superpoint"])
+def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path, config):
     for workers in (0, 1, 2):
-        render_set(library, tmp_path / str(workers), CONFIG, images_per_class=6, seed=3, workers=workers)
+        render_set(library, tmp_path / str(workers), config, images_per_class=6, seed=3, workers=workers)
     one, two, three = (contents(tmp_path / str(workers)) for workers in (0, 1, 2))
     assert one == two == three
     assert sorted(name for name in one if "/" not in name) == [
@@ -74,13 +80,50 @@ def test_samples_are_alike_whatever_else_is_in_the_set(library, tmp_path):
     assert all(more[name] == content for name, content in few.items() if "/" in name)
 
 
-def test_the_summary_counts_draws_by_transfer_function(library, tmp_path):
-    summary = render_set(library, tmp_path / "x", CONFIG, images_per_class=10, workers=0)
+@pytest.mark.parametrize("config", [CONFIG, LEARNED], ids=["corners", "superpoint"])
+def test_the_summary_counts_draws_by_transfer_function(library, tmp_path, config):
+    summary = render_set(library, tmp_path / "x", config, images_per_class=10, workers=0)
     records = SampleSet.open(tmp_path / "x").records
     assert summary.total.kept == 20
     assert summary.total.tried == sum(record.attempt + 1 for record in records)
     assert sum(tally.tried for tally in summary.transfer_functions.values()) == summary.total.tried
+    kept = Counter(record.draw["transfer"]["name"] for record in records)
+    assert {name: tally.kept for name, tally in summary.transfer_functions.items() if tally.kept} == kept
     assert json.loads((tmp_path / "x/summary.json").read_text()) == summary.model_dump(mode="json")
+
+
+def test_the_summary_tells_which_transfer_function_is_rejected(library, tmp_path):
+    seeds = {
+        "seen": {"about": "all of it", "points": [(0.05, 0.0), (1.0, 0.5)]},
+        "unseen": {"about": "nothing", "points": [(0.05, 0.0), (1.0, 0.0)]},
+    }
+    values = LEARNED.model_dump()
+    values["transfer"]["seeds"] = seeds
+    summary = render_set(
+        library, tmp_path / "x", build_config(XrayRandomisation, values), images_per_class=8, workers=0
+    )
+    assert summary.transfer_functions["seen"].rate > 0.5
+    assert summary.transfer_functions["unseen"].kept == 0
+    assert summary.transfer_functions["unseen"].tried > 0
+
+
+def test_weights_that_cannot_be_used_are_refused_before_anything_is_written(library, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"nonsense")
+    config = LEARNED.updated({"acceptance.superpoint.weights": str(tmp_path / "weights.pth")})
+    with pytest.raises(InputError, match=r"weights\.pth is no file of weights"):
+        render_set(library, tmp_path / "x", config, images_per_class=1)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_weights_of_the_users_own_reach_the_workers(library, tmp_path):
+    torch.manual_seed(0)
+    torch.save(SuperPoint((64, 64, 128, 128), 256).state_dict(), tmp_path / "own.pth")
+    changes = {"acceptance.superpoint": {"weights": str(tmp_path / "own.pth"), "size": 96}, "acceptance.keypoints": 5}
+    config = LEARNED.updated(changes)
+    for workers in (0, 1):
+        render_set(library, tmp_path / str(workers), config, images_per_class=1, workers=workers)
+    assert contents(tmp_path / "0") == contents(tmp_path / "1")
 
 
 def test_a_sample_is_rendered_again_from_its_record_alone(library, tmp_path):
@@ -139,6 +182,7 @@ def test_a_killed_run_goes_on_to_the_same_set(library, tmp_path):
         return [
             sys.executable, "-m", "rgbx", "render", "xray", str(library.path), "--out", str(out), "--per-class", "40",
             "--size", "96", "--workers", "1", "--set", "acceptance.keypoints=30",
+            "--set", "acceptance.detector=corners",
         ]  # fmt: skip
 
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"

@@ -1,17 +1,22 @@
 """Which renders are worth keeping: enough structure to learn from, not burnt out.
 
-The paper keeps renders with more than 100 SuperPoint keypoints. Until rgbx has a SuperPoint of its own,
-:class:`CornerCount` stands in for it. Filters see the render *without* noise: on noisy images every detector is
-satisfied with the noise alone.
+The paper keeps renders with more than 100 SuperPoint keypoints. Filters see the render *without* noise: on noisy images
+most detectors are satisfied with the noise alone.
 """
 
-from typing import Protocol
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
 
 import cv2
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from rgbx.config import Config
+
+THRESHOLD, RADIUS = 0.007, 2
+"""For the weights that come with rgbx; calibrated with ``benchmarks/keypoint_filter.py``."""
+PUBLISHED_THRESHOLD, PUBLISHED_RADIUS = 0.015, 4
+"""For SuperPoint's own weights, as published."""
 
 
 class KeypointFilter(Protocol):
@@ -22,8 +27,42 @@ class KeypointFilter(Protocol):
         ...
 
 
+class SuperPointCount(Config):
+    """Keypoints of a SuperPoint network, see :mod:`rgbx.radiography.superpoint`.
+
+    Images are not normalised, so faint ones have few keypoints.
+    """
+
+    weights: Path | None = None
+    """A file of SuperPoint weights (``superpoint_v1.pth``, safetensors); those that come with rgbx when None."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Probability above which a pixel is a keypoint; when None ``THRESHOLD`` for rgbx's weights and
+    ``PUBLISHED_THRESHOLD`` for others."""
+    radius: Annotated[int, Field(ge=0, le=16)] | None = None
+    """Of non-maximum suppression, pixels; when None ``RADIUS`` or ``PUBLISHED_RADIUS``."""
+    size: Annotated[int, Field(ge=64, le=1024, multiple_of=8)] = 240
+    """Side to which images are resized first, pixels."""
+
+    def count(self, image: np.ndarray) -> int:
+        """See :class:`KeypointFilter`.
+
+        Raises:
+            InputError: the file of weights is missing, damaged or of another network.
+        """
+        from rgbx.radiography.superpoint import load_detector  # torch takes seconds to import, and not all need it
+
+        return len(load_detector(self.weights).keypoints(_resized(image, self.size), *self.operating_point))
+
+    @property
+    def operating_point(self) -> tuple[float, int]:
+        """The threshold and radius that are used."""
+        own = self.weights is None
+        threshold, radius = (THRESHOLD, RADIUS) if own else (PUBLISHED_THRESHOLD, PUBLISHED_RADIUS)
+        return self.threshold or threshold, radius if self.radius is None else self.radius
+
+
 class CornerCount(Config):
-    """Shi–Tomasi corners: local maxima of the smaller eigenvalue of the structure tensor.
+    """Shi–Tomasi corners: local maxima of the smaller eigenvalue of the structure tensor. Fast, and needs no network.
 
     The response has a fixed threshold, on images in [0, 1] at a fixed size. So it falls with the square of contrast:
     flat images have no corners, however they are stretched afterwards.
@@ -36,9 +75,7 @@ class CornerCount(Config):
 
     def count(self, image: np.ndarray) -> int:
         """See :class:`KeypointFilter`."""
-        interpolation = cv2.INTER_AREA if image.shape[0] > self.size else cv2.INTER_LINEAR
-        resized = cv2.resize(image.astype(np.float32), (self.size, self.size), interpolation=interpolation)
-        response = cv2.cornerMinEigenVal(resized, blockSize=3, ksize=3)
+        response = cv2.cornerMinEigenVal(_resized(image, self.size), blockSize=3, ksize=3)
         peaks = (response == cv2.dilate(response, np.ones((5, 5), np.uint8))) & (response > self.response)
         return cv2.connectedComponents(peaks.astype(np.uint8))[0] - 1  # neighbours of equal response are one corner
 
@@ -48,11 +85,30 @@ class Acceptance(Config):
 
     keypoints: int = Field(default=100, ge=0)
     """It has more than this many keypoints (paper, Section III); 0 keeps nearly all."""
+    detector: Literal["superpoint", "corners"] = "superpoint"
+    """What counts as a keypoint."""
+    superpoint: SuperPointCount = SuperPointCount()
     corners: CornerCount = CornerCount()
     dark: float = Field(default=0.02, ge=0, le=1)
     """Transmission below which a pixel is burnt out: nothing can be told apart there."""
     dark_share: float = Field(default=0.4, ge=0, le=1)
     """Largest share of the unit's shadow that may be burnt out."""
+
+    def check(self) -> None:
+        """Find faults in weights of the user's own before anything is rendered.
+
+        Raises:
+            InputError: the file is missing, damaged or of another network.
+        """
+        if self.detector == "superpoint" and self.superpoint.weights is not None:
+            from rgbx.radiography.superpoint import load_detector
+
+            load_detector(self.superpoint.weights)
+
+    @property
+    def keypoint_filter(self) -> KeypointFilter:
+        """The detector that was chosen."""
+        return self.superpoint if self.detector == "superpoint" else self.corners
 
     def accepts(self, noise_free: np.ndarray, transmission: np.ndarray) -> bool:
         """Decide on one render.
@@ -64,7 +120,12 @@ class Acceptance(Config):
         shadow = np.count_nonzero(transmission < SHADOW)
         if np.count_nonzero(transmission < self.dark) > self.dark_share * shadow:
             return False
-        return self.corners.count(noise_free) > self.keypoints
+        return self.keypoint_filter.count(noise_free) > self.keypoints
+
+
+def _resized(image: np.ndarray, size: int) -> np.ndarray:
+    interpolation = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR
+    return cv2.resize(image.astype(np.float32), (size, size), interpolation=interpolation)
 
 
 SHADOW = 0.99

@@ -75,8 +75,9 @@ def render_set(
         workers: processes; the number of cores when None, 0 renders in this one.
 
     Raises:
-        RgbxError: a scan cannot be used, or hardly any draw of a class passes the filter.
+        RgbxError: a scan or the filter's weights cannot be used, or hardly any draw of a class passes the filter.
     """
+    config.acceptance.check()
     chosen = [unit for unit in select_units(library, units) if unit.scan_path is not None]
     groups = by_class(library, chosen, "scan")
     header = SetHeader(
