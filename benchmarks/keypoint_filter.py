@@ -10,7 +10,7 @@ that is decided worst is decided best; thresholds are compared on even draws and
 240 × 240, after the same non-maximum suppression. Each detector may name its 300 strongest points; of every detector as
 many are compared as the one with the fewest finds in that pair of images. Means with 95 % intervals.
 
-    python benchmarks/keypoint_filter.py [--quick] [--weights FILE] [--picture FILE.png]
+    python benchmarks/keypoint_filter.py [--quick] [--weights FILE] [--radius PIXELS] [--picture FILE.png]
 
 prints one JSON object as its last line.
 """
@@ -49,7 +49,7 @@ SCALED = {"× 0.02": 0.02, "× 0.05": 0.05, "× 0.1": 0.1, "× 30": 30.0}
 WANTED = tuple(read_seeds())
 UNWANTED = ("× 0.02", "× 0.05", "× 30", "blank", "noise")
 """What is neither (× 0.1, noisy renders) is told, but not decided by."""
-THRESHOLDS = np.array([digit * 10.0**power for power in (-4, -3, -2, -1) for digit in range(1, 10)])
+THRESHOLDS = np.array([digit / 10**places for places in (4, 3, 2, 1) for digit in range(1, 10)])
 TOP = 300
 DISTANCE = 3.0
 RADIUS = 4
@@ -275,12 +275,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few classes and images")
     parser.add_argument("--weights", type=Path, help="SuperPoint weights to look at instead of those of rgbx")
+    parser.add_argument("--radius", type=int, help="of non-maximum suppression for the filter, instead of its default")
     parser.add_argument("--picture", type=Path, help="where to draw keypoints on a render of each kind")
     options = parser.parse_args()
     count, pairs = (12, 10) if options.quick else (200, 200)
     renders = Renders(CLASSES[::4] if options.quick else CLASSES, units=1 if options.quick else 2)
     network = load_detector(options.weights)
-    learned = build_config(Acceptance, {"superpoint": {"weights": options.weights}})
+    learned = build_config(Acceptance, {"superpoint": {"weights": options.weights, "radius": options.radius}})
     filters = {"superpoint": learned, "corners": Acceptance(detector="corners")}
 
     measured = acceptance(renders, network, filters, count)
