@@ -15,6 +15,17 @@ app = typer.Typer(
 )
 
 
+ShardOption = Annotated[
+    str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
+]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Render on a Ray cluster: HOST:PORT, 'auto', or 'local' for one on this machine."
+    ),
+]
+
+
 class Knob(StrEnum):
     """A knob of domain randomisation: turned at random, or fixed to see what it is good for (paper, Table I)."""
 
@@ -77,15 +88,8 @@ def xray(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. projector.tilt=[-40,40]; repeatable.")
     ] = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Render on a Ray cluster: HOST:PORT, 'auto', or 'local' for one on this machine."
-        ),
-    ] = None,
+    shard: ShardOption = None,
+    ray: RayOption = None,
     replay: Annotated[
         Path | None, typer.Option(help="An image of a set: render it again from its record, bit for bit, to --out.")
     ] = None,
@@ -228,15 +232,8 @@ def rgb(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="One setting, e.g. camera.off_axis=[0,45]; repeatable.")
     ] = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS", help="Render on a Ray cluster: HOST:PORT, 'auto', or 'local' for one on this machine."
-        ),
-    ] = None,
+    shard: ShardOption = None,
+    ray: RayOption = None,
     replay: Annotated[
         Path | None, typer.Option(help="An image of a set: render it again from its record, bit for bit, to --out.")
     ] = None,

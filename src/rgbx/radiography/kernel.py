@@ -97,7 +97,7 @@ def transmission(
         rays: in the unit's frame, mm.
         subsamples: rays along each edge of a pixel; a pixel shows the mean transmission of subsamples² rays, as a
             detector integrates intensity over its area. Needed where neighbouring rays are voxels apart, see
-            :func:`subsamples_for`.
+            :meth:`~rgbx.radiography.projector.Projector.subsamples_for`.
         steps: samples for each voxel, see :func:`path_integrals`.
         threads: see :func:`path_integrals`.
 
