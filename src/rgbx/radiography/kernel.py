@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import njit
 
-from rgbx.radiography.projector import Rays
+from rgbx.radiography.projector import Rays, pixel_means
 from rgbx.radiography.scans import PreparedScan
 from rgbx.radiography.simd import (
     LANES,
@@ -105,10 +105,7 @@ def transmission(
         (rows, columns) float32 in [0, 1].
     """
     through = np.exp(-path_integrals(scan, transfer, rays.refined(subsamples), steps, threads))
-    if subsamples == 1:
-        return through
-    rows, columns = rays.shape
-    return through.reshape(rows, subsamples, columns, subsamples).mean(axis=(1, 3))
+    return through if subsamples == 1 else pixel_means(through, subsamples)
 
 
 def _ramps(transfer: TransferFunction, offset: float, slope: float) -> tuple[np.ndarray, np.ndarray]:

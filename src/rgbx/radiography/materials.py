@@ -19,7 +19,7 @@ from rgbx.files import atomic_path, read_json, write_json
 from rgbx.progress import track
 from rgbx.radiography.edits import edited, find_parts
 from rgbx.radiography.kernel import path_integrals
-from rgbx.radiography.projector import Rays
+from rgbx.radiography.projector import Rays, pixel_means
 from rgbx.radiography.randomisation import XrayDraw
 from rgbx.radiography.scans import PreparedScan, ScanLevels, prepare_labels, prepare_scan
 from rgbx.radiography.transfer import TransferFunction
@@ -45,9 +45,7 @@ def thickness_map(indicator: PreparedScan, rays: Rays, subsamples: int = 1) -> n
     Returns:
         (rows, columns) float32, mm.
     """
-    rows, columns = rays.shape
-    lengths = path_integrals(indicator, _ONE_PER_MM, rays.refined(subsamples))
-    return lengths.reshape(rows, subsamples, columns, subsamples).mean(axis=(1, 3))
+    return pixel_means(path_integrals(indicator, _ONE_PER_MM, rays.refined(subsamples)), subsamples)
 
 
 def indicator_of(labels: PreparedScan, label: int) -> PreparedScan:

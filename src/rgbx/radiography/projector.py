@@ -120,3 +120,9 @@ class Rays:
             down=matrix @ self.down,
             shape=self.shape,
         )
+
+
+def pixel_means(values: np.ndarray, subsamples: int) -> np.ndarray:
+    """Average what :meth:`Rays.refined` rays gave over each pixel: (rows · n, columns · n) → (rows, columns)."""
+    rows, columns = values.shape
+    return values.reshape(rows // subsamples, subsamples, columns // subsamples, subsamples).mean(axis=(1, 3))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rgbx.errors import MissingToolError
-from rgbx.radiography.projector import Rays
+from rgbx.radiography.projector import Rays, pixel_means
 from rgbx.radiography.scans import PreparedScan
 from rgbx.radiography.transfer import TransferFunction
 
@@ -100,7 +100,7 @@ class VtkRenderer:
         self._window.Render()
         opacity = self._frame()[::-1, :, 3].astype(np.float64)
         transmission = np.clip(1 - opacity, 0, 1) ** DIVISOR
-        return transmission.reshape(rows, subsamples, columns, subsamples).mean(axis=(1, 3)).astype(np.float32)
+        return pixel_means(transmission, subsamples).astype(np.float32)
 
     def _load(self, scan: PreparedScan) -> None:
         """Put a scan's voxels in the unit's frame, its centre at the origin."""
