@@ -11,8 +11,7 @@ Rays go in packets of 4 × 4 neighbours, one a SIMD lane. μ and M are sums over
 μ(v) = Σ sₖ max(v − xₖ, 0), computed in registers; two neighbouring voxels are read at once.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import numpy as np
 from numba import njit
@@ -70,14 +69,15 @@ def path_integrals(
     geometry = np.stack([indexed.source, indexed.corner, indexed.across, indexed.down, spacing])
     image = np.empty(rays.shape, np.float32)
 
-    def project_rows(rows: tuple[int, int]) -> None:
-        _project(scan.values, points, slopes, geometry, image, rows[0], rows[1], steps)
+    def project(share: int) -> None:
+        _project(scan.values, points, slopes, geometry, image, share, threads, steps)
 
-    if threads == 1:
-        project_rows((0, rays.shape[0]))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(project_rows, _bands(rays.shape[0], threads)))
+    helpers = [Thread(target=project, args=(share,)) for share in range(1, threads)]
+    for helper in helpers:
+        helper.start()
+    project(0)
+    for helper in helpers:
+        helper.join()
     return image
 
 
@@ -116,22 +116,16 @@ def _ramps(transfer: TransferFunction, offset: float, slope: float) -> tuple[np.
     return points.astype(np.float32), np.diff(rise, prepend=0.0, append=0.0).astype(np.float32)
 
 
-def _bands(rows: int, threads: int) -> Sequence[tuple[int, int]]:
-    """Cut an image into some bands of whole tiles for each thread, because some rows see more of the unit."""
-    height = TILE * max(1, rows // (TILE * 6 * threads))
-    return [(first, min(first + height, rows)) for first in range(0, rows, height)]
-
-
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def _project(values, points, slopes, geometry, image, first_row, last_row, steps):  # type: ignore[no-untyped-def]
-    """Fill the rows [first_row, last_row) of ``image``; geometry in voxels: source, corner, across, down; spacing."""
+def _project(values, points, slopes, geometry, image, share, shares, steps):  # type: ignore[no-untyped-def]
+    """Fill every ``shares``-th row of tiles of ``image``; geometry in voxels: source, corner, across, down; spacing."""
     source, corner, across, down, spacing = geometry
-    columns = image.shape[1]
+    rows, columns = image.shape
     numbers = lane_numbers()
     right, below = to_floats(numbers & (EDGE - 1)), to_floats(numbers >> 2)
-    for tile_row in range(first_row, last_row, TILE):
+    for tile_row in range(share * TILE, rows, shares * TILE):
         for tile_column in range(0, columns, TILE):
-            for row in range(tile_row, min(tile_row + TILE, last_row), EDGE):
+            for row in range(tile_row, min(tile_row + TILE, rows), EDGE):
                 for column in range(tile_column, min(tile_column + TILE, columns), EDGE):
                     x, y = right + (column + 0.5), below + (row + 0.5)
                     along_0 = (corner[0] - source[0]) + x * across[0] + y * down[0]
@@ -156,7 +150,7 @@ def _project(values, points, slopes, geometry, image, first_row, last_row, steps
                         )
                     for number in range(LANES):
                         i, j = row + number // EDGE, column + number % EDGE
-                        if i < last_row and j < columns:
+                        if i < rows and j < columns:
                             image[i, j] = lane(total, number)
 
 
