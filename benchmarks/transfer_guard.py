@@ -1,46 +1,71 @@
-"""How many draws the filter keeps with and without the guard of transfer functions, as Markdown.
+"""How many draws the filter keeps with and without the guard of transfer functions.
 
-Run it with ``python benchmarks/transfer_guard.py LIBRARY``; docs/xray-randomisation.md has what came out.
+Of one scan of each class in turn: those of a library, or SP10 units scanned at 0.3 mm.
+
+    python benchmarks/transfer_guard.py [LIBRARY] [--quick]
+
+prints one JSON object as its last line; docs/xray-randomisation.md has what came out.
 """
 
-import sys
+import argparse
+import json
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from rgbx.devices.library import Library
+from rgbx.devices.scanning import scan_unit
+from rgbx.devices.sp10 import make_unit
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
-from rgbx.radiography.scans import prepare_scan
+from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
 
+CLASSES = [f"SP{number}" for number in range(1, 11)]
 STRENGTHS = ((0.6, 1.6), (0.2, 5.0), (0.05, 20.0))
 GUARDS = {"off": (0.0, 1.0), "on": XrayRandomisation().transfer.guard}
-DRAWS = 40
 
 
-def main(library: Path) -> None:
-    """Print the table: of the first scan of each class, in turn."""
-    units = {unit.device_class: unit for unit in reversed(Library.open(library).units) if unit.scan_path is not None}
-    scans = {name: prepare_scan(unit.read_scan()) for name, unit in sorted(units.items())}
+def library_scans(path: Path) -> dict[str, PreparedScan]:
+    """Return the first scan of each class of a library."""
+    units = {unit.device_class: unit for unit in reversed(Library.open(path).units) if unit.scan_path is not None}
+    return {name: prepare_scan(unit.read_scan()) for name, unit in sorted(units.items())}
+
+
+def kept(config: XrayRandomisation, scans: dict[str, PreparedScan], statistics: ScanStatistics, draws: int) -> float:
+    """Return the share of draws that the filter keeps."""
+    accepted = 0
+    for number in range(draws):
+        name = list(scans)[number % len(scans)]
+        rendered = render(draw(generator(77, number), config, [name], statistics), scans[name])
+        accepted += config.acceptance.accepts(rendered.noise_free, rendered.transmission)
+    return accepted / draws
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", type=Path, nargs="?", help="a library of scans")
+    parser.add_argument("--quick", action="store_true", help="three classes, six draws for each seed and row")
+    options = parser.parse_args()
+    classes, draws = (CLASSES[:3], 6) if options.quick else (CLASSES, 40)
+    if options.library:
+        scans = library_scans(options.library)
+    else:
+        scans = {name: prepare_scan(scan_unit(make_unit(name, 1), spacing_mm=0.3)) for name in classes}
     statistics = ScanStatistics.of([scan.description for scan in scans.values()])
     names = list(XrayRandomisation().transfer.seeds)
-    print("| `strength` | guard |", " | ".join(f"`{name}`" for name in names), "| all |")
-    print("| --- | --- |", " --- |" * (len(names) + 1))
+    table = Table("strength", "guard", *names, "all", title="draws that are kept")
+    rows = []
     for strength in STRENGTHS:
         for label, guard in GUARDS.items():
             config = XrayRandomisation().updated({"transfer.jitter.strength": strength, "transfer.guard": guard})
-            kept = [_kept(config.updated({"transfer.use": name}), scans, statistics) for name in names]
-            shares = [*(count / DRAWS for count in kept), sum(kept) / DRAWS / len(names)]
-            cells = " | ".join(f"{share:.0%}" for share in shares)
-            print(f"| {list(strength)} | {label} | {cells} |", flush=True)
-
-
-def _kept(config: XrayRandomisation, scans: dict, statistics: ScanStatistics) -> int:
-    count = 0
-    for number in range(DRAWS):
-        name = list(scans)[number % len(scans)]
-        rendered = render(draw(generator(77, number), config, [name], statistics), scans[name])
-        count += config.acceptance.accepts(rendered.noise_free, rendered.transmission)
-    return count
+            shares = {name: kept(config.updated({"transfer.use": name}), scans, statistics, draws) for name in names}
+            mean = sum(shares.values()) / len(shares)
+            rows.append({"strength": strength, "guard": label, "kept": mean, "kept_by_seed": shares})
+            table.add_row(str(list(strength)), label, *(f"{share:.0%}" for share in (*shares.values(), mean)))
+    Console(stderr=True).print(table)
+    print(json.dumps({"benchmark": "transfer_guard", "scans": len(scans), "draws_a_seed": draws, "rows": rows}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

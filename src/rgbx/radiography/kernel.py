@@ -7,6 +7,10 @@ at points between them, more on oblique rays, which cross more voxels a slice. B
 linear; the integral of the piecewise-linear μ over it is then exact, however steep μ is (pre-integration, Engel et
 al. 2001): (M(v₁) − M(v₀)) / (v₁ − v₀) · Δs with M' = μ.
 
+From one slice to the next v bulges from the line by s(1 − s)(g₀ − g₁), s in [0, 1], where g is how v rises along the
+ray *within* each slice; the bulge's mean, (g₀ − g₁) / 6, times the mean slope of μ, (μ₁ − μ₀) / (v₁ − v₀), is added.
+It halves the error of one sample a slice.
+
 Rays go in packets of 4 × 4 neighbours, one a SIMD lane. μ and M are sums over the points of the transfer function,
 μ(v) = Σ sₖ max(v − xₖ, 0), computed in registers; two neighbouring voxels are read at once.
 """
@@ -180,8 +184,10 @@ def _integrate(values, points, slopes, source, spacing, a, along_a, along_b, alo
     start = int(np.floor((lowest(where(chosen, first, half)) + half) * steps))
     stop = int(np.ceil((highest(where(chosen, last, -half)) + half) * steps))
     close = NEARLY_EQUAL * (points[-1] - points[0])
+    bulging = 1 / 3 if steps == 1 else 0.0  # twice the mean of s(1 - s), as the integrals below are doubled
     total = spread(0.0)
-    last_value, last_attenuation, last_antiderivative = spread(0.0), spread(0.0), spread(0.0)
+    last_value, last_rise = spread(0.0), spread(0.0)
+    last_attenuation, last_antiderivative = spread(0.0), spread(0.0)
     last_inside = spread(0.0) > 0.0
     slice_a, between = start // steps, start % steps
     for step in range(start, stop + 1):
@@ -193,11 +199,12 @@ def _integrate(values, points, slopes, source, spacing, a, along_a, along_b, alo
         index_b, index_c = to_integers(position_b), to_integers(position_c)
         fraction_b, fraction_c = position_b - to_floats(index_b), position_c - to_floats(index_c)
         at = index_b * stride_b + index_c * stride_c + np.int32(slice_a * stride_a)
-        value = _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, a != 2)
+        value, rise_b, rise_c = _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, a != 2)
+        rise = rise_b * slope_b + rise_c * slope_c
         if between > 0:
-            next_value = _bilinear(values, at + stride_a, stride_b, stride_c, fraction_b, fraction_c, a != 2)
+            next_value, _, _ = _bilinear(values, at + stride_a, stride_b, stride_c, fraction_b, fraction_c, a != 2)
             value += (next_value - value) * (between / steps)
-        attenuation, antiderivative = spread(0.0), spread(0.0)  # both twice what they are called
+        attenuation, antiderivative = spread(0.0), spread(0.0)  # the latter doubled
         for point in range(len(points)):
             ramp = maximum(value - points[point], 0.0)
             scaled = ramp * slopes[point]
@@ -205,13 +212,16 @@ def _integrate(values, points, slopes, source, spacing, a, along_a, along_b, alo
             antiderivative += scaled * ramp
         distance = value - last_value
         too_close = absolute(distance) <= close
-        mean = where(
+        bulge = bulging * (last_rise - rise)
+        doubled_mean = where(
             too_close,
             attenuation + last_attenuation,
-            (antiderivative - last_antiderivative) / where(too_close, 1.0, distance),
+            (antiderivative - last_antiderivative + bulge * (attenuation - last_attenuation))
+            / where(too_close, 1.0, distance),
         )
-        total += where(inside & last_inside, mean, 0.0)
-        last_value, last_attenuation, last_antiderivative = value, attenuation, antiderivative
+        total += where(inside & last_inside, doubled_mean, 0.0)
+        last_value, last_rise = value, rise
+        last_attenuation, last_antiderivative = attenuation, antiderivative
         last_inside = inside
         between += 1
         if between == steps:
@@ -234,7 +244,7 @@ def _clip(first, last, intercept, slope, size):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
 def _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, adjacent):  # type: ignore[no-untyped-def]
-    """Interpolate within a slice, in squares of voxels whose first is ``at`` bytes from the start.
+    """Return the value within a slice, in squares of voxels whose first is ``at`` bytes from the start, and its slopes.
 
     ``adjacent``: voxels that are neighbours along c are so in memory; a read of 32 bits has both.
     """
@@ -247,6 +257,8 @@ def _bilinear(values, at, stride_b, stride_c, fraction_b, fraction_c, adjacent):
         near_next_word, far_next_word = gather(values, at + stride_c), gather(values, at + stride_b + stride_c)
     near, near_next = to_floats(near_word & low), to_floats(near_next_word & low)
     far, far_next = to_floats(far_word & low), to_floats(far_next_word & low)
-    near += fraction_c * (near_next - near)
-    far += fraction_c * (far_next - far)
-    return near + fraction_b * (far - near)
+    near_rise, far_rise = near_next - near, far_next - far
+    near += fraction_c * near_rise
+    far += fraction_c * far_rise
+    rise_b, rise_c = far - near, near_rise + fraction_b * (far_rise - near_rise)
+    return near + fraction_b * rise_b, rise_b, rise_c
