@@ -307,6 +307,7 @@ def main() -> None:
     if options.picture:
         draw_picture(options.picture, renders, network, learned)
     result = {
+        "benchmark": "keypoint_filter",
         "images_of_a_kind": count // 2,
         "kinds": measured["kinds"],
         "best_threshold": threshold,

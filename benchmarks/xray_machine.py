@@ -167,6 +167,7 @@ def main() -> None:
     own_seconds = best_time(lambda: own_image(solids, beam, projector), repeats)
     peer_seconds = best_time(peer.image, repeats)
     result = {
+        "benchmark": "xray_machine",
         "size": size,
         "parts": len(parts),
         "energy_bins": len(beam.signal),

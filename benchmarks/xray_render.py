@@ -564,7 +564,9 @@ def draw(results: dict[str, Any], image: np.ndarray, path: Path) -> None:
         names = list(result["renderers"])[::-1]
         times = [result["renderers"][name]["ms"] for name in names]
         bars = panel.barh(names, times, color=["tab:orange" if name == "rgbx" else "0.7" for name in names])
-        panel.bar_label(bars, [f"{ms:.3g} ms" for ms in times], fontsize=8, padding=2)
+        panel.bar_label(
+            bars, [f"{ms:.3g} ms" if ms < 1000 else f"{ms / 1000:.3g} s" for ms in times], fontsize=8, padding=2
+        )
         panel.set_xscale("log")
         panel.set_xlim(right=max(times) * 12)
         panel.set_title(f"{workload}²: {result['ratio_to_fastest_peer']:.1f} times", fontsize=10)

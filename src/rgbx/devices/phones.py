@@ -1,9 +1,6 @@
 """Writing the phone family SP10 as a device library: a folder a unit with its scan, mesh and part list."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +16,7 @@ from rgbx.devices.unit_file import UNIT_FILE
 from rgbx.devices.volume_io import write_volume
 from rgbx.errors import InputError
 from rgbx.files import write_text
+from rgbx.processes import in_processes
 from rgbx.progress import track
 
 SCAN, LABELS_FILE, MESH, PARTS = "scan.nrrd", "labels.nrrd", "mesh.glb", "parts.json"
@@ -71,8 +69,8 @@ def write_units(
         InputError: a unit is there already but was made with other settings.
     """
     missing = [key for key in keys if not _is_complete(out, key, scan_spacing_mm, mesh, labels, seed, make)]
-    jobs = ((out, key, scan_spacing_mm, mesh, labels, seed, make) for key in missing)
-    written = map(_write_job, jobs) if workers == 0 else _write_in_pool(list(jobs), workers or os.cpu_count() or 1)
+    jobs = [(out, key, scan_spacing_mm, mesh, labels, seed, make) for key in missing]
+    written = in_processes(_write_job, jobs, workers)
     for _ in track(written, "building phones", total=len(keys), completed=len(keys) - len(missing)):
         pass
     return len(missing)
@@ -134,15 +132,3 @@ _Job = tuple[Path, UnitKey, float | None, bool, bool, int, MakeUnit]
 def _write_job(job: _Job) -> None:
     out, key, scan_spacing_mm, mesh, labels, seed, make = job
     write_unit(_folder(out, key), make(key.device_class, key.number, seed), scan_spacing_mm, mesh, seed, labels)
-
-
-def _write_in_pool(jobs: Sequence[_Job], workers: int) -> Iterator[None]:
-    if not jobs:
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_write_job, job) for job in jobs]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from rgbx.errors import MissingToolError
+from rgbx.processes import cores
 from rgbx.samples import LostSample
 
 VARIABLE = "RGBX_BLENDER"
@@ -79,8 +80,7 @@ def _command(program: str) -> tuple[str, ...]:
 
 def threads_of_each(workers: int | None) -> int:
     """Return how many render threads each of ``workers`` Blender processes gets, so that all cores have work."""
-    cores = os.cpu_count() or 1
-    return max(1, cores // max(1, cores if workers is None else workers))
+    return max(1, cores() // max(1, cores() if workers is None else workers))
 
 
 class Blender:

@@ -1,6 +1,5 @@
 """Sets of photographs by domain randomisation: labelled training images from the meshes of a library."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.film import develop
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
+from rgbx.processes import cores
 from rgbx.samples import (
     WHOLE,
     RenderedSample,
@@ -181,5 +181,5 @@ def replay(record: SampleRecord, library: Library) -> np.ndarray:
     draw = build_config(RgbDraw, record.draw)
     with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
         mesh = write_render_mesh(unit.read_mesh(), Path(folder) / "unit.npz")
-        with Blender(SCENE, threads=os.cpu_count() or 1) as blender:
+        with Blender(SCENE, threads=cores()) as blender:
             return photograph(blender, mesh, draw)

@@ -4,10 +4,7 @@ A unit that has a label volume beside its scan says which material each voxel is
 is the integral of the trilinear interpolation of its indicator, along the same rays as the radiograph's.
 """
 
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from rgbx.config import build_config
 from rgbx.devices.library import Library, Unit
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, write_json
+from rgbx.processes import in_processes
 from rgbx.progress import track
 from rgbx.radiography.edits import edited, find_parts
 from rgbx.radiography.kernel import path_integrals
@@ -99,7 +97,7 @@ def render_materials(library: Library, images: Path, out: Path, workers: int | N
         if missing:
             jobs.append((units[names], missing, materials, out))
     count = sum(len(job[1]) for job in jobs)
-    done = map(_write_unit_maps, jobs) if workers == 0 else _in_pool(jobs, workers or os.cpu_count() or 1)
+    done = in_processes(_write_unit_maps, jobs, workers)
     for _ in track(done, "units", total=len(units), completed=len(units) - len(jobs)):
         pass
     return count
@@ -142,15 +140,3 @@ def _write_unit_maps(job: _Job) -> None:
 
 def _map_path(out: Path, record: SampleRecord) -> Path:
     return (out / record.file_name).with_suffix(".npz")
-
-
-def _in_pool(jobs: Sequence[_Job], workers: int) -> Iterator[None]:
-    if not jobs:
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_write_unit_maps, job) for job in jobs]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from rgbx.errors import ConfigError, RgbxError
+from rgbx.processes import cores
 from rgbx.samples.record import SampleRecord
 from rgbx.samples.seeds import SampleKey
 
@@ -79,11 +80,6 @@ def choose_executor(workers: int | None = None, ray: str | None = None) -> Execu
             raise ConfigError("--workers counts processes on this machine, not in a Ray cluster: leave it out.")
         return RayCluster(ray, max(1, cores() if workers is None else workers))
     return InProcess() if workers == 0 else Pool(workers or cores())
-
-
-def cores() -> int:
-    """Return how many cores this machine has."""
-    return os.cpu_count() or 1
 
 
 def attempt(renderer: Renderer, key: SampleKey) -> RenderedSample | LostSample:

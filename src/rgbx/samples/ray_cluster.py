@@ -35,8 +35,8 @@ try:
 except ModuleNotFoundError as missing:
     raise MissingToolError("Ray is not installed, and --ray renders with it: run 'pip install rgbx[ray]'.") from missing
 
-BATCH = 8
-"""Samples of a task, at most: each task costs Ray about as much as two images."""
+BATCH = 32
+"""Samples of a task, at most: each costs Ray about as much as two images; a killed command loses those under way."""
 TASKS_PER_CORE = 3
 """Tasks that are handed out for each core, so that none waits for this process; also bounds results in memory."""
 RETRIES = 3

@@ -4,7 +4,6 @@ A stand-in for photographs of a real line. It shares nothing with the RGB domain
 runs Blender: scene, camera, surfaces, light and every parameter are its own.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from rgbx.devices.parts import PartList, Vector, rotation_matrix
 from rgbx.files import digest
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
+from rgbx.processes import cores
 from rgbx.samples import (
     RenderedSample,
     RenderJob,
@@ -295,7 +295,7 @@ def replay(record: SampleRecord, library: Library) -> np.ndarray:
         InputError: the library lacks the record's unit.
         MissingToolError: Blender is not there.
     """
-    studio = Studio(os.cpu_count() or 1)
+    studio = Studio(cores())
     try:
         return studio.photograph(
             library.unit(record.label, record.unit).read_parts(), build_config(ConveyorDraw, record.draw)

@@ -1,0 +1,38 @@
+"""Work shared between processes of this machine."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Return how many cores this machine has."""
+    return os.cpu_count() or 1
+
+
+def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None) -> Iterator[Result]:
+    """Do every job once, in any order, and yield what each returns.
+
+    Args:
+        work: a function of a module (it must be picklable); so must be jobs and results.
+        jobs: what to do.
+        workers: processes; as many as there are cores when None, 0 works in this one.
+
+    Raises:
+        Exception: the first that ``work`` raises; what has not begun by then is never done.
+    """
+    if workers == 0:
+        yield from map(work, jobs)
+    elif jobs:
+        with ProcessPoolExecutor(workers or cores(), multiprocessing.get_context("spawn")) as pool:
+            try:
+                for future in as_completed([pool.submit(work, job) for job in jobs]):
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
