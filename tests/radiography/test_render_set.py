@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from importlib.util import find_spec
@@ -64,6 +65,26 @@ def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path, config):
         "dataset.json", "metadata.jsonl", "overview.png", "summary.json"
     ]  # fmt: skip
     assert len(one) == 4 + 12
+
+
+@pytest.mark.slow
+def test_a_ray_node_that_dies_costs_no_radiograph(library, tmp_path, ray_cluster):
+    config, count = CONFIG.updated({"size": 160}), 300
+    missing_at_death = []
+
+    def kill_a_node_in_the_middle():
+        while len(written := list((tmp_path / "ray").glob("*/*.png"))) < count // 4:
+            time.sleep(0.02)
+        ray_cluster.kill_a_node()
+        missing_at_death.append(2 * count - len(written))
+
+    killer = threading.Thread(target=kill_a_node_in_the_middle)
+    killer.start()
+    render_set(library, tmp_path / "ray", config, images_per_class=count, ray=ray_cluster.address)
+    killer.join()
+    assert missing_at_death[0] > 0
+    render_set(library, tmp_path / "pool", config, images_per_class=count)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "pool")
 
 
 def test_a_set_shows_the_chosen_units_of_every_class(library, tmp_path):

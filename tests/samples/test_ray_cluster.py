@@ -14,7 +14,6 @@ from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.samples import LostSample, RenderJob, SampleKey, SampleSet, choose_executor, render_samples
 
 MANY = [SampleKey(label, number) for number in range(60) for label in ("A", "B")]
-STORE_BYTES = 100 * 2**20
 
 
 def test_without_ray_the_extra_is_named(tmp_path):
@@ -35,28 +34,15 @@ class TestWithRay:
     @pytest.fixture(autouse=True)
     def environment(self, monkeypatch):
         """Of Ray's workers, which import this file and its neighbours."""
-        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    @pytest.fixture
-    def cluster(self):
-        """A cluster of a head that renders nothing and two nodes of one core each."""
-        from ray.cluster_utils import Cluster
-
-        store = {"object_store_memory": STORE_BYTES}
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **store})
-        cluster.workers = [cluster.add_node(num_cpus=1, **store) for _ in range(2)]
-        cluster.wait_for_nodes()
-        yield cluster
-        cluster.shutdown()
-
-    def test_a_cluster_renders_the_same_set_as_a_pool(self, cluster, tmp_path):
-        for name, executor in (("pool", choose_executor(1)), ("ray", choose_executor(ray=cluster.address))):
+    def test_a_cluster_renders_the_same_set_as_a_pool(self, ray_cluster, tmp_path):
+        for name, executor in (("pool", choose_executor(1)), ("ray", choose_executor(ray=ray_cluster.address))):
             render_samples(SampleSet.create(tmp_path / name, HEADER), KEYS, DOTS, executor)
         assert contents(tmp_path / "ray") == contents(tmp_path / "pool")
 
-    def test_a_node_that_dies_loses_no_image_and_none_is_written_twice(self, cluster, tmp_path, monkeypatch):
+    def test_a_node_that_dies_loses_no_image_and_none_is_written_twice(self, ray_cluster, tmp_path, monkeypatch):
         written = []
         monkeypatch.setattr(
             "rgbx.samples.render.write_bytes", lambda path, image: (written.append(path), write(path, image))
@@ -66,36 +52,37 @@ class TestWithRay:
         def kill_a_node_in_the_middle():
             while len(written) < 20:
                 time.sleep(0.02)
-            cluster.remove_node(cluster.workers[0], allow_graceful=False)
+            ray_cluster.kill_a_node()
 
         job = RenderJob(SlowRenderer, (str(tmp_path / "log"),))
         (tmp_path / "log").mkdir()
         killer = threading.Thread(target=kill_a_node_in_the_middle)
         killer.start()
-        render_samples(SampleSet.create(tmp_path / "ray", HEADER), MANY, job, choose_executor(ray=cluster.address))
+        render_samples(SampleSet.create(tmp_path / "ray", HEADER), MANY, job, choose_executor(ray=ray_cluster.address))
         killer.join()
         assert len(written) == len(set(written)) == len(MANY)
         assert len(list((tmp_path / "log").iterdir())) > 1, "both nodes had rendered"
         render_samples(SampleSet.create(tmp_path / "here", HEADER), MANY, DOTS, choose_executor(0))
         assert contents(tmp_path / "ray") == contents(tmp_path / "here")
 
-    def test_files_larger_than_the_object_store_reach_the_nodes_and_are_removed(self, cluster, tmp_path):
+    def test_files_larger_than_the_object_store_reach_the_nodes_and_are_removed(self, ray_cluster, tmp_path):
+        store_bytes = ray_cluster.store_bytes
         files = tmp_path / "files"
         (files / "A").mkdir(parents=True)
         for number in range(3):
-            np.save(files / f"A/{number}.npy", np.full(STORE_BYTES // 16, number + 1, np.uint64))
+            np.save(files / f"A/{number}.npy", np.full(store_bytes // 16, number + 1, np.uint64))
         job = RenderJob(FileReader, (), files)
         folders = set()
-        for result in choose_executor(ray=cluster.address).run(job, KEYS):
-            assert result.record.draw["sums"] == [STORE_BYTES // 16 * number for number in (1, 2, 3)]
+        for result in choose_executor(ray=ray_cluster.address).run(job, KEYS):
+            assert result.record.draw["sums"] == [store_bytes // 16 * number for number in (1, 2, 3)]
             folders.add(Path(result.record.draw["folder"]))
         assert files not in folders
         assert len(folders) == 2, "a copy for each node"
         assert not any(folder.exists() for folder in folders)
 
-    def test_losses_and_errors_reach_the_user(self, cluster, tmp_path):
+    def test_losses_and_errors_reach_the_user(self, ray_cluster, tmp_path):
         samples = SampleSet.create(tmp_path / "x", HEADER)
-        executor = choose_executor(ray=cluster.address)
+        executor = choose_executor(ray=ray_cluster.address)
         with pytest.raises(RgbxError, match=r"2 of 120 samples could not be .*the first: [AB]/00000[13]: "):
             render_samples(samples, MANY, RenderJob(Faulty, (str(tmp_path / "tries"),)), executor)
         assert len(samples) == 118, "a sample that kills its worker does not take others with it"
