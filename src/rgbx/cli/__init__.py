@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgbx import __version__
-from rgbx.cli import demo, devices, evaluate, explain, predict, render, scan, sets, train, transfer
+from rgbx.cli import demo, devices, evaluate, explain, predict, render, reproduce, scan, sets, train, transfer
 from rgbx.errors import RgbxError
 
 app = typer.Typer(
@@ -23,9 +23,10 @@ app = typer.Typer(
         "Tell near-identical devices apart by their outside (RGB) and their inside (X-ray).\n\n"
         "The verbs follow the flow of data: **devices** makes or checks the library of scans and meshes, "
         "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
-        "**sets** joins or exports such sets), **train** trains a network on them, **evaluate** and **explain** say "
-        "how good it is and why, **predict** classifies one device. **scan** photographs and "
-        "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together."
+        "**sets** joins, exports or imports such sets), **train** trains a network on them, **evaluate** and "
+        "**explain** say how good it is and why, **predict** classifies one device. **scan** photographs and "
+        "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together, **reproduce** "
+        "measures the paper's tables again."
     ),
 )
 app.add_typer(devices.app, name="devices")
@@ -38,6 +39,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
+app.command("reproduce")(reproduce.reproduce)
 
 
 def _show_version(wanted: bool) -> None:

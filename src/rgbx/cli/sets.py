@@ -1,4 +1,4 @@
-"""`rgbx sets`: joining the parts of a set that was rendered on several machines, and handing sets on."""
+"""`rgbx sets`: joining the parts of a set that was rendered on several machines, and taking sets in and out."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Join the shards of a set, or export a set for other tools.")
+app = typer.Typer(no_args_is_help=True, help="Join the shards of a set, export a set, or import a public one.")
 
 
 class Format(StrEnum):
@@ -60,3 +60,20 @@ def export(
     samples = SampleSet.open(folder)
     tars = export_webdataset(samples, out, images_per_tar)
     typer.echo(f"{len(samples)} images in {len(tars)} tars: {out}")
+
+
+@app.command("import-cub200")
+def import_cub200(
+    folder: Annotated[Path, typer.Argument(metavar="CUB_200_2011", help="The official folder, unpacked.")],
+    out: Annotated[Path, typer.Option(help="Folder for the sets `train` and `test`.")],
+) -> None:
+    """Make a training and a test set of CUB-200-2011, the birds of the paper's Table III, by the official split.
+
+    Images are linked, not copied, where the disk allows it.
+
+    Example: `rgbx sets import-cub200 CUB_200_2011 --out sets/birds`
+    """
+    from rgbx.datasets.cub200 import import_cub200 as import_birds
+
+    train, test = import_birds(folder, out)
+    typer.echo(f"{len(train)} images to train on in {train.folder}, {len(test)} to test on in {test.folder}.")

@@ -80,20 +80,22 @@ def measure(predictions: Predictions) -> Evaluation:
     }
     for channel, rows in singles.items():
         if rows:
-            scores[channel] = _scores(rows, classes, repeats=1, seed=seed)
+            scores[channel] = scores_of(rows, classes, repeats=1, seed=seed)
     names = [name for name in predictions.pairings if name != SAME_UNIT]
     if not names:
         return Evaluation(**scores, classes=classes, origin=predictions.origin)
 
     paired = {name: predictions.of("rgbx", name) for name in predictions.pairings}
     pooled = [row for name in names for row in paired[name]]
-    scores["rgbx"] = _scores(pooled, classes, repeats=len(names), seed=seed)
+    scores["rgbx"] = scores_of(pooled, classes, repeats=len(names), seed=seed)
     each = {name: _pairing_score(name, rows) for name, rows in paired.items()}
     accuracies = [each[name].accuracy for name in names]
     return Evaluation(
         **scores,
         tests={
-            channel: _paired_test([paired[name] for name in names], channel, rows, seed)
+            channel: compare(
+                [paired[name] for name in names], [alone(paired[name], channel, rows) for name in names], seed
+            )
             for channel, rows in singles.items()
         },
         pairings=Pairings(
@@ -110,8 +112,8 @@ def measure(predictions: Predictions) -> Evaluation:
     )
 
 
-def _scores(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: int, seed: int) -> Scores:
-    """Score ``rows``, in which each image stands ``repeats`` times (once a pairing) and counts once."""
+def scores_of(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: int, seed: int) -> Scores:
+    """Score ``rows``, in which each image stands ``repeats`` times (once a pairing or seed) and counts once."""
     place = {name: number for number, name in enumerate(classes)}
     truth = np.array([place[row.truth] for row in rows])
     predicted = np.array([place[row.predicted] for row in rows])
@@ -138,12 +140,12 @@ def _scores(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: in
         accuracy_by_unit=Interval(low=accuracy.low, high=accuracy.high),
         precision=precision,
         recall=recall,
-        per_class=_class_scores(confusion, classes, repeats),
+        per_class=_classscores_of(confusion, classes, repeats),
         confusion=tuple(tuple(int(count) for count in line) for line in confusion),
     )
 
 
-def _class_scores(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
+def _classscores_of(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
     precisions, recalls = metrics.precision_by_class(confusion), metrics.recall_by_class(confusion)
     counts = confusion.sum(axis=1) / repeats
     return tuple(
@@ -164,20 +166,23 @@ def _pairing_score(name: str, rows: Sequence[PredictionRow]) -> PairingScore:
     return PairingScore(name=name, accuracy=accuracy, low=sure.low, high=sure.high, n=len(rows))
 
 
-def _paired_test(
-    pairings: Sequence[Sequence[PredictionRow]],
-    channel: Literal["rgb", "xray"],
-    single: Sequence[PredictionRow],
-    seed: int,
+def compare(
+    first: Sequence[Sequence[PredictionRow]], second: Sequence[Sequence[PredictionRow]], seed: int
 ) -> PairedTest:
-    """Compare RGB-X with a stream on the same image of each pair."""
-    alone = {getattr(row, channel): row.right for row in single}
-    tests = []
-    for rows in pairings:
-        fused_right = np.array([row.right for row in rows])
-        tests.append(mcnemar(fused_right, np.array([alone[getattr(row, channel)] for row in rows])))
-    pooled = [row for rows in pairings for row in rows]
-    gain = np.array([float(row.right) - float(alone[getattr(row, channel)]) for row in pooled])
+    """Compare two classifiers on the same cases.
+
+    Args:
+        first, second: what each predicted, in one or more repeats (pairings, seeds) of the same cases in the same
+            order.
+        seed: of the bootstrap.
+    """
+    tests = [
+        mcnemar(np.array([row.right for row in ours]), np.array([row.right for row in theirs]))
+        for ours, theirs in zip(first, second, strict=True)
+    ]
+    pooled = [row for rows in first for row in rows]
+    others = [row for rows in second for row in rows]
+    gain = np.array([float(ours.right) - float(theirs.right) for ours, theirs in zip(pooled, others, strict=True)])
 
     def mean_gain(weights: np.ndarray) -> np.ndarray:
         total = weights.sum(axis=-1)
@@ -191,3 +196,11 @@ def _paired_test(
         difference=Estimate(value=value, low=min(float(low), value), high=max(float(high), value)),
         p=combine_p_values([p for _, _, p in tests]),
     )
+
+
+def alone(
+    pairs: Sequence[PredictionRow], channel: Literal["rgb", "xray"], single: Sequence[PredictionRow]
+) -> list[PredictionRow]:
+    """Return what a stream alone said of its image of each pair."""
+    by_image = {getattr(row, channel): row for row in single}
+    return [by_image[getattr(row, channel)] for row in pairs]

@@ -31,16 +31,16 @@ class Estimate(Interval):
 
 
 class PairedTest(Config):
-    """RGB-X against one stream on the same devices."""
+    """One classifier (in an evaluation: RGB-X) against another (one stream) on the same cases."""
 
     gained: float
-    """Pairs that only RGB-X gets right; the mean over pairings."""
+    """Cases that only the first gets right; the mean over pairings or seeds."""
     lost: float
-    """Pairs that only the stream gets right; the mean over pairings."""
+    """Cases that only the second gets right, likewise."""
     difference: Estimate
-    """Accuracy of RGB-X minus that of the stream, with the bootstrap interval over units."""
+    """Accuracy of the first minus that of the second, with the bootstrap interval over units."""
     p: float
-    """Of McNemar's exact test, combined over pairings by :func:`combine_p_values`."""
+    """Of McNemar's exact test, combined over pairings or seeds by :func:`combine_p_values`."""
 
 
 def wilson(proportion: float, trials: float, confidence: float = CONFIDENCE) -> Interval:

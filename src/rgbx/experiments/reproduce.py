@@ -1,0 +1,255 @@
+"""The paper's tables, measured again: ``rgbx reproduce``."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from rgbx import __version__
+from rgbx.config import Config
+from rgbx.evaluation.evaluate import alone, compare, scores_of
+from rgbx.evaluation.figures import ACCENT, FAINT, INK, write_figure
+from rgbx.evaluation.intervals import Estimate, PairedTest
+from rgbx.evaluation.pairing import SAME_UNIT
+from rgbx.evaluation.predictions import PredictionRow, Predictions
+from rgbx.evaluation.tables import show, show_p
+from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.tables import TABLES, Row, TableName
+from rgbx.experiments.workshop import Speed, Workshop
+from rgbx.files import write_json, write_text
+from rgbx.models.bundle import versions
+from rgbx.photography.randomisation import RgbRandomisation
+from rgbx.processes import cores
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.samples import SampleSet
+from rgbx.samples.record import Modality
+from rgbx.training import FusionTraining, stream_training
+
+
+class RowResult(Config):
+    """What came out for one row."""
+
+    name: str
+    note: str
+    accuracy: Estimate
+    """Mean over seeds; bootstrap interval over the test units."""
+    precision: Estimate
+    recall: Estimate
+    accuracy_by_seed: tuple[float, ...]
+    """For RGB-X the mean over pairings."""
+    images: int
+    """Tested with each seed."""
+    units: int
+    speed: Speed
+    training_minutes: float
+    """Of all its networks, mean over seeds, on the machine below."""
+    against_baseline: PairedTest | None
+    """None for the baseline, and where the two were not tested on the same images."""
+    paper: dict[str, float]
+
+
+class TableResult(Config):
+    """What ``<table>.json`` holds."""
+
+    table: TableName
+    title: str
+    question: str
+    baseline: str
+    preset: Literal["small", "paper"]
+    seeds: tuple[int, ...]
+    rows: tuple[RowResult, ...]
+    origin: str
+    """Of the test images."""
+    benchmark: Benchmark
+    cores: int
+    versions: dict[str, str]
+
+
+def reproduce(
+    name: TableName,
+    out: Path,
+    benchmark: Benchmark,
+    preset: Literal["small", "paper"],
+    seeds: int,
+    console: Console,
+    workers: int | None = None,
+) -> TableResult:
+    """Measure a table and write ``out/<table>.json``, ``.md`` and ``.png``; a run that was stopped goes on.
+
+    Args:
+        name: which table.
+        out: folder of results, and of all that is made for them; tables share it.
+        benchmark: sizes and settings that the rows change.
+        preset: what the benchmark's training is based on, for the record.
+        seeds: how often each network is trained.
+        console: where to say what is being done.
+        workers: processes for rendering; the number of cores when None.
+    """
+    table, workshop = TABLES[name], Workshop(out, benchmark, console, workers)
+    measured: dict[str, list[tuple[Predictions, Path, float]]] = {row.name: [] for row in table.rows}
+    for seed, row in itertools.product(range(seeds), table.rows):
+        console.print(f"[bold]{table.title}[/], {row.name}, seed {seed}", highlight=False)
+        model, *parts = trained(workshop, row, seed)
+        predictions = workshop.predictions(model, row.channel)
+        measured[row.name].append((predictions, model, workshop.training_minutes(model, *parts)))
+    baseline = next(row for row in table.rows if row.name == table.baseline)
+    result = TableResult(
+        table=name,
+        title=table.title,
+        question=table.question,
+        baseline=table.baseline,
+        preset=preset,
+        seeds=tuple(range(seeds)),
+        rows=tuple(
+            _row_result(workshop, row, measured[row.name], baseline, measured[baseline.name]) for row in table.rows
+        ),
+        origin=measured[baseline.name][0][0].origin,
+        benchmark=benchmark,
+        cores=cores(),
+        versions=versions() | {"rgbx": __version__},
+    )
+    write_json(out / f"{name}.json", result.model_dump(mode="json"))
+    write_text(out / f"{name}.md", to_markdown(result))
+    write_figure(out / f"{name}.png", table_figure(result))
+    return result
+
+
+def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
+    """Return the bundle that a row tests, then those it was made from, all trained with ``seed``."""
+    config = workshop.benchmark
+    runs: dict[Modality, Path] = {}
+    samples: dict[Modality, SampleSet] = {}
+    if row.channel in ("xray", "rgbx"):
+        samples["xray"] = workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)
+        runs["xray"] = workshop.stream(config.xray_training.updated({**row.xray, "seed": seed}), samples["xray"])
+    if row.channel in ("rgb", "rgbx"):
+        samples["rgb"] = workshop.photographs(config.rgb, config.photographs_per_class)
+        runs["rgb"] = workshop.stream(config.rgb_training.updated({**row.rgb, "seed": seed}), samples["rgb"])
+    if row.channel != "rgbx":
+        return tuple(runs.values())
+    fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, samples)
+    return fused, *runs.values()
+
+
+def _row_result(
+    workshop: Workshop,
+    row: Row,
+    measured: Sequence[tuple[Predictions, Path, float]],
+    baseline: Row,
+    others: Sequence[tuple[Predictions, Path, float]],
+) -> RowResult:
+    classes, seed = measured[0][0].classes, workshop.benchmark.seed
+    ours = [_repeats(predictions, row) for predictions, _, _ in measured]
+    pooled = [each for repeats in ours for rows in repeats for each in rows]
+    scores = scores_of(pooled, classes, repeats=sum(map(len, ours)), seed=seed)
+    against = None
+    if row is not baseline and baseline.channel in (row.channel, "xray") and row.channel != "rgb":
+        theirs = [_repeats(predictions, baseline) for predictions, _, _ in others]
+        pairs = [
+            (rows, alone(rows, "xray", other[0]) if baseline.channel == "xray" else other[place])
+            for repeats, other in zip(ours, theirs, strict=True)
+            for place, rows in enumerate(repeats)
+        ]
+        against = compare([first for first, _ in pairs], [second for _, second in pairs], seed)
+    return RowResult(
+        name=row.name,
+        note=row.note,
+        accuracy=Estimate(value=scores.accuracy, low=scores.accuracy_by_unit.low, high=scores.accuracy_by_unit.high),
+        precision=scores.precision,
+        recall=scores.recall,
+        accuracy_by_seed=tuple(float(np.mean([each.right for rows in repeats for each in rows])) for repeats in ours),
+        images=scores.n,
+        units=scores.units,
+        speed=workshop.speed(measured[0][1], row.channel),
+        training_minutes=float(np.mean([minutes for _, _, minutes in measured])),
+        against_baseline=against,
+        paper=dict(row.paper),
+    )
+
+
+def _repeats(predictions: Predictions, row: Row) -> list[list[PredictionRow]]:
+    """Return a row's predictions: one list, or one for each random pairing."""
+    if row.channel != "rgbx":
+        return [predictions.of(row.channel)]
+    return [predictions.of("rgbx", name) for name in predictions.pairings if name != SAME_UNIT]
+
+
+def to_markdown(result: TableResult) -> str:
+    """Return the table as a Markdown page, the paper's figures beside ours."""
+    first = result.rows[0]
+    lines = [
+        f"# {result.title}",
+        "",
+        f"The paper: {result.question}",
+        "",
+        f"Measured: preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, "
+        f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
+        f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
+        f"Times: {result.cores} cores.",
+        "",
+        f"| | accuracy | by seed | precision | recall | against {result.baseline} | p | passes | parameters "
+        "| training min | inference ms | paper |",
+        "| --- |" + " --- |" * 11,
+    ]
+    for row in result.rows:
+        test = row.against_baseline
+        note = f" ({row.note})" if row.note else ""
+        paper = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.paper.items())
+        lines.append(
+            f"| {row.name}{note} | {show(row.accuracy)} | {', '.join(f'{each:.3f}' for each in row.accuracy_by_seed)} "
+            f"| {row.precision.value:.3f} | {row.recall.value:.3f} "
+            f"| {show(test.difference, signed=True) if test else ''} | {show_p(test.p) if test else ''} "
+            f"| {row.speed.passes} | {row.speed.parameters / 1e6:.1f} M | {row.training_minutes:.1f} "
+            f"| {row.speed.inference_ms:.1f} | {paper} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def table_figure(result: TableResult) -> Figure:
+    """Draw accuracies as points with intervals, each seed and the paper's figure beside them."""
+    figure = Figure(figsize=(6.4, 0.5 * len(result.rows) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(result.rows):
+        axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=ACCENT, linewidth=2)
+        axes.plot(row.accuracy_by_seed, [place] * len(row.accuracy_by_seed), "o", color=FAINT, markersize=4)
+        axes.plot(row.accuracy.value, place, "o", color=ACCENT, markersize=7, label="ours" if place == 0 else None)
+        if "accuracy" in row.paper:
+            axes.plot(row.paper["accuracy"], place, "x", color=INK, markersize=7)
+    axes.plot([], [], "x", color=INK, label="the paper, on other devices")
+    axes.plot([], [], "o", color=FAINT, markersize=4, label="each seed")
+    axes.set_yticks(range(len(result.rows)), [row.name for row in result.rows], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy", color=INK)
+    axes.set_title(result.title, fontsize=11, color=INK)
+    axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(FAINT)
+    axes.legend(fontsize=8, frameon=False, loc="best")
+    return figure
+
+
+def preset_benchmark(preset: Literal["small", "paper"], changes: Mapping[str, object] | None = None) -> Benchmark:
+    """Return the sizes of a preset: ``small`` fits two cores, ``paper`` has the paper's numbers of images.
+
+    The test sets of both are as large as the paper's: 800 radiographs and 800 photographs.
+    """
+    test = {"test_units": 40, "views_per_test_unit": 2}
+    if preset == "small":
+        return Benchmark().updated(test | dict(changes or {}))
+    held_out = {"validation_units": 0}
+    return Benchmark(
+        radiographs_per_class=2500,
+        photographs_per_class=1250,
+        xray=XrayRandomisation(size=299),
+        rgb=RgbRandomisation(size=299),
+        xray_training=stream_training("xray", "paper").updated(held_out),
+        rgb_training=stream_training("rgb", "paper").updated(held_out),
+        fusion_training=FusionTraining(),
+        test_image_size=512,
+    ).updated(test | dict(changes or {}))

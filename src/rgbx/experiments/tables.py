@@ -1,0 +1,175 @@
+"""The paper's tables as rows of settings, with the paper's figures beside them.
+
+A row says what is different from the benchmark's own settings. Rows of different tables that come to the same settings
+are the same network, which is trained once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rgbx.evaluation.predictions import Channel
+from rgbx.radiography.randomisation import FIXED_BACKGROUND, FIXED_PROJECTOR
+from rgbx.radiography.transfer import NO_JITTER
+
+Changes = Mapping[str, Any]
+"""Settings by dotted name, e.g. ``{"stream.icam.iterations": 2}``."""
+
+TableName = Literal["table1", "table2", "table4", "table5", "table6", "aggregators"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a way to train, and what the paper found with it."""
+
+    name: str
+    channel: Channel = "xray"
+    paper: Mapping[str, float] = field(default_factory=dict)
+    """``accuracy``, ``precision``, ``recall``, ``inference_ms``, ``training_minutes``, whichever it states."""
+    radiographs: Changes = field(default_factory=dict)
+    """Of X-ray domain randomisation."""
+    xray: Changes = field(default_factory=dict)
+    """Of the X-ray stream's training."""
+    rgb: Changes = field(default_factory=dict)
+    fusion: Changes = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper."""
+
+    title: str
+    rows: tuple[Row, ...]
+    baseline: str
+    """Name of the row that the others are tested against."""
+    question: str
+    """What the paper reads from it."""
+
+
+def icam(iterations: int, **changes: Any) -> Changes:
+    """Return the changes that make a stream look ``iterations`` times."""
+    return {"stream.icam.iterations": iterations} | {f"stream.icam.{name}": value for name, value in changes.items()}
+
+
+def backbone(name: str, weights: str) -> Changes:
+    """Return the changes that make a stream a backbone alone (n = 1)."""
+    return {
+        **icam(1),
+        "warmup_epochs": 0,
+        "join_frozen": False,
+        "stream.backbone.name": name,
+        "stream.backbone.weights": weights,
+        "stream.backbone.frozen_stages": 0,
+    }
+
+
+def _up_to(noise_variance: float) -> Changes:
+    return {"noise_variance": (0.0, noise_variance)}
+
+
+def _scores(accuracy: float, precision: float, recall: float, inference_ms: float | None = None) -> dict[str, float]:
+    found = {"accuracy": accuracy, "precision": precision, "recall": recall}
+    return found if inference_ms is None else found | {"inference_ms": inference_ms}
+
+
+SCRATCH = "trained from scratch"
+TRAINED = "ImageNet weights"
+
+TABLES: Mapping[TableName, PaperTable] = {
+    "table1": PaperTable(
+        "Table I: X-ray domain randomisation",
+        (
+            Row("all randomised", paper={"accuracy": 0.981}),
+            Row("noise variance up to 10", paper={"accuracy": 0.934}, radiographs=_up_to(10)),
+            Row("noise variance up to 100", paper={"accuracy": 0.923}, radiographs=_up_to(100)),
+            Row("noise variance up to 500", paper={"accuracy": 0.957}, radiographs=_up_to(500)),
+            Row(
+                "fixed background", paper={"accuracy": 0.922}, radiographs={"background": FIXED_BACKGROUND.model_dump()}
+            ),
+            Row(
+                "fixed transfer function",
+                paper={"accuracy": 0.655},
+                radiographs={
+                    "transfer.use": "metal",
+                    "transfer.jitter": NO_JITTER.model_dump(),
+                    "transfer.guard": (0.0, 1.0),
+                },
+            ),
+            Row("fixed projector", paper={"accuracy": 0.315}, radiographs={"projector": FIXED_PROJECTOR.model_dump()}),
+        ),
+        baseline="all randomised",
+        question="Randomising the projector matters most, then the transfer function, then background and noise.",
+    ),
+    "table2": PaperTable(
+        "Table II: networks for X-ray",
+        (
+            Row("EfficientNet-Lite0", xray=backbone("tf_efficientnet_lite0", "embedded"), note=TRAINED),
+            Row("EfficientNet-Lite1", xray=backbone("tf_efficientnet_lite1", "embedded"), note=TRAINED),
+            Row("EfficientNet-Lite2", xray=backbone("tf_efficientnet_lite2", "embedded"), note=TRAINED),
+            Row(
+                "iCAM on EfficientNet-Lite0, n = 3",
+                paper=_scores(0.979, 0.942, 0.969, 30.86),
+                xray=icam(3),
+                note=TRAINED,
+            ),
+            *(
+                Row(label, paper=figures, xray=backbone(name, "none"), note=SCRATCH)
+                for label, name, figures in (
+                    ("InceptionV3", "inception_v3", _scores(0.933, 0.907, 0.935, 12.3)),
+                    ("ResNet-101", "resnet101", _scores(0.953, 0.899, 0.956, 11.1)),
+                    ("VGG-19", "vgg19", _scores(0.956, 0.898, 0.961, 7.53)),
+                    ("ResNeXt-101 64x4d", "resnext101_64x4d", _scores(0.929, 0.869, 0.948, 20.15)),
+                    ("SE-ResNet-101", "legacy_seresnet101", _scores(0.891, 0.841, 0.926, 14.01)),
+                )
+            ),
+        ),
+        baseline="EfficientNet-Lite0",
+        question="iCAM is more accurate than its backbone and than any other network.",
+    ),
+    "table4": PaperTable(
+        "Table IV: number of iterations",
+        (
+            Row("n = 1", xray=icam(1)),
+            Row("n = 2", paper={"accuracy": 0.962, "training_minutes": 325, "inference_ms": 20.11}, xray=icam(2)),
+            Row("n = 3", paper={"accuracy": 0.979, "training_minutes": 490, "inference_ms": 30.86}, xray=icam(3)),
+            Row("n = 5", paper={"accuracy": 0.981, "training_minutes": 723, "inference_ms": 50.96}, xray=icam(5)),
+        ),
+        baseline="n = 3",
+        question="More iterations help, less and less, and cost time in proportion.",
+    ),
+    "aggregators": PaperTable(
+        "Feature aggregators",
+        (
+            Row("mean", paper={"accuracy": 0.941}, xray=icam(3, aggregator="mean")),
+            Row("sum", paper={"accuracy": 0.768}, xray=icam(3, aggregator="sum")),
+            Row("weighted mean", paper={"accuracy": 0.979}, xray=icam(3)),
+        ),
+        baseline="weighted mean",
+        question="The weighted mean is best, the sum far behind.",
+    ),
+    "table5": PaperTable(
+        "Table V: modalities",
+        (
+            Row("RGB", channel="rgb", paper=_scores(0.891, 0.932, 0.863, 30.86)),
+            Row("X-ray", channel="xray", paper=_scores(0.979, 0.942, 0.969, 30.86)),
+            Row("RGB-X", channel="rgbx", paper=_scores(0.987, 0.987, 0.995, 62.4)),
+        ),
+        baseline="X-ray",
+        question="Both modalities together are more accurate than either alone.",
+    ),
+    "table6": PaperTable(
+        "Table VI: fast and slow fusion",
+        (
+            Row("fast fusion", channel="rgbx", paper=_scores(0.987, 0.987, 0.995)),
+            Row(
+                "slow fusion",
+                channel="rgbx",
+                paper=_scores(0.952, 0.951, 0.958),
+                fusion={"mode": "slow", "epochs": 3, "batch_size": 16},
+            ),
+        ),
+        baseline="fast fusion",
+        question="Training the classifiers alone is better than training the extractors as well.",
+    ),
+}

@@ -1,0 +1,175 @@
+"""Where experiments get what they measure: every set and network is made once, in a folder named by its settings."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from rgbx.config import Config
+from rgbx.datasets.labelled import open_sets
+from rgbx.devices.library import Library
+from rgbx.evaluation.predictions import Channel, Predictions, cached_predictions
+from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
+from rgbx.experiments.stages import Stages
+from rgbx.files import digest, read_json, write_json
+from rgbx.inference import Predictor
+from rgbx.models import bundle
+from rgbx.photography.randomisation import RgbRandomisation
+from rgbx.photography.render import render_set as render_photographs
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.radiography.sets import render_set as render_radiographs
+from rgbx.samples import SampleSet
+from rgbx.samples.record import Modality
+from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
+
+TIMED_IMAGES = 30
+
+
+class Speed(Config):
+    """How large a network is and how long it takes for one device, on the machine that measured it."""
+
+    parameters: int
+    passes: int
+    """Of an extractor, for one device."""
+    inference_ms: float
+    """Median over devices, one by one, reading and preparing the images included."""
+
+
+class Workshop:
+    """Makes what experiments ask for; what is there already is not made again, what was stopped goes on.
+
+    Args:
+        out: folder for everything.
+        benchmark: sizes, and settings that rows of a table change.
+        console: where to say what is being done.
+        workers: processes for rendering; the number of cores when None.
+    """
+
+    def __init__(self, out: Path, benchmark: Benchmark, console: Console, workers: int | None = None) -> None:
+        self.out = out
+        self.benchmark = benchmark
+        self._stages = Stages(out, console)
+        self._workers = workers
+
+    def library(self) -> Library:
+        """Return the units that were scanned, with their meshes."""
+        config = self.benchmark
+        folder = self._folder("library", config.classes, config.seed, config.scanned_units, config.voxel_size_mm)
+        self._once(folder, "scanned units", lambda: write_scanned_units(folder, config, self._workers))
+        return Library.open(folder)
+
+    def test_set(self, modality: Modality) -> SampleSet:
+        """Return images of units that were never scanned, from the simulated line."""
+        config = self.benchmark
+        settings = config.model_dump_json(
+            include={"classes", "seed", "test_units", "views_per_test_unit", "test_image_size", "line"}
+        )
+        line = self._folder("line", settings)
+        self._once(
+            line / modality,
+            "test units on the line",
+            lambda: scan_test_units(
+                line / "units-as-new", line, config, self._workers, xray=modality == "xray", rgb=modality == "rgb"
+            ),
+        )
+        return SampleSet.open(line / modality)
+
+    def radiographs(self, config: XrayRandomisation, per_class: int) -> SampleSet:
+        """Return a training set of radiographs of the scanned units."""
+        library = self.library()
+        folder = self._folder("sets/xray", library.path.name, config.digest(), per_class)
+        self._once(
+            folder,
+            "training radiographs",
+            lambda: render_radiographs(
+                library, folder, config, images_per_class=per_class, seed=self.benchmark.seed, workers=self._workers
+            ),
+        )
+        return SampleSet.open(folder)
+
+    def photographs(self, config: RgbRandomisation, per_class: int) -> SampleSet:
+        """Return a training set of photographs of the scanned units."""
+        library = self.library()
+        folder = self._folder("sets/rgb", library.path.name, config.digest(), per_class)
+        self._once(
+            folder,
+            "training photographs",
+            lambda: render_photographs(
+                library, folder, config, images_per_class=per_class, seed=self.benchmark.seed, workers=self._workers
+            ),
+        )
+        return SampleSet.open(folder)
+
+    def stream(self, config: StreamTraining, samples: SampleSet) -> Path:
+        """Return the bundle of a stream trained on a set."""
+        modality = config.stream.modality
+        folder = self._folder(f"models/{modality}", samples.folder.name, config.digest())
+        sets = open_sets([samples.folder], modality)
+        self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder))
+        return folder
+
+    def fusion(
+        self, config: FusionTraining, runs: Mapping[Modality, Path], samples: Mapping[Modality, SampleSet]
+    ) -> Path:
+        """Return the bundle of two streams fused."""
+        folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), config.digest())
+        sets = {modality: open_sets([each.folder], modality) for modality, each in samples.items()}
+        self._once(folder, "training fusion", lambda: train_fusion(config, runs, sets, folder))
+        return folder
+
+    def predictions(self, model: Path, channel: Channel) -> Predictions:
+        """Return what a bundle says of the test sets: of both and their pairs, or of those of its one modality."""
+        rgb = None if channel == "xray" else self.test_set("rgb")
+        xray = None if channel == "rgb" else self.test_set("xray")
+        pairings, seed = self.benchmark.pairings, self.benchmark.seed
+        return cached_predictions(model, rgb, xray, self._results(model), pairings, seed)
+
+    def training_minutes(self, *models: Path) -> float:
+        """Return how long networks took to train, all together."""
+        return sum(self._stages.seconds.get(self._name(model), 0.0) for model in models) / 60
+
+    def speed(self, model: Path, channel: Channel) -> Speed:
+        """Return a bundle's size and how long it takes; measured once."""
+        path = self._results(model) / "speed.json"
+        if not path.exists():
+            write_json(path, self._measure_speed(model, channel).model_dump(mode="json"))
+        return Speed.model_validate(read_json(path))
+
+    def _measure_speed(self, model: Path, channel: Channel) -> Speed:
+        predictor, loaded = Predictor.load(model), bundle.load(model)
+        used: tuple[Modality, ...] = ("rgb", "xray") if channel == "rgbx" else (channel,)
+        times = []
+        for rgb, xray in zip(self._timed("rgb", used), self._timed("xray", used), strict=True):
+            start = time.perf_counter()
+            predictor.predict(rgb, xray)
+            times.append(1000 * (time.perf_counter() - start))
+        return Speed(
+            parameters=sum(each.numel() for each in loaded.network.parameters()),
+            passes=sum(loaded.header.streams[modality].icam.iterations for modality in used),
+            inference_ms=statistics.median(times),
+        )
+
+    def _timed(self, modality: Modality, used: tuple[Modality, ...]) -> list[Path | None]:
+        """Return the images to measure the speed on, or as many times none."""
+        if modality not in used:
+            return [None] * TIMED_IMAGES
+        samples = self.test_set(modality)
+        return [samples.folder / name for name in itertools.islice(itertools.cycle(samples.file_names), TIMED_IMAGES)]
+
+    def _folder(self, kind: str, *settings: Any) -> Path:
+        return self.out / f"{kind}-{digest(*map(str, settings))}"
+
+    def _results(self, model: Path) -> Path:
+        return self.out / "results" / model.relative_to(self.out / "models")
+
+    def _name(self, folder: Path) -> str:
+        return str(folder.relative_to(self.out))
+
+    def _once(self, folder: Path, purpose: str, make: Callable[[], object]) -> None:
+        if not self._stages.is_done(self._name(folder)):
+            with self._stages.stage(self._name(folder), purpose):
+                make()

@@ -1,0 +1,106 @@
+"""``rgbx reproduce`` on sizes that take seconds."""
+
+import json
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from rgbx.cli import app
+from rgbx.evaluation.intervals import PairedTest
+from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.reproduce import TableResult, preset_benchmark, to_markdown
+from rgbx.experiments.tables import TABLES
+from rgbx.experiments.workshop import Workshop
+
+TINY = {
+    "classes": ["SP1", "SP9"],
+    "scanned_units": 1,
+    "voxel_size_mm": 1.5,
+    "radiographs_per_class": 4,
+    "xray.size": 48,
+    "xray.acceptance.keypoints": 5,
+    "xray_training.epochs": 1,
+    "xray_training.warmup_epochs": 0,
+    "xray_training.join_frozen": False,
+    "xray_training.batch_size": 4,
+    "xray_training.stream.transform.source_size": 48,
+    "xray_training.stream.icam.input_size": 48,
+    "xray_training.stream.backbone.name": "test_resnet",
+    "xray_training.stream.backbone.weights": "none",
+    "test_units": 2,
+    "test_image_size": 64,
+}
+SETTINGS = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+
+
+@pytest.mark.slow
+def test_a_table_is_measured_once_and_written_three_ways(tmp_path):
+    command = ["reproduce", "aggregators", "--out", str(tmp_path / "x"), "--seeds", "2", *SETTINGS]
+    ran = CliRunner().invoke(app, command)
+    assert ran.exit_code == 0, ran.output
+    result = TableResult.model_validate_json((tmp_path / "x/aggregators.json").read_text())
+    assert [row.name for row in result.rows] == ["mean", "sum", "weighted mean"]
+    for row in result.rows:
+        assert 0 <= row.accuracy.low <= row.accuracy.value <= row.accuracy.high <= 1
+        assert len(row.accuracy_by_seed) == 2
+        assert (row.images, row.units, row.speed.passes) == (8, 4, 3)
+        assert row.training_minutes > 0
+        assert row.speed.inference_ms > 0
+        assert (row.against_baseline is None) == (row.name == "weighted mean")
+    assert "| mean |" in (tmp_path / "x/aggregators.md").read_text()
+    assert (tmp_path / "x/aggregators.png").read_bytes().startswith(b"\x89PNG")
+
+    networks = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
+    assert len(networks) == 6
+    ran = CliRunner().invoke(app, ["reproduce", "table4", "--out", str(tmp_path / "x"), "--seeds", "1", *SETTINGS])
+    assert ran.exit_code == 0, ran.output
+    now = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
+    assert networks.items() <= now.items()
+    assert len(now) == 6 + 3, "n = 3 is the weighted mean of the other table"
+
+
+def test_every_row_is_a_valid_change_of_both_presets():
+    for preset in ("small", "paper"):
+        benchmark = preset_benchmark(preset)
+        assert benchmark.test_units * benchmark.views_per_test_unit * len(benchmark.classes) == 800
+        for table in TABLES.values():
+            assert table.baseline in [row.name for row in table.rows]
+            for row in table.rows:
+                benchmark.xray.updated(row.radiographs)
+                benchmark.xray_training.updated(row.xray)
+                benchmark.rgb_training.updated(row.rgb)
+                benchmark.fusion_training.updated(row.fusion)
+
+
+def test_folders_are_named_by_what_decides_their_content(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(Workshop, "_once", lambda _workshop, folder, *_: made.append(folder))
+    monkeypatch.setattr("rgbx.experiments.workshop.Library.open", lambda _folder: None)
+    for changes in ({}, {"radiographs_per_class": 9}, {"seed": 1}, {"voxel_size_mm": 0.5}):
+        Workshop(tmp_path, Benchmark().updated(changes), Console()).library()
+    assert made[0] == made[1]
+    assert len(set(made)) == 3
+
+
+def test_markdown_leaves_out_what_was_not_compared():
+    row = {
+        "name": "X-ray", "note": "", "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0},
+        "precision": {"value": 0.9, "low": 0.8, "high": 1.0}, "recall": {"value": 0.9, "low": 0.8, "high": 1.0},
+        "accuracy_by_seed": [0.9], "images": 10, "units": 5,
+        "speed": {"parameters": 3_400_000, "passes": 2, "inference_ms": 20.0}, "training_minutes": 4.0,
+        "against_baseline": None, "paper": {"accuracy": 0.979},
+    }  # fmt: skip
+    difference = {"value": 0.05, "low": 0.01, "high": 0.1}
+    test = PairedTest.model_validate({"gained": 3, "lost": 1, "difference": difference, "p": 0.04})
+    result = TableResult.model_validate(
+        {
+            "table": "table5", "title": "T", "question": "Q.", "baseline": "X-ray", "preset": "small", "seeds": [0],
+            "rows": [row, row | {"name": "RGB-X", "against_baseline": test.model_dump()}], "origin": "simulated",
+            "benchmark": Benchmark().model_dump(), "cores": 2, "versions": {},
+        }
+    )  # fmt: skip
+    lines = to_markdown(result).splitlines()
+    assert "|  |  | 2 | 3.4 M |" in lines[-2]
+    assert "+0.050 [+0.010, +0.100] | 0.04 |" in lines[-1]
+    assert "accuracy 0.979" in lines[-1]
