@@ -60,6 +60,16 @@ def test_one_step_a_slice_is_enough_where_rays_are_averaged(phone):
         assert error(transmission(phone, transfer, rays, subsamples=2, steps=1), expected) <= 1e-3, name
 
 
+def test_the_bulge_between_slices_is_heeded():
+    """Through a bent transfer function a field that curves between slices gives more, or less, than its ends tell."""
+    field = 6000 * gaussian_filter(np.random.default_rng(0).normal(size=(24, 40, 40)), 1.2) + 3000
+    scan = prepare_scan(Volume(field.clip(0, 60000).astype(np.uint16), (1.0, 1.0, 1.0)))
+    bent = TransferFunction(name="bent", points=((2000, 0), (3000, 0.002), (3500, 0.05), (8000, 0.06)))
+    projector = Projector(source_to_centre=200, source_to_detector=300, pixels=(24, 24), pixel_size=1.5)
+    rays = projector.rays(Pose(rotation=(14, 9, 33)))
+    assert error(transmission(scan, bent, rays, steps=1), exact_transmission(scan, bent, rays)) < 1e-3
+
+
 def test_a_steep_transfer_function_is_integrated_not_sampled():
     """A ramp crossing a transfer function that acts in a narrow window only: sampling would miss or double it."""
     ramp = np.broadcast_to(np.linspace(0, 20000, 11)[:, None, None], (11, 9, 9)).astype(np.uint16)
