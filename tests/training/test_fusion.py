@@ -51,6 +51,21 @@ def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict
     torch.testing.assert_close(cached[1], again, rtol=1e-4, atol=1e-5)
 
 
+def test_baselines_train_nothing(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:
+    made = {
+        mode: bundle.load(train_fusion(FusionTraining(mode=mode), runs, opened(sets), tmp_path / mode)).network
+        for mode in ("product", "mean")
+    }
+    classes = made["mean"].fusion.fusion.out_features
+    logits = {modality: torch.randn(5, classes) for modality in ("rgb", "xray")}
+    both = torch.cat([logits["rgb"], logits["xray"]], 1)
+    torch.testing.assert_close(made["product"].fusion.fusion(both), logits["rgb"] + logits["xray"])
+    torch.testing.assert_close(made["mean"].fusion.fusion(both), (logits["rgb"] + logits["xray"]) / 2)
+    for modality in ("rgb", "xray"):
+        alone = bundle.load(runs[modality]).network.streams[modality].classifier
+        assert torch.equal(made["mean"].fusion.classifiers[modality].weight, alone.weight)
+
+
 def test_fast_fusion_moves_the_heads_only(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:
     out = train_fusion(FusionTraining(epochs=3), runs, opened(sets), tmp_path / "model")
     fused = bundle.load(out).network

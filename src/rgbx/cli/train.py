@@ -90,8 +90,11 @@ def fusion(
     xray_data: Annotated[list[Path], typer.Option(help="Set of radiographs; repeatable.")],
     out: Out,
     mode: Annotated[
-        Literal["fast", "slow"] | None,
-        typer.Option(help="'fast' trains the classifiers on fixed features (the paper's best), 'slow' everything."),
+        Literal["fast", "slow", "product", "mean"] | None,
+        typer.Option(
+            help="'fast' trains the classifiers on fixed features (the paper's best), 'slow' everything; 'product' and "
+            "'mean' of both streams train nothing."
+        ),
     ] = None,
     epochs: Epochs = None,
     seed: Seed = 0,

@@ -87,8 +87,10 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
 class FusionTraining(Config):
     """Training of the fusion."""
 
-    mode: Literal["fast", "slow"] = "fast"
-    """``fast``: C_R, C_X and FS only, on features computed once. ``slow``: the extractors too."""
+    mode: Literal["fast", "slow", "product", "mean"] = "fast"
+    """``fast``: C_R, C_X and FS only, on features computed once. ``slow``: the extractors too. Baselines that learn
+    nothing: ``product`` of experts (the sum of both class vectors, which the others start from) and their ``mean``,
+    which gives the same answers with less confidence."""
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0.0)

@@ -67,17 +67,12 @@ def train_fusion(
     streams = {modality: bundles[modality].network.streams[modality] for modality in MODALITIES}
     torch.manual_seed(config.seed)
     network = RgbXNetwork(streams, fused=True)  # type: ignore[arg-type]
-    images = {modality: _load(bundles[modality], sets[modality], config) for modality in MODALITIES}
-    augmentation = {modality: _augmentation(bundles[modality], modality) for modality in MODALITIES}
-    if config.mode == "fast":
-        features = _cached_features(network, images, augmentation, config, out / FEATURES)
-        labels = {modality: torch.from_numpy(images[modality].labels) for modality in MODALITIES}
-        history = train_head(network.fusion, features, labels, config)  # type: ignore[arg-type]
+    if config.mode in ("product", "mean"):
+        network.fusion.scale(1.0 if config.mode == "product" else 1 / len(MODALITIES))  # type: ignore[union-attr]
+        history: list[dict[str, float]] = []
     else:
-        module = SlowFusionModule(network, config, augmentation)
-        fit(module, PairData(images, config), config.epochs, out, "training fusion")
-        history = module.history
-    write_history(out, history)
+        history = _fit(network, bundles, sets, config, out)
+        write_history(out, history)
     bundle.save(
         out,
         network,
@@ -91,10 +86,29 @@ def train_fusion(
         metrics={
             **bundles["rgb"].header.metrics,
             **bundles["xray"].header.metrics,
-            **{f"fusion_{name}": value for name, value in history[-1].items()},
+            **{f"fusion_{name}": value for epoch in history[-1:] for name, value in epoch.items()},
         },
     )
     return out
+
+
+def _fit(
+    network: RgbXNetwork,
+    bundles: Mapping[Modality, Bundle],
+    sets: Mapping[Modality, Sequence[SampleSet]],
+    config: FusionTraining,
+    out: Path,
+) -> list[dict[str, float]]:
+    """Train the fusion in place, fast or slow; return the figures of each epoch."""
+    images = {modality: _load(bundles[modality], sets[modality], config) for modality in MODALITIES}
+    augmentation = {modality: _augmentation(bundles[modality], modality) for modality in MODALITIES}
+    if config.mode == "fast":
+        features = _cached_features(network, images, augmentation, config, out / FEATURES)
+        labels = {modality: torch.from_numpy(images[modality].labels) for modality in MODALITIES}
+        return train_head(network.fusion, features, labels, config)  # type: ignore[arg-type]
+    module = SlowFusionModule(network, config, augmentation)
+    fit(module, PairData(images, config), config.epochs, out, "training fusion")
+    return module.history
 
 
 def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence[SampleSet]]) -> dict[Modality, Bundle]:
