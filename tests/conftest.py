@@ -4,6 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from rgbx.errors import MissingToolError
+from rgbx.photography.blender import find_blender
+
 
 @pytest.fixture
 def ray_cluster(monkeypatch):
@@ -22,3 +25,12 @@ def ray_cluster(monkeypatch):
         kill_a_node=lambda: cluster.remove_node(nodes[0], allow_graceful=False),
     )
     cluster.shutdown()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs Blender where its environment is not there."""
+    if item.get_closest_marker("blender"):
+        try:
+            find_blender()
+        except MissingToolError:
+            pytest.skip("Blender's environment is not there: run 'make env'")

@@ -8,7 +8,19 @@ import rgbx.cli
 from rgbx import __version__
 from rgbx.errors import InputError
 
-VERBS = ("devices", "render", "transfer", "sets", "scan", "train", "evaluate", "explain", "predict", "demo")
+VERBS = (
+    "devices",
+    "render",
+    "transfer",
+    "sets",
+    "scan",
+    "train",
+    "evaluate",
+    "explain",
+    "predict",
+    "demo",
+    "reproduce",
+)
 
 
 def test_help_names_every_verb_and_what_it_is_for():

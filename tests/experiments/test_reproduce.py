@@ -1,9 +1,8 @@
 """``rgbx reproduce`` on sizes that take seconds."""
 
-import json
-
 import pytest
 from rich.console import Console
+from tiny_benchmark import OPTIONS
 from typer.testing import CliRunner
 
 from rgbx.cli import app
@@ -13,30 +12,10 @@ from rgbx.experiments.reproduce import TableResult, preset_benchmark, to_markdow
 from rgbx.experiments.tables import TABLES
 from rgbx.experiments.workshop import Workshop
 
-TINY = {
-    "classes": ["SP1", "SP9"],
-    "scanned_units": 1,
-    "voxel_size_mm": 1.5,
-    "radiographs_per_class": 4,
-    "xray.size": 48,
-    "xray.acceptance.keypoints": 5,
-    "xray_training.epochs": 1,
-    "xray_training.warmup_epochs": 0,
-    "xray_training.join_frozen": False,
-    "xray_training.batch_size": 4,
-    "xray_training.stream.transform.source_size": 48,
-    "xray_training.stream.icam.input_size": 48,
-    "xray_training.stream.backbone.name": "test_resnet",
-    "xray_training.stream.backbone.weights": "none",
-    "test_units": 2,
-    "test_image_size": 64,
-}
-SETTINGS = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-
 
 @pytest.mark.slow
 def test_a_table_is_measured_once_and_written_three_ways(tmp_path):
-    command = ["reproduce", "aggregators", "--out", str(tmp_path / "x"), "--seeds", "2", *SETTINGS]
+    command = ["reproduce", "aggregators", "--out", str(tmp_path / "x"), "--seeds", "2", *OPTIONS]
     ran = CliRunner().invoke(app, command)
     assert ran.exit_code == 0, ran.output
     result = TableResult.model_validate_json((tmp_path / "x/aggregators.json").read_text())
@@ -53,11 +32,32 @@ def test_a_table_is_measured_once_and_written_three_ways(tmp_path):
 
     networks = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
     assert len(networks) == 6
-    ran = CliRunner().invoke(app, ["reproduce", "table4", "--out", str(tmp_path / "x"), "--seeds", "1", *SETTINGS])
+    ran = CliRunner().invoke(app, ["reproduce", "table4", "--out", str(tmp_path / "x"), "--seeds", "1", *OPTIONS])
     assert ran.exit_code == 0, ran.output
     now = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
     assert networks.items() <= now.items()
     assert len(now) == 6 + 3, "n = 3 is the weighted mean of the other table"
+
+
+@pytest.mark.slow
+@pytest.mark.blender
+def test_modalities_are_compared_on_the_same_images(tmp_path):
+    out = tmp_path / "x"
+    for table in ("table5", "table6"):
+        ran = CliRunner().invoke(app, ["reproduce", table, "--out", str(out), *OPTIONS])
+        assert ran.exit_code == 0, ran.output
+    found = {
+        row.name: row
+        for table in ("table5", "table6")
+        for row in TableResult.model_validate_json((out / f"{table}.json").read_text()).rows
+    }
+    assert found["RGB"].against_baseline is None, "photographs are no radiographs"
+    assert found["RGB-X"].against_baseline is not None
+    assert found["RGB-X"].images == found["X-ray"].images == 8
+    assert found["RGB-X"].speed.passes == 2 * found["X-ray"].speed.passes
+    assert found["RGB-X"].training_minutes > found["X-ray"].training_minutes + found["RGB"].training_minutes
+    assert found["fast fusion"].accuracy == found["RGB-X"].accuracy, "the same network"
+    assert found["product of experts"].against_baseline is not None
 
 
 def test_every_row_is_a_valid_change_of_both_presets():

@@ -13,22 +13,11 @@ from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.photography import blender as blender_module
-from rgbx.photography.blender import find_blender
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set, replay
 from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record
 
-try:
-    find_blender()
-    HAS_BLENDER = True
-except MissingToolError:
-    HAS_BLENDER = False
-
-needs_blender = [
-    pytest.mark.blender,
-    pytest.mark.skipif(not HAS_BLENDER, reason="Blender's environment is not there: run 'make env'"),
-]
 TINY = RgbRandomisation(size=48, samples=4)
 
 
@@ -37,7 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 class TestWithBlender:
-    pytestmark = needs_blender
+    pytestmark = pytest.mark.blender
 
     @pytest.fixture(scope="class")
     def reference(self, library: Library, tmp_path_factory: pytest.TempPathFactory) -> SampleSet:

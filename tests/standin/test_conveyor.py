@@ -10,8 +10,6 @@ from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.devices.mesh import build_mesh
 from rgbx.devices.parts import Part, PartList, Prism, rotation_matrix, write_parts
-from rgbx.errors import MissingToolError
-from rgbx.photography.blender import find_blender
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import generator
 from rgbx.standin.conveyor import ConveyorConfig, ConveyorDraw, draw_view, photograph_set, replay
@@ -25,12 +23,6 @@ from rgbx.standin.conveyor_surface import (
     draw_surface,
     paint_surface,
 )
-
-try:
-    find_blender()
-    HAS_BLENDER = True
-except MissingToolError:
-    HAS_BLENDER = False
 
 CONFIG = ConveyorConfig(size=40, samples=2)
 NOTHING = Surface(strokes=(), patches=())
@@ -171,7 +163,6 @@ class TestSurface:
 
 
 @pytest.mark.blender
-@pytest.mark.skipif(not HAS_BLENDER, reason="Blender's environment is not there: run 'make env'")
 def test_same_bytes_with_other_workers_and_from_the_record(library: Library, tmp_path: Path) -> None:
     config = CONFIG.updated({"camera": {"width": 320, "height": 180}})
     one = photograph_set(library, tmp_path / "one", config, views_per_unit=2, workers=0)

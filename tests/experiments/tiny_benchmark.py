@@ -1,0 +1,30 @@
+"""Sizes of the embedded benchmark that take seconds, as options of the command line."""
+
+import json
+
+_NETWORK = {
+    "epochs": 1,
+    "warmup_epochs": 0,
+    "join_frozen": False,
+    "batch_size": 4,
+    "stream.transform.source_size": 48,
+    "stream.icam.input_size": 48,
+    "stream.backbone.name": "test_resnet",
+    "stream.backbone.weights": "none",
+    "stream.backbone.frozen_stages": 0,
+}
+TINY = {
+    "classes": ["SP1", "SP9"],
+    "scanned_units": 1,
+    "voxel_size_mm": 1.5,
+    "radiographs_per_class": 4,
+    "photographs_per_class": 4,
+    "xray.size": 48,
+    "xray.acceptance.keypoints": 5,
+    "rgb.size": 48,
+    **{f"xray_training.{name}": value for name, value in _NETWORK.items()},
+    **{f"rgb_training.{name}": value for name, value in _NETWORK.items()},
+    "test_units": 2,
+    "test_image_size": 64,
+}
+OPTIONS = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
