@@ -46,8 +46,15 @@ def test_a_bundle_is_evaluated_and_explained(untrained, line, tmp_path):
     assert metrics["pairings"]["same_unit"]["n"] == 6
 
     sets = ["--rgb-set", str(line / "rgb"), "--xray-set", str(line / "xray")]
-    result = CliRunner().invoke(app, ["explain", str(untrained), *sets, "--out", str(tmp_path / "maps")])
+    command = ["explain", str(untrained), *sets, "--out", str(tmp_path / "maps"), "--faithfulness"]
+    result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
+    scores = json.loads((tmp_path / "maps/faithfulness.json").read_text())
+    for modality in ("rgb", "xray"):
+        assert scores[modality]["images"] == 3
+        for value in ("deletion", "insertion", "centre_deletion", "centre_insertion"):
+            found = scores[modality][value]
+            assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
     figures = sorted((tmp_path / "maps").glob("*.png"))
     assert len(figures) == 3
     assert cv2.imread(str(figures[0])).std() > 20

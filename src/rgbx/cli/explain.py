@@ -17,6 +17,9 @@ def explain(
     xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to choose devices from.")] = None,
     per_class: Annotated[int, typer.Option(min=1, help="Devices of each class to choose from sets.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    faithfulness: Annotated[
+        bool, typer.Option("--faithfulness", help="Also measure whether the answer rests on what the maps show.")
+    ] = False,
 ) -> None:
     """Draw what the network looked at: heat map, window and crop of every iteration, and the probabilities.
 
@@ -32,6 +35,10 @@ def explain(
     from rich.console import Console
 
     from rgbx.evaluation.explain import Case, cases_of_sets, explain_cases
+    from rgbx.evaluation.faithfulness import measure_maps
+    from rgbx.evaluation.results import TITLES
+    from rgbx.evaluation.tables import show
+    from rgbx.files import write_json
     from rgbx.inference import Predictor
     from rgbx.samples import SampleSet
 
@@ -44,5 +51,17 @@ def explain(
             per_class,
             seed,
         )
-    figures = explain_cases(Predictor.load(bundle), cases, out)
-    Console().print(f"{len(figures)} figures written to {out}.", soft_wrap=True)
+    predictor, console = Predictor.load(bundle), Console()
+    figures = explain_cases(predictor, cases, out)
+    console.print(f"{len(figures)} figures written to {out}.", soft_wrap=True)
+    if faithfulness:
+        scores = measure_maps(predictor, cases, seed)
+        write_json(out / "faithfulness.json", {name: each.model_dump(mode="json") for name, each in scores.items()})
+        for modality, each in scores.items():
+            console.print(
+                f"{TITLES[modality]}, {each.images} images: deletion {show(each.deletion)} (a map of the middle: "
+                f"{each.centre_deletion.value:.3f}), insertion {show(each.insertion)} "
+                f"({each.centre_insertion.value:.3f}).",
+                soft_wrap=True,
+                highlight=False,
+            )

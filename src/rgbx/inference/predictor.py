@@ -86,17 +86,19 @@ class Predictor:
         Raises:
             RgbxError: the bundle lacks the modality, or an image cannot be read or is of the other modality.
         """
-        if modality not in self.modalities:
-            have = " and ".join(self.modalities)
-            raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
-        stream: ICam = self._network.streams[modality]  # type: ignore[assignment]
+        self._check(modality)
         encoded: list[Encoded] = []
         for start in range(0, len(images), BATCH):
-            prepared = np.stack([self._prepare(modality, image) for image in images[start : start + BATCH]])
-            with torch.inference_mode():
-                source = to_unit_range(torch.from_numpy(prepared).to(self._device))
-                encoded += _encoded(stream, source, explain)
+            prepared = np.stack([self.prepare(modality, image) for image in images[start : start + BATCH]])
+            encoded += self._run(modality, prepared, explain)
         return encoded
+
+    def respond(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
+        """Return one stream's own probabilities, (n, C), of n images from :meth:`prepare`."""
+        self._check(modality)
+        parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
+        logits = np.stack([encoded.logits for part in parts for encoded in self._run(modality, part, explain=False)])
+        return torch.softmax(torch.from_numpy(logits).double(), 1).numpy()
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -129,12 +131,27 @@ class Predictor:
             None if xray is None else self.encode("xray", [xray], explain)[0],
         )
 
-    def _prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
+    def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
+        """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare`.
+
+        Raises:
+            RgbxError: it cannot be used.
+        """
         if modality == "xray":
             pixels = as_radiograph(image) if isinstance(image, np.ndarray) else read_radiograph(Path(image))
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
         return prepare(pixels, modality, self._transforms[modality])
+
+    def _check(self, modality: Modality) -> None:
+        if modality not in self.modalities:
+            have = " and ".join(self.modalities)
+            raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
+
+    def _run(self, modality: Modality, prepared: np.ndarray, explain: bool) -> list[Encoded]:
+        stream: ICam = self._network.streams[modality]  # type: ignore[assignment]
+        with torch.inference_mode():
+            return _encoded(stream, to_unit_range(torch.from_numpy(prepared).to(self._device)), explain)
 
     def _fused(self, given: dict[Modality, Encoded]) -> torch.Tensor:
         if self._network.fusion is None:
