@@ -88,6 +88,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` a hard link of ``source`` or, on another disk or one that knows no links, a copy.
+
+    Raises:
+        FileNotFoundError: ``source`` or the folder of ``target`` is missing.
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        write_bytes(target, source.read_bytes())
+
+
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path`` whole or not at all."""
     write_bytes(path, content.encode())

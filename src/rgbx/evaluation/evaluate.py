@@ -140,12 +140,12 @@ def scores_of(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: 
         accuracy_by_unit=Interval(low=accuracy.low, high=accuracy.high),
         precision=precision,
         recall=recall,
-        per_class=_classscores_of(confusion, classes, repeats),
+        per_class=_class_scores(confusion, classes, repeats),
         confusion=tuple(tuple(int(count) for count in line) for line in confusion),
     )
 
 
-def _classscores_of(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
+def _class_scores(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
     precisions, recalls = metrics.precision_by_class(confusion), metrics.recall_by_class(confusion)
     counts = confusion.sum(axis=1) / repeats
     return tuple(

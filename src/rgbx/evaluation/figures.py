@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -85,7 +86,7 @@ def curve_figure(title: str, series: Mapping[str, tuple[Sequence[float], Sequenc
         if label == "accuracy":
             axes.set_ylim(None, 1.02)
         axes.legend(fontsize=8, frameon=False)
-        _plain(axes)
+        plain(axes)
     axes.set_xlabel("epoch", color=INK, fontsize=9)
     return figure
 
@@ -108,9 +109,10 @@ def _scale(share: np.ndarray, low: tuple[float, float, float], high: tuple[float
     return np.array(low) + share[..., None] * (np.array(high) - np.array(low))
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes, grid: Literal["x", "y"] = "y") -> None:
+    """Give a plot the look of all: no box, faint lines along one axis."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=INK, labelsize=8)
-    axes.grid(axis="y", color="#e4e7eb", linewidth=0.8)
+    axes.grid(axis=grid, color="#e4e7eb", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -1,18 +1,17 @@
 """The paper's tables, measured again: ``rgbx reproduce``."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from rgbx import __version__
 from rgbx.config import Config
 from rgbx.evaluation.evaluate import alone, compare, scores_of
-from rgbx.evaluation.figures import ACCENT, FAINT, INK, write_figure
+from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import PredictionRow, Predictions
@@ -69,6 +68,19 @@ class TableResult(Config):
     versions: dict[str, str]
 
 
+_Repeats = list[list[PredictionRow]]
+"""Predictions of the same cases: one list, or one for each random pairing."""
+
+
+class _Measured(NamedTuple):
+    """What a row came to with one seed."""
+
+    repeats: _Repeats
+    predictions: Predictions
+    model: Path
+    minutes: float
+
+
 def reproduce(
     name: TableName,
     out: Path,
@@ -90,12 +102,13 @@ def reproduce(
         workers: processes for rendering; the number of cores when None.
     """
     table, workshop = TABLES[name], Workshop(out, benchmark, console, workers)
-    measured: dict[str, list[tuple[Predictions, Path, float]]] = {row.name: [] for row in table.rows}
+    measured: dict[str, list[_Measured]] = {row.name: [] for row in table.rows}
     for seed, row in itertools.product(range(seeds), table.rows):
         console.print(f"[bold]{table.title}[/], {row.name}, seed {seed}", highlight=False)
         model, *parts = trained(workshop, row, seed)
         predictions = workshop.predictions(model, row.channel)
-        measured[row.name].append((predictions, model, workshop.training_minutes(model, *parts)))
+        minutes = workshop.training_minutes(model, *parts)
+        measured[row.name].append(_Measured(_repeats(predictions, row), predictions, model, minutes))
     baseline = next(row for row in table.rows if row.name == table.baseline)
     result = TableResult(
         table=name,
@@ -107,10 +120,10 @@ def reproduce(
         rows=tuple(
             _row_result(workshop, row, measured[row.name], baseline, measured[baseline.name]) for row in table.rows
         ),
-        origin=measured[baseline.name][0][0].origin,
+        origin=measured[baseline.name][0].predictions.origin,
         benchmark=benchmark,
         cores=cores(),
-        versions=versions() | {"rgbx": __version__},
+        versions=versions(),
     )
     write_json(out / f"{name}.json", result.model_dump(mode="json"))
     write_text(out / f"{name}.md", to_markdown(result))
@@ -138,23 +151,14 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
 def _row_result(
     workshop: Workshop,
     row: Row,
-    measured: Sequence[tuple[Predictions, Path, float]],
+    measured: Sequence[_Measured],
     baseline: Row,
-    others: Sequence[tuple[Predictions, Path, float]],
+    others: Sequence[_Measured],
 ) -> RowResult:
-    classes, seed = measured[0][0].classes, workshop.benchmark.seed
-    ours = [_repeats(predictions, row) for predictions, _, _ in measured]
+    classes, seed = measured[0].predictions.classes, workshop.benchmark.seed
+    ours, theirs = [each.repeats for each in measured], [each.repeats for each in others]
     pooled = [each for repeats in ours for rows in repeats for each in rows]
     scores = scores_of(pooled, classes, repeats=sum(map(len, ours)), seed=seed)
-    against = None
-    if row is not baseline and baseline.channel in (row.channel, "xray") and row.channel != "rgb":
-        theirs = [_repeats(predictions, baseline) for predictions, _, _ in others]
-        pairs = [
-            (rows, alone(rows, "xray", other[0]) if baseline.channel == "xray" else other[place])
-            for repeats, other in zip(ours, theirs, strict=True)
-            for place, rows in enumerate(repeats)
-        ]
-        against = compare([first for first, _ in pairs], [second for _, second in pairs], seed)
     return RowResult(
         name=row.name,
         note=row.note,
@@ -164,14 +168,31 @@ def _row_result(
         accuracy_by_seed=tuple(float(np.mean([each.right for rows in repeats for each in rows])) for repeats in ours),
         images=scores.n,
         units=scores.units,
-        speed=workshop.speed(measured[0][1], row.channel),
-        training_minutes=float(np.mean([minutes for _, _, minutes in measured])),
-        against_baseline=against,
+        speed=workshop.speed(measured[0].model, row.channel),
+        training_minutes=float(np.mean([each.minutes for each in measured])),
+        against_baseline=None if row is baseline else _against(ours, row, theirs, baseline, seed),
         paper=dict(row.paper),
     )
 
 
-def _repeats(predictions: Predictions, row: Row) -> list[list[PredictionRow]]:
+def _against(
+    ours: Sequence[_Repeats], row: Row, theirs: Sequence[_Repeats], baseline: Row, seed: int
+) -> PairedTest | None:
+    """Compare two rows, seed by seed; None where they were not tested on the same images."""
+    if row.channel == baseline.channel:
+        second = [rows for repeats in theirs for rows in repeats]
+    elif row.channel == "rgbx" and baseline.channel != "rgbx":  # each pair with what the stream said of its image
+        second = [
+            alone(rows, baseline.channel, other[0])
+            for repeats, other in zip(ours, theirs, strict=True)
+            for rows in repeats
+        ]
+    else:
+        return None
+    return compare([rows for repeats in ours for rows in repeats], second, seed)
+
+
+def _repeats(predictions: Predictions, row: Row) -> _Repeats:
     """Return a row's predictions: one list, or one for each random pairing."""
     if row.channel != "rgbx":
         return [predictions.of(row.channel)]
@@ -213,6 +234,7 @@ def table_figure(result: TableResult) -> Figure:
     """Draw accuracies as points with intervals, each seed and the paper's figure beside them."""
     figure = Figure(figsize=(6.4, 0.5 * len(result.rows) + 1.3), layout="constrained")
     axes = figure.subplots()
+    plain(axes, grid="x")
     for place, row in enumerate(result.rows):
         axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=ACCENT, linewidth=2)
         axes.plot(row.accuracy_by_seed, [place] * len(row.accuracy_by_seed), "o", color=FAINT, markersize=4)
@@ -225,23 +247,18 @@ def table_figure(result: TableResult) -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel("accuracy", color=INK)
     axes.set_title(result.title, fontsize=11, color=INK)
-    axes.grid(axis="x", color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.legend(fontsize=8, frameon=False, loc="best")
     return figure
 
 
-def preset_benchmark(preset: Literal["small", "paper"], changes: Mapping[str, object] | None = None) -> Benchmark:
+def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
     """Return the sizes of a preset: ``small`` fits two cores, ``paper`` has the paper's numbers of images.
 
     The test sets of both are as large as the paper's: 800 radiographs and 800 photographs.
     """
     test = {"test_units": 40, "views_per_test_unit": 2}
     if preset == "small":
-        return Benchmark().updated(test | dict(changes or {}))
+        return Benchmark().updated(test)
     held_out = {"validation_units": 0}
     return Benchmark(
         radiographs_per_class=2500,
@@ -252,4 +269,4 @@ def preset_benchmark(preset: Literal["small", "paper"], changes: Mapping[str, ob
         rgb_training=stream_training("rgb", "paper").updated(held_out),
         fusion_training=FusionTraining(),
         test_image_size=512,
-    ).updated(test | dict(changes or {}))
+    ).updated(test)

@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from rgbx.config import Config
-from rgbx.datasets.labelled import open_sets
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Channel, Predictions, cached_predictions
 from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
@@ -80,36 +79,17 @@ class Workshop:
 
     def radiographs(self, config: XrayRandomisation, per_class: int) -> SampleSet:
         """Return a training set of radiographs of the scanned units."""
-        library = self.library()
-        folder = self._folder("sets/xray", library.path.name, config.digest(), per_class)
-        self._once(
-            folder,
-            "training radiographs",
-            lambda: render_radiographs(
-                library, folder, config, images_per_class=per_class, seed=self.benchmark.seed, workers=self._workers
-            ),
-        )
-        return SampleSet.open(folder)
+        return self._rendered("xray", render_radiographs, config, per_class)
 
     def photographs(self, config: RgbRandomisation, per_class: int) -> SampleSet:
         """Return a training set of photographs of the scanned units."""
-        library = self.library()
-        folder = self._folder("sets/rgb", library.path.name, config.digest(), per_class)
-        self._once(
-            folder,
-            "training photographs",
-            lambda: render_photographs(
-                library, folder, config, images_per_class=per_class, seed=self.benchmark.seed, workers=self._workers
-            ),
-        )
-        return SampleSet.open(folder)
+        return self._rendered("rgb", render_photographs, config, per_class)
 
     def stream(self, config: StreamTraining, samples: SampleSet) -> Path:
         """Return the bundle of a stream trained on a set."""
         modality = config.stream.modality
         folder = self._folder(f"models/{modality}", samples.folder.name, config.digest())
-        sets = open_sets([samples.folder], modality)
-        self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder))
+        self._once(folder, f"training {modality}", lambda: train_stream(config, [samples], [], folder))
         return folder
 
     def fusion(
@@ -117,7 +97,7 @@ class Workshop:
     ) -> Path:
         """Return the bundle of two streams fused."""
         folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), config.digest())
-        sets = {modality: open_sets([each.folder], modality) for modality, each in samples.items()}
+        sets = {modality: [each] for modality, each in samples.items()}
         self._once(folder, "training fusion", lambda: train_fusion(config, runs, sets, folder))
         return folder
 
@@ -139,8 +119,25 @@ class Workshop:
             write_json(path, self._measure_speed(model, channel).model_dump(mode="json"))
         return Speed.model_validate(read_json(path))
 
+    def _rendered(
+        self,
+        modality: Modality,
+        render: Callable[..., object],
+        config: XrayRandomisation | RgbRandomisation,
+        per_class: int,
+    ) -> SampleSet:
+        library, seed = self.library(), self.benchmark.seed
+        folder = self._folder(f"sets/{modality}", library.path.name, config.digest(), per_class)
+        self._once(
+            folder,
+            f"training images, {modality}",
+            lambda: render(library, folder, config, images_per_class=per_class, seed=seed, workers=self._workers),
+        )
+        return SampleSet.open(folder)
+
     def _measure_speed(self, model: Path, channel: Channel) -> Speed:
-        predictor, loaded = Predictor.load(model), bundle.load(model)
+        loaded = bundle.load(model)
+        predictor = Predictor(loaded)
         used: tuple[Modality, ...] = ("rgb", "xray") if channel == "rgbx" else (channel,)
         times = []
         for rgb, xray in zip(self._timed("rgb", used), self._timed("xray", used), strict=True):

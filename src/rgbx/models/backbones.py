@@ -1,12 +1,9 @@
 """Feature extractors E: any convolutional network of timm, with weights that may come from four places."""
 
-import pickle
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import timm
 import torch
 from pydantic import Field
@@ -15,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from rgbx.config import Config
 from rgbx.errors import ConfigError, InputError, MissingToolError, RgbxError
+from rgbx.weights import read_state_dict
 
 DEFAULT = "tf_efficientnet_lite0"
 """The network whose ImageNet weights come with rgbx."""
@@ -96,18 +94,10 @@ def load_by_name(network: nn.Module, path: Path) -> None:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    if not path.is_file():
-        raise InputError(path, "does not exist", "give 'embedded', 'imagenet', 'none' or the path of a file of weights")
+    tensors = read_state_dict(path, "give 'embedded', 'imagenet', 'none' or the path of a file of weights")
+    tensors = tensors.get("state_dict", tensors)
     try:
-        if path.suffix == ".safetensors":
-            tensors: Any = safetensors.torch.load_file(path)
-        else:
-            tensors = torch.load(path, weights_only=True, map_location="cpu")
-        tensors = tensors.get("state_dict", tensors)
-        state = network.state_dict()
-        network.load_state_dict({name: tensors[name] for name in state})
-    except (safetensors.SafetensorError, pickle.UnpicklingError, EOFError, AttributeError) as error:
-        raise InputError(path, "is no file of weights", "give a safetensors file or a state dict") from error
+        network.load_state_dict({name: tensors[name] for name in network.state_dict()})
     except (KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

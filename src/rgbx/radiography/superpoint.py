@@ -6,11 +6,9 @@ in the layout of the original (``superpoint_v1.pth``) load as well. Magic Leap's
 only, so they are neither shipped nor fetched.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -19,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from rgbx.errors import InputError
+from rgbx.weights import read_state_dict
 
 SHIPPED = "superpoint.safetensors"
 CELL = 8
@@ -121,7 +120,7 @@ def read_network(path: Path) -> SuperPoint:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    tensors = _read_tensors(path)
+    tensors = read_state_dict(path, "give the path of a file of SuperPoint weights")
     remedy = "give SuperPoint weights with layers conv1a … conv4b, convPa and convPb, as in superpoint_v1.pth"
     try:
         widths = [len(tensors[f"conv{stage}a.bias"]) for stage in (1, 2, 3, 4)]
@@ -139,18 +138,3 @@ def read_network(path: Path) -> SuperPoint:
 def write_network(network: SuperPoint) -> bytes:
     """Return the content of a file of safetensors with the network's weights in half precision."""
     return safetensors.torch.save({name: tensor.half().contiguous() for name, tensor in network.state_dict().items()})
-
-
-def _read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
-    if not path.is_file():
-        raise InputError(path, "does not exist", "give the path of a file of SuperPoint weights")
-    try:
-        if path.suffix == ".safetensors":
-            tensors: Any = safetensors.torch.load_file(path)
-        else:
-            tensors = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # a damaged pickle raises almost anything
-        raise InputError(path, "is no file of weights", "give a safetensors file or a state dict") from error
-    if not isinstance(tensors, Mapping):
-        raise InputError(path, "is no state dict", "give a safetensors file or a state dict")
-    return tensors

@@ -1,12 +1,11 @@
 """Joining the shards of a set that were rendered to folders apart."""
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from rgbx.errors import InputError
-from rgbx.files import atomic_folder, write_json
+from rgbx.files import atomic_folder, link_or_copy, write_json
 from rgbx.progress import track
 from rgbx.samples.sets import HEADER, METADATA, SampleSet, check_same_header, read_header
 from rgbx.samples.shards import Shard, absent_shards, finished_shards, listed
@@ -72,11 +71,9 @@ def _number(file_name: str) -> int:
 
 def _link(image: Path, target: Path) -> None:
     try:
-        target.hardlink_to(image)
+        link_or_copy(image, target)
     except FileNotFoundError as error:
         raise InputError(image, "is missing", "render its shard again, only what is missing is rendered") from error
-    except OSError:  # another disk, or one that knows no links
-        shutil.copyfile(image, target)
 
 
 def _check_complete(samples: SampleSet, out: Path) -> None:

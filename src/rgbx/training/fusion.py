@@ -67,12 +67,12 @@ def train_fusion(
     streams = {modality: bundles[modality].network.streams[modality] for modality in MODALITIES}
     torch.manual_seed(config.seed)
     network = RgbXNetwork(streams, fused=True)  # type: ignore[arg-type]
-    if config.mode in ("product", "mean"):
-        network.fusion.scale(1.0 if config.mode == "product" else 1 / len(MODALITIES))  # type: ignore[union-attr]
-        history: list[dict[str, float]] = []
-    else:
+    history: list[dict[str, float]] = []
+    if config.mode in ("fast", "slow"):
         history = _fit(network, bundles, sets, config, out)
         write_history(out, history)
+    elif config.mode == "mean":  # the product is what a new network computes
+        network.fusion.scale(1 / len(MODALITIES))  # type: ignore[union-attr]
     bundle.save(
         out,
         network,
