@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tiny_benchmark import OPTIONS
+from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.blender]
 
 def test_the_whole_path_ends_in_a_report_and_is_not_walked_twice(tmp_path):
     out = tmp_path / "demo"
-    command = ["demo", "--out", str(out), *OPTIONS]
+    command = ["demo", "--out", str(out), *options(TINY)]
     ran = CliRunner().invoke(app, command)
     assert ran.exit_code == 0, ran.output
     assert "RGB-X" in (out / "report.html").read_text()

@@ -2,15 +2,17 @@
 
 import pytest
 from rich.console import Console
-from tiny_benchmark import OPTIONS
+from tiny_benchmark import FIRST_LOOK, TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx.evaluation.intervals import PairedTest
 from rgbx.experiments.benchmark import Benchmark
-from rgbx.experiments.reproduce import TableResult, preset_benchmark, to_markdown
+from rgbx.experiments.reproduce import TableResult, preset_benchmark, to_markdown, xray_training
 from rgbx.experiments.tables import TABLES
 from rgbx.experiments.workshop import Workshop
+
+OPTIONS = options(TINY | FIRST_LOOK)
 
 
 @pytest.mark.slow
@@ -31,12 +33,12 @@ def test_a_table_is_measured_once_and_written_three_ways(tmp_path):
     assert (tmp_path / "x/aggregators.png").read_bytes().startswith(b"\x89PNG")
 
     networks = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
-    assert len(networks) == 6
+    assert len(networks) == 8, "for each seed a first look, and one network for each row that goes on from it"
     ran = CliRunner().invoke(app, ["reproduce", "table4", "--out", str(tmp_path / "x"), "--seeds", "1", *OPTIONS])
     assert ran.exit_code == 0, ran.output
     now = {path: path.stat().st_mtime_ns for path in (tmp_path / "x").rglob("weights.safetensors")}
     assert networks.items() <= now.items()
-    assert len(now) == 6 + 3, "n = 3 is the weighted mean of the other table"
+    assert len(now) == 8 + 3, "n = 3 is the weighted mean of the other table"
 
 
 @pytest.mark.slow
@@ -68,7 +70,9 @@ def test_every_row_is_a_valid_change_of_both_presets():
             assert table.baseline in [row.name for row in table.rows]
             for row in table.rows:
                 benchmark.xray.updated(row.radiographs)
-                benchmark.xray_training.updated(row.xray)
+                training, first = xray_training(benchmark, row, seed=3)
+                assert training.seed == 3
+                assert (first is not None) == (row.closer and preset == "small")
                 benchmark.rgb_training.updated(row.rgb)
                 benchmark.fusion_training.updated(row.fusion)
 
@@ -87,7 +91,7 @@ def test_markdown_leaves_out_what_was_not_compared():
     row = {
         "name": "X-ray", "note": "", "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0},
         "precision": {"value": 0.9, "low": 0.8, "high": 1.0}, "recall": {"value": 0.9, "low": 0.8, "high": 1.0},
-        "accuracy_by_seed": [0.9], "images": 10, "units": 5,
+        "accuracy_by_seed": [0.9], "told_apart": None, "validation_by_seed": [0.85], "images": 10, "units": 5,
         "speed": {"parameters": 3_400_000, "passes": 2, "inference_ms": 20.0}, "training_minutes": 4.0,
         "against_baseline": None, "paper": {"accuracy": 0.979},
     }  # fmt: skip

@@ -1,6 +1,7 @@
-"""Sizes of the embedded benchmark that take seconds, as options of the command line."""
+"""Sizes of the embedded benchmark that take seconds."""
 
 import json
+from collections.abc import Mapping
 
 _NETWORK = {
     "epochs": 1,
@@ -22,9 +23,18 @@ TINY = {
     "xray.size": 48,
     "xray.acceptance.keypoints": 5,
     "rgb.size": 48,
-    **{f"xray_training.{name}": value for name, value in _NETWORK.items()},
-    **{f"rgb_training.{name}": value for name, value in _NETWORK.items()},
+    **{
+        f"{training}.{name}": value
+        for training in ("xray_training", "rgb_training", "looking_closer")
+        for name, value in _NETWORK.items()
+    },
     "test_units": 2,
     "test_image_size": 64,
 }
-OPTIONS = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+FIRST_LOOK = {f"first_look.{name}": value for name, value in _NETWORK.items()}
+"""Of comparisons of iterations, which the demo has none of."""
+
+
+def options(sizes: Mapping[str, object]) -> list[str]:
+    """Return sizes as options of the command line."""
+    return [part for key, value in sizes.items() for part in ("--set", f"{key}={json.dumps(value)}")]

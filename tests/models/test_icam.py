@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from rgbx.models.icam import (
     ICam,
     ICamConfig,
+    box_round_hottest,
     class_activation_map,
     compose,
+    hide_window,
     sample_window,
+    upsample,
     window_round_maximum,
     within,
 )
@@ -51,7 +54,7 @@ def test_window_is_inside_the_image_of_the_right_size_and_holds_the_maximum(
     seed: int, cells: int, size: int, fraction: float
 ) -> None:
     cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
-    window = window_round_maximum(cam, size, fraction)
+    window = window_round_maximum(upsample(cam, size), fraction)
     assert torch.all(window[:, 2] == torch.tensor(fraction))
     assert torch.all(window[:, :2] >= 0)
     assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-6)
@@ -61,6 +64,56 @@ def test_window_is_inside_the_image_of_the_right_size_and_holds_the_maximum(
         left, top, side = window[place].tolist()
         assert left - 1e-6 <= (column + 0.5) / size <= left + side + 1e-6
         assert top - 1e-6 <= (row + 0.5) / size <= top + side + 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 9), st.floats(0.1, 0.9), st.floats(0.05, 1.0))
+def test_box_is_the_smallest_square_round_all_that_is_hot(
+    seed: int, cells: int, threshold: float, least: float
+) -> None:
+    heat = upsample(torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed)), 32)
+    window = box_round_hottest(heat, threshold, least)
+    assert torch.all(window >= -1e-6)
+    assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-5)
+    for each, (left, top, side) in zip(heat, window.tolist(), strict=True):
+        rows, columns = torch.nonzero(each >= each.min() + threshold * (each.max() - each.min())).unbind(1)
+        assert left - 1e-5 <= columns.min() / 32
+        assert top - 1e-5 <= rows.min() / 32
+        assert (columns.max() + 1) / 32 <= left + side + 1e-5
+        assert (rows.max() + 1) / 32 <= top + side + 1e-5
+        extent = max(columns.max() - columns.min(), rows.max() - rows.min()) + 1
+        assert side == pytest.approx(max(float(extent) / 32, least), abs=1e-5)
+
+
+def test_a_hidden_window_holds_no_peak() -> None:
+    heat = torch.zeros(2, 16, 16)
+    heat[:, 3, 4], heat[:, 12, 10] = 2.0, 1.0
+    window = window_round_maximum(heat, 0.25)
+    second = window_round_maximum(hide_window(heat, window), 0.25)
+    torch.testing.assert_close(second[0], torch.tensor([10.5 / 16 - 0.125, 12.5 / 16 - 0.125, 0.25]))
+    assert float(hide_window(heat, window).max()) == 1.0
+
+
+def test_peaks_are_searched_in_the_whole_image_and_lie_apart() -> None:
+    network = icam(search="peaks", crop_fraction=0.3).eval()
+    source = images()
+    output = network(source)
+    torch.testing.assert_close(output.windows[0, :, 2], torch.tensor([1.0, 0.3, 0.3]))
+    second, third = output.windows[:, 1], output.windows[:, 2]
+    centre = third[:, :2] + third[:, 2:] / 2
+    pushed = ((third[:, :2] <= 1e-6) | (third[:, :2] >= 1 - 0.3 - 1e-6)).any(1)  # its maximum is not its centre then
+    inside = ((centre >= second[:, :2]) & (centre <= second[:, :2] + second[:, 2:])).all(1)
+    assert not torch.any(inside & ~pushed)
+    for place, seen in enumerate(network.images_seen(source, output.windows)):
+        torch.testing.assert_close(_at(network, place, seen), output.features[:, place], rtol=1e-3, atol=1e-4)
+
+
+def test_layercam_counts_evidence_for_the_class_only() -> None:
+    network = icam(iterations=1, activation_map="layercam").eval()
+    output = network(images())
+    maps = network.extract(sample_window(images(), output.windows[:, 0], 32))
+    positive = network.classifier.weight.clamp_min(0)[output.logits.argmax(1)]
+    torch.testing.assert_close(output.cams[:, 0], torch.einsum("bk,bkhw->bhw", positive, maps), rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -209,3 +262,36 @@ def test_label_guides_the_crop() -> None:
     source = images(8)
     windows = [network(source, torch.full((8,), label)).windows for label in range(3)]
     assert any(not torch.equal(windows[0], other) for other in windows[1:])
+
+
+def test_a_network_starts_from_another_with_fewer_looks_and_other_classes() -> None:
+    one, three = icam(iterations=1), icam()
+    one.train()(images())
+    three.start_from(one, [(0, 2), (2, 1)])
+    source = images()
+    torch.testing.assert_close(
+        three.eval()(source, iterations=1).features, one.eval()(source).features, rtol=1e-4, atol=1e-5
+    )
+    assert torch.equal(three.classifier.weight[0], one.classifier.weight[2])
+    assert torch.equal(three.classifier.bias[2], one.classifier.bias[1])
+    assert torch.equal(three.classifier.weight[1], icam().classifier.weight[1]), "a class of its own"
+    norms = three.backbone.stem[1].norms
+    assert torch.equal(norms[2].running_mean, one.backbone.stem[1].running_mean)
+    torch.testing.assert_close(torch.softmax(three.aggregation, 0).data, torch.tensor([0.9, 0.05, 0.05]))
+
+
+def test_a_network_starts_from_its_like_with_all_its_statistics() -> None:
+    trained, new = icam(), icam()
+    trained.train()(images())
+    trained.aggregation.data = torch.tensor([0.1, 0.2, 0.3])
+    new.start_from(trained, [(0, 0), (1, 1), (2, 2)])
+    torch.testing.assert_close(new.eval()(images()).logits, trained.eval()(images()).logits)
+
+
+@pytest.mark.parametrize("settings", [{"search": "peaks"}, {"window": "box"}, {"search": "peaks", "window": "box"}])
+def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(settings: dict[str, str]) -> None:
+    network = icam(**settings).eval()
+    exported = torch.export.export(network, (images(2),)).module()
+    ours, graph = network(images(2)), exported(images(2))
+    torch.testing.assert_close(graph.windows, ours.windows)
+    torch.testing.assert_close(graph.logits, ours.logits, rtol=1e-4, atol=1e-5)

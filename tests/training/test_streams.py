@@ -97,6 +97,36 @@ def test_without_iterations_that_join_the_extractor_learns(
     assert frozen == [False, False]
 
 
+def test_attention_drop_and_counterfactual_attention_add_to_the_loss(sets: dict[str, Path], tmp_path: Path) -> None:
+    losses = {}
+    for name in ("", "attention_drop", "counterfactual"):
+        config = tiny_training("xray", epochs=1, warmup_epochs=0, **({name: 1.0} if name else {}))
+        run = train_stream(config, open_sets([sets["xray"]], "xray"), [], tmp_path / f"run{name}")
+        losses[name] = json.loads((run / "metrics.json").read_text())[0]["train_loss"]
+    assert losses["attention_drop"] > losses[""] + 0.3
+    assert losses["counterfactual"] > losses[""] + 0.3
+
+
+def test_a_run_goes_on_from_another_one(sets: dict[str, Path], tmp_path: Path) -> None:
+    data = open_sets([sets["xray"]], "xray")
+    one = train_stream(
+        tiny_training("xray", **{"stream.icam.iterations": 1, "warmup_epochs": 0}), data, [], tmp_path / "1"
+    )
+    still = {"epochs": 1, "warmup_epochs": 0, "learning_rate": 1e-12, "weight_decay": 0.0}
+    three = train_stream(tiny_training("xray", **still), data, [], tmp_path / "3", start=one)
+    assert bundle.read_header(three).sources["start"] == bundle.read_header(one).weights_sha256
+    torch.testing.assert_close(
+        weights(three)["streams.xray.classifier.weight"], weights(one)["streams.xray.classifier.weight"]
+    )
+    with pytest.raises(InputError, match=r"start: .* there, None now"):
+        train_stream(tiny_training("xray", **still), data, [], three)
+    with pytest.raises(InputError, match="has no stream 'rgb'"):
+        train_stream(tiny_training("rgb"), open_sets([sets["rgb"]], "rgb"), [], tmp_path / "rgb", start=one)
+    other = tiny_training("xray", **{"stream.backbone.name": "test_convnext"})
+    with pytest.raises(InputError, match="start from a stream 'xray' on test_convnext"):
+        train_stream(other, data, [], tmp_path / "other", start=one)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, Path], tmp_path: Path) -> None:
     config = tiny_training("xray", epochs=3)

@@ -8,7 +8,7 @@ import typer
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table2", "table4", "table5", "table6", "aggregators"],
+        Literal["table1", "table2", "table4", "table5", "table6", "aggregators", "forms"],
         typer.Argument(help="Table of the paper."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(

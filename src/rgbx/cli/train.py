@@ -31,6 +31,10 @@ Weights = Annotated[
 ]
 Iterations = Annotated[int | None, typer.Option(help="How often iCAM looks, n; 1 is the backbone alone.")]
 Epochs = Annotated[int | None, typer.Option(help="How often to go through the images.")]
+Start = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="RUN", help="Trained stream to go on from; it may know other classes."),
+]
 Seed = Annotated[int, typer.Option(help="Another seed gives another order, augmentation and start.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file with any of the settings.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="One setting, KEY=VALUE; repeatable.")]
@@ -46,6 +50,7 @@ def xray(
     weights: Weights = None,
     iterations: Iterations = None,
     epochs: Epochs = None,
+    start: Start = None,
     seed: Seed = 0,
     config: ConfigFile = None,
     settings: Settings = None,
@@ -54,9 +59,8 @@ def xray(
 
     Example: rgbx train xray --data sets/xray --out runs/xray --epochs 8 --set stream.icam.crop_fraction=0.6
     """
-    _train_stream(
-        "xray", data, validation, out, preset, config, settings, _given(backbone, weights, iterations, epochs, seed)
-    )
+    given = _given(backbone, weights, iterations, epochs, seed)
+    _train_stream("xray", data, validation, out, preset, config, settings, given, start)
 
 
 @app.command()
@@ -69,6 +73,7 @@ def rgb(
     weights: Weights = None,
     iterations: Iterations = None,
     epochs: Epochs = None,
+    start: Start = None,
     seed: Seed = 0,
     config: ConfigFile = None,
     settings: Settings = None,
@@ -77,9 +82,8 @@ def rgb(
 
     Example: rgbx train rgb --data sets/rgb --data sets/real-rgb --out runs/rgb
     """
-    _train_stream(
-        "rgb", data, validation, out, preset, config, settings, _given(backbone, weights, iterations, epochs, seed)
-    )
+    given = _given(backbone, weights, iterations, epochs, seed)
+    _train_stream("rgb", data, validation, out, preset, config, settings, given, start)
 
 
 @app.command()
@@ -140,6 +144,7 @@ def _train_stream(
     config: Path | None,
     settings: list[str] | None,
     given: dict[str, Any],
+    start: Path | None,
 ) -> None:
     from rgbx.config import load_config
     from rgbx.datasets.labelled import open_sets
@@ -151,7 +156,7 @@ def _train_stream(
     chosen = load_config(StreamTraining, config, settings or (), base=chosen)
     train_sets = open_sets(data, modality)
     validation_sets = open_sets([data[0], *validation], modality)[1:] if validation else []
-    _announce(train_stream(chosen, train_sets, validation_sets, out), f"--{modality} FILE")
+    _announce(train_stream(chosen, train_sets, validation_sets, out, start), f"--{modality} FILE")
 
 
 def _announce(out: Path, images: str) -> None:

@@ -1,6 +1,9 @@
 """The embedded benchmark: which units of SP10 are scanned and which come down the line, and how all is made of them."""
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -8,8 +11,10 @@ from rgbx.config import Config
 from rgbx.devices.library import Library
 from rgbx.devices.phones import UnitKey, write_units
 from rgbx.devices.sp10 import CLASSES
+from rgbx.devices.sp10_designs import DESIGNS
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.samples.record import Modality
 from rgbx.standin.line import Line, LineConfig, scan_library
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 
@@ -34,6 +39,13 @@ class Benchmark(Config):
     """Nothing is chosen here, so no unit is held out to choose by."""
     rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
     fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
+    first_look: StreamTraining | None = None
+    """Training of one look that all networks in comparisons of iterations go on from; without it, each starts from its
+    backbone's weights."""
+    looking_closer: StreamTraining = stream_training("xray").updated({"validation_units": 0})
+    """How they go on."""
+    other_weights: Literal["none", "imagenet"] = "none"
+    """What backbones start from that have no embedded weights; ``imagenet`` needs timm's hub."""
     line: LineConfig = LineConfig()
     test_units: PositiveInt = 20
     """Worn units of each class that come down the line, none of them ever scanned."""
@@ -41,6 +53,18 @@ class Benchmark(Config):
     test_image_size: PositiveInt = 256
     pairings: PositiveInt = 5
     """How often each photograph is paired with a radiograph of its class."""
+
+
+def twins(modality: Modality, classes: Sequence[str]) -> set[str]:
+    """Return the classes that a modality cannot tell from another one: they share the shell, or the inside."""
+    part = {"rgb": "shell", "xray": "inside"}[modality]
+    pairs = itertools.combinations(classes, 2)
+    return {
+        name
+        for first, second in pairs
+        if getattr(DESIGNS[first], part) == getattr(DESIGNS[second], part)
+        for name in (first, second)
+    }
 
 
 def write_scanned_units(library: Path, config: Benchmark, workers: int | None = None) -> None:

@@ -14,19 +14,22 @@ from rgbx.evaluation.evaluate import alone, compare, scores_of
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
-from rgbx.evaluation.predictions import PredictionRow, Predictions
+from rgbx.evaluation.predictions import Channel, PredictionRow, Predictions
+from rgbx.evaluation.results import Scores
 from rgbx.evaluation.tables import show, show_p
-from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.benchmark import Benchmark, twins
 from rgbx.experiments.tables import TABLES, Row, TableName
 from rgbx.experiments.workshop import Speed, Workshop
 from rgbx.files import write_json, write_text
-from rgbx.models.bundle import versions
+from rgbx.models import bundle
+from rgbx.models.backbones import EMBEDDED
+from rgbx.models.bundle import BundleHeader, versions
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.processes import cores
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.samples.record import Modality
-from rgbx.training import FusionTraining, stream_training
+from rgbx.training import FusionTraining, StreamTraining, stream_training
 
 
 class RowResult(Config):
@@ -43,6 +46,10 @@ class RowResult(Config):
     images: int
     """Tested with each seed."""
     units: int
+    told_apart: Estimate | None
+    """Accuracy on the classes that the modality can tell from all others; None where no class has a twin."""
+    validation_by_seed: tuple[float, ...]
+    """Accuracy on held-out training units; empty where none were held out."""
     speed: Speed
     training_minutes: float
     """Of all its networks, mean over seeds, on the machine below."""
@@ -136,16 +143,34 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
     config = workshop.benchmark
     runs: dict[Modality, Path] = {}
     samples: dict[Modality, SampleSet] = {}
+    earlier: tuple[Path, ...] = ()
     if row.channel in ("xray", "rgbx"):
         samples["xray"] = workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)
-        runs["xray"] = workshop.stream(config.xray_training.updated({**row.xray, "seed": seed}), samples["xray"])
+        training, first = xray_training(config, row, seed)
+        earlier = () if first is None else (workshop.stream(first, samples["xray"]),)
+        runs["xray"] = workshop.stream(training, samples["xray"], *earlier)
     if row.channel in ("rgb", "rgbx"):
         samples["rgb"] = workshop.photographs(config.rgb, config.photographs_per_class)
         runs["rgb"] = workshop.stream(config.rgb_training.updated({**row.rgb, "seed": seed}), samples["rgb"])
     if row.channel != "rgbx":
-        return tuple(runs.values())
+        return *runs.values(), *earlier
     fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, samples)
-    return fused, *runs.values()
+    return fused, *runs.values(), *earlier
+
+
+def xray_training(config: Benchmark, row: Row, seed: int) -> tuple[StreamTraining, StreamTraining | None]:
+    """Return how a row's X-ray stream is trained, and the first look that it goes on from, if any."""
+    changes = {**row.xray, "seed": seed}
+    if row.network:
+        weights = "embedded" if row.network in EMBEDDED else config.other_weights
+        changes |= {"stream.backbone.name": row.network, "stream.backbone.weights": weights}
+    if not row.closer:
+        return config.xray_training.updated(changes), None
+    training = config.looking_closer.updated(changes)
+    if config.first_look is None:
+        return training, None
+    shared = {"seed": seed, "validation_units": training.validation_units}
+    return training, config.first_look.updated(shared)
 
 
 def _row_result(
@@ -159,13 +184,17 @@ def _row_result(
     ours, theirs = [each.repeats for each in measured], [each.repeats for each in others]
     pooled = [each for repeats in ours for rows in repeats for each in rows]
     scores = scores_of(pooled, classes, repeats=sum(map(len, ours)), seed=seed)
+    headers = [bundle.read_header(each.model) for each in measured]
+    validation = [header.metrics.get(f"{row.channel}_validation_accuracy") for header in headers]
     return RowResult(
         name=row.name,
-        note=row.note,
-        accuracy=Estimate(value=scores.accuracy, low=scores.accuracy_by_unit.low, high=scores.accuracy_by_unit.high),
+        note=row.note or (_weights(headers[0]) if row.network else ""),
+        accuracy=_accuracy(scores),
         precision=scores.precision,
         recall=scores.recall,
         accuracy_by_seed=tuple(float(np.mean([each.right for rows in repeats for each in rows])) for repeats in ours),
+        told_apart=_told_apart(pooled, row.channel, classes, sum(map(len, ours)), seed),
+        validation_by_seed=tuple(each for each in validation if each is not None),
         images=scores.n,
         units=scores.units,
         speed=workshop.speed(measured[0].model, row.channel),
@@ -173,6 +202,24 @@ def _row_result(
         against_baseline=None if row is baseline else _against(ours, row, theirs, baseline, seed),
         paper=dict(row.paper),
     )
+
+
+def _accuracy(scores: Scores) -> Estimate:
+    return Estimate(value=scores.accuracy, low=scores.accuracy_by_unit.low, high=scores.accuracy_by_unit.high)
+
+
+def _told_apart(
+    rows: Sequence[PredictionRow], channel: Channel, classes: tuple[str, ...], repeats: int, seed: int
+) -> Estimate | None:
+    alike = set() if channel == "rgbx" else twins(channel, classes)
+    kept = [row for row in rows if row.truth not in alike]
+    return _accuracy(scores_of(kept, classes, repeats, seed)) if alike and kept else None
+
+
+def _weights(header: BundleHeader) -> str:
+    """Say what a row's network started from."""
+    (stream,) = header.streams.values()
+    return "trained from scratch" if stream.backbone.weights == "none" else "ImageNet weights"
 
 
 def _against(
@@ -210,24 +257,30 @@ def to_markdown(result: TableResult) -> str:
         f"Measured: preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, "
         f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
         f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
-        f"Times: {result.cores} cores.",
+        f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
+        f"out. Times: {result.cores} cores.",
         "",
         f"| | accuracy | by seed | precision | recall | against {result.baseline} | p | passes | parameters "
         "| training min | inference ms | paper |",
-        "| --- |" + " --- |" * 11,
+        "| --- |" + " --- |" * 13,
     ]
     for row in result.rows:
         test = row.against_baseline
         note = f" ({row.note})" if row.note else ""
         paper = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.paper.items())
         lines.append(
-            f"| {row.name}{note} | {show(row.accuracy)} | {', '.join(f'{each:.3f}' for each in row.accuracy_by_seed)} "
+            f"| {row.name}{note} | {show(row.accuracy)} | {_list(row.accuracy_by_seed)} "
+            f"| {show(row.told_apart) if row.told_apart else ''} | {_list(row.validation_by_seed)} "
             f"| {row.precision.value:.3f} | {row.recall.value:.3f} "
             f"| {show(test.difference, signed=True) if test else ''} | {show_p(test.p) if test else ''} "
             f"| {row.speed.passes} | {row.speed.parameters / 1e6:.1f} M | {row.training_minutes:.1f} "
             f"| {row.speed.inference_ms:.1f} | {paper} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _list(figures: Sequence[float]) -> str:
+    return ", ".join(f"{each:.3f}" for each in figures)
 
 
 def table_figure(result: TableResult) -> Figure:
@@ -257,16 +310,29 @@ def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
     The test sets of both are as large as the paper's: 800 radiographs and 800 photographs.
     """
     test = {"test_units": 40, "views_per_test_unit": 2}
-    if preset == "small":
-        return Benchmark().updated(test)
     held_out = {"validation_units": 0}
+    if preset == "small":
+        alone = stream_training("xray").updated(
+            {**held_out, "stream.icam.iterations": 1, "stream.transform.source_size": 256, "warmup_epochs": 0}
+        )
+        closer = {"stream.icam.iterations": 3, "epochs": 4, "learning_rate": 0.0005, "aggregation_rate": 50.0}
+        return Benchmark(
+            xray=XrayRandomisation(size=256),
+            xray_training=stream_training("xray").updated({**held_out, "stream.transform.source_size": 256}),
+            first_look=alone.updated({"epochs": 8}),
+            looking_closer=alone.updated({**closer, "join_frozen": False}),
+            test_image_size=384,
+        ).updated(test)
+    xray = stream_training("xray", "paper").updated(held_out)
     return Benchmark(
         radiographs_per_class=2500,
         photographs_per_class=1250,
         xray=XrayRandomisation(size=299),
         rgb=RgbRandomisation(size=299),
-        xray_training=stream_training("xray", "paper").updated(held_out),
+        xray_training=xray,
         rgb_training=stream_training("rgb", "paper").updated(held_out),
         fusion_training=FusionTraining(),
+        looking_closer=xray,
+        other_weights="imagenet",
         test_image_size=512,
     ).updated(test)

@@ -85,11 +85,12 @@ class Workshop:
         """Return a training set of photographs of the scanned units."""
         return self._rendered("rgb", render_photographs, config, per_class)
 
-    def stream(self, config: StreamTraining, samples: SampleSet) -> Path:
-        """Return the bundle of a stream trained on a set."""
+    def stream(self, config: StreamTraining, samples: SampleSet, start: Path | None = None) -> Path:
+        """Return the bundle of a stream trained on a set, from scratch or going on from another stream."""
         modality = config.stream.modality
-        folder = self._folder(f"models/{modality}", samples.folder.name, config.digest())
-        self._once(folder, f"training {modality}", lambda: train_stream(config, [samples], [], folder))
+        origin = () if start is None else (start.name,)
+        folder = self._folder(f"models/{modality}", samples.folder.name, config.digest(), *origin)
+        self._once(folder, f"training {modality}", lambda: train_stream(config, [samples], [], folder, start))
         return folder
 
     def fusion(

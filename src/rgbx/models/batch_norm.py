@@ -48,6 +48,34 @@ def copy_first_statistics(network: nn.Module) -> None:
                 target.copy_(source)
 
 
+def load_first_statistics(network: nn.Module, other: nn.Module) -> None:
+    """Copy weights, and the statistics of the first iteration, from a network of the same layers.
+
+    Raises:
+        RuntimeError: the layers differ.
+    """
+    tensors = _of_first_iteration(other)
+    own = _of_first_iteration(network)
+    if {name: each.shape for name, each in own.items()} != {name: each.shape for name, each in tensors.items()}:
+        raise RuntimeError("the networks have other layers")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+
+
+def _of_first_iteration(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state of ``network`` under the names it had before its statistics were split."""
+    split = {name for name, module in network.named_modules() if isinstance(module, IterationBatchNorm)}
+    found = {}
+    for name, tensor in network.state_dict().items():
+        owner, _, rest = name.rpartition(".norms.")
+        if owner not in split:
+            found[name] = tensor
+        elif rest.startswith("0."):
+            found[f"{owner}.{rest.removeprefix('0.')}"] = tensor
+    return found
+
+
 def _split_norms(network: nn.Module) -> Iterator[IterationBatchNorm]:
     return (module for module in network.modules() if isinstance(module, IterationBatchNorm))
 

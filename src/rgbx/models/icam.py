@@ -7,6 +7,7 @@ that it exports as one graph.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -17,9 +18,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from rgbx.config import Config
 from rgbx.models.backbones import feature_channels, frozen_modules
-from rgbx.models.batch_norm import BatchNormMode, copy_first_statistics, select_iteration, split_statistics
+from rgbx.models.batch_norm import (
+    BatchNormMode,
+    copy_first_statistics,
+    load_first_statistics,
+    select_iteration,
+    split_statistics,
+)
 
 Aggregator = Literal["weighted_mean", "mean", "sum"]
+ActivationMap = Literal["cam", "layercam"]
 
 FIRST_WEIGHT = 0.9
 """Weight of the first iteration in the weighted mean when the others join it after a warm-up."""
@@ -32,8 +40,19 @@ class ICamConfig(Config):
     """Side of the images that the extractor sees, in pixels."""
     iterations: int = Field(default=3, ge=1, le=8)
     """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
+    activation_map: ActivationMap = "cam"
+    """``cam``: Eq. 1. ``layercam``: with negative weights left out, so only evidence for the class counts. Grad-CAM of
+    the last feature map is the former, cut off at zero: it has the same maximum."""
+    search: Literal["nested", "peaks"] = "nested"
+    """``nested``: each iteration looks closer at a part of what the one before saw, as in the paper. ``peaks``: all
+    look at parts of the whole image, at the first map's highest peaks in turn."""
+    window: Literal["square", "box"] = "square"
+    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper. ``box``: the smallest square round
+    all that is hotter than ``box_threshold``, no smaller than ``crop_fraction``."""
     crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
     """Side of the next image as a fraction of this one's."""
+    box_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Between the map's minimum, 0, and its maximum, 1."""
     crop_source: Literal["input", "source"] = "source"
     """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
     full-resolution image, which shows detail that the input has lost."""
@@ -117,24 +136,20 @@ class ICam(nn.Module):
             iterations: run only so many (training's warm-up); all when None.
         """
         count, size = iterations or self.config.iterations, self.config.input_size
-        fraction = self.config.crop_fraction
         window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
-        image = sample_window(source, window, size)
-        features, cams, windows = [], [], []
+        images = [sample_window(source, window, size)]
+        windows, features, cams = [window], [], []
         for iteration in range(count):
-            select_iteration(self.backbone, iteration)
-            maps = self.extract(image)
+            maps = self.look(images[-1], iteration)
             pooled = maps.mean((2, 3))
             chosen = self.classifier(pooled).argmax(1) if label is None else label
-            cam = class_activation_map(maps.detach(), self.classifier.weight.detach(), chosen)
             features.append(pooled)
-            cams.append(cam)
-            windows.append(window)
+            cams.append(self._activation_map(maps.detach(), chosen))
             if iteration + 1 < count:
-                local = window_round_maximum(cam, size, fraction)
-                window = compose(window, local)
-                from_source = self.config.crop_source == "source"
-                image = sample_window(source, window, size) if from_source else sample_window(image, local, size)
+                outer = self._outer(iteration + 1)
+                local = self._next_window(cams[outer], windows[outer + 1 :])
+                windows.append(compose(windows[outer], local))
+                images.append(self._crop(source, images[outer], windows[-1], local))
         stacked = torch.stack(features, 1)
         return ICamOutput(
             logits=self.classify(stacked),
@@ -147,6 +162,11 @@ class ICam(nn.Module):
     def reset_classes(self, classes: int) -> None:
         """Start a new classifier, of ``classes`` classes, on what the extractor has learnt."""
         self.classifier = nn.Linear(self.classifier.in_features, classes, device=self.classifier.weight.device)
+
+    def look(self, image: torch.Tensor, iteration: int) -> torch.Tensor:
+        """Return the feature maps of what an ``iteration`` (0-based) sees, with its own statistics of batch norm."""
+        select_iteration(self.backbone, iteration)
+        return self.extract(image)
 
     def extract(self, image: torch.Tensor) -> torch.Tensor:
         """Return E's (B, K, h, w) feature maps of (B, 1 or 3, H, W) images in [0, 1]."""
@@ -171,13 +191,11 @@ class ICam(nn.Module):
 
     def images_seen(self, source: torch.Tensor, windows: torch.Tensor) -> list[torch.Tensor]:
         """Return each iteration's (B, C, H, W) image again, from a pass's ``windows`` (for explanation)."""
-        size = self.config.input_size
-        images = [sample_window(source, windows[:, 0], size)]
-        for outer, window in zip(windows.unbind(1)[:-1], windows.unbind(1)[1:], strict=True):
-            if self.config.crop_source == "source":
-                images.append(sample_window(source, window, size))
-            else:
-                images.append(sample_window(images[-1], within(outer, window), size))
+        images = [sample_window(source, windows[:, 0], self.config.input_size)]
+        for iteration in range(1, windows.shape[1]):
+            outer = self._outer(iteration)
+            local = within(windows[:, outer], windows[:, iteration])
+            images.append(self._crop(source, images[outer], windows[:, iteration], local))
         return images
 
     def end_warm_up(self) -> None:
@@ -192,6 +210,59 @@ class ICam(nn.Module):
                 self.aggregation.zero_()
                 self.aggregation[0] = math.log(FIRST_WEIGHT / (1 - FIRST_WEIGHT) * (len(self.aggregation) - 1))
 
+    def start_from(self, other: "ICam", rows: Sequence[tuple[int, int]]) -> None:
+        """Take over what another network with the same backbone has learnt.
+
+        Where the two differ in iterations or statistics, all iterations start from the other's first, as after a
+        warm-up.
+
+        Args:
+            other: trained.
+            rows: (own class, its class) for each class that both know; the others start as they are.
+
+        Raises:
+            RuntimeError: the backbones differ.
+        """
+        shape = (self.config.iterations, self.config.batch_norm)
+        if shape == (other.config.iterations, other.config.batch_norm):
+            self.backbone.load_state_dict(other.backbone.state_dict())
+            self.aggregation.data.copy_(other.aggregation)
+        else:
+            load_first_statistics(self.backbone, other.backbone)
+            self.end_warm_up()
+        with torch.no_grad():
+            for own, its in rows:
+                self.classifier.weight[own] = other.classifier.weight[its]
+                self.classifier.bias[own] = other.classifier.bias[its]
+
+    def _outer(self, iteration: int) -> int:
+        """Return the iteration whose image an ``iteration`` looks at a part of."""
+        return iteration - 1 if self.config.search == "nested" else 0
+
+    def _activation_map(self, maps: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        weights = self.classifier.weight.detach()
+        return class_activation_map(
+            maps, weights.relu() if self.config.activation_map == "layercam" else weights, chosen
+        )
+
+    def _next_window(self, cam: torch.Tensor, seen: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return where to look next within a map's image, in 0..1 of it; not again where windows ``seen`` lie."""
+        config = self.config
+        heat = upsample(cam, config.input_size)
+        for window in seen:
+            heat = hide_window(heat, window)
+        if config.window == "box":
+            return box_round_hottest(heat, config.box_threshold, config.crop_fraction)
+        return window_round_maximum(heat, config.crop_fraction)
+
+    def _crop(
+        self, source: torch.Tensor, outer: torch.Tensor, window: torch.Tensor, local: torch.Tensor
+    ) -> torch.Tensor:
+        """Return a window of the source, or the same one (``local``) of the image in which it was found."""
+        if self.config.crop_source == "source":
+            return sample_window(source, window, self.config.input_size)
+        return sample_window(outer, local, self.config.input_size)
+
 
 def class_activation_map(maps: torch.Tensor, weights: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """Eq. 1: the (B, h, w) sum over k of W[c, k] F[:, k], for each image's class c.
@@ -204,20 +275,51 @@ def class_activation_map(maps: torch.Tensor, weights: torch.Tensor, chosen: torc
     return (weights[chosen][:, :, None, None] * maps).sum(1)
 
 
-def window_round_maximum(cam: torch.Tensor, size: int, fraction: float) -> torch.Tensor:
+def upsample(cam: torch.Tensor, size: int) -> torch.Tensor:
+    """Stretch (B, h, w) maps bilinearly to (B, size, size), as the paper does."""
+    return F.interpolate(cam[:, None], size=(size, size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def hide_window(heat: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Set (B, S, S) maps to their minimum within (B, 3) windows, so that the next peak lies elsewhere."""
+    centres = _centres(heat)
+    inside = (centres >= window[:, :2, None]) & (centres <= window[:, :2, None] + window[:, 2:, None])
+    hidden = inside[:, 1, :, None] & inside[:, 0, None, :]
+    return torch.where(hidden, heat.amin((1, 2), keepdim=True), heat)
+
+
+def window_round_maximum(heat: torch.Tensor, fraction: float) -> torch.Tensor:
     """Return the (B, 3) square windows (left, top, side in 0..1) round each map's maximum, pushed inside.
 
     Args:
-        cam: (B, h, w); upsampled bilinearly to ``size`` × ``size`` first, as the paper does.
-        size: side of the image in pixels.
+        heat: (B, S, S), from :func:`upsample`.
         fraction: side of the window as a fraction of the image's.
     """
-    upsampled = F.interpolate(cam[:, None], size=(size, size), mode="bilinear", align_corners=False)
-    peak = upsampled.flatten(1).argmax(1)
+    size = heat.shape[-1]
+    peak = heat.flatten(1).argmax(1)
     row = torch.div(peak, size, rounding_mode="floor")
-    centre = torch.stack([peak - row * size, row], 1).to(cam.dtype).add(0.5).div(size)
+    centre = torch.stack([peak - row * size, row], 1).to(heat.dtype).add(0.5).div(size)
     corner = (centre - fraction / 2).clamp(0.0, 1.0 - fraction)
     return torch.cat([corner, torch.full_like(corner[:, :1], fraction)], 1)
+
+
+def box_round_hottest(heat: torch.Tensor, threshold: float, least: float) -> torch.Tensor:
+    """Return the smallest (B, 3) square windows, pushed inside, round all that is hotter than a threshold.
+
+    Args:
+        heat: (B, S, S), from :func:`upsample`.
+        threshold: between each map's minimum, 0, and its maximum, 1.
+        least: side of the smallest window, as a fraction of the image's.
+    """
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    hot = heat >= low + threshold * (high - low)
+    reached = torch.stack([hot.any(1), hot.any(2)], 1)  # columns, rows
+    places, half = _centres(heat), 0.5 / heat.shape[-1]
+    start = torch.where(reached, places, 1.0).amin(2) - half
+    end = torch.where(reached, places, 0.0).amax(2) + half
+    side = (end - start).amax(1, keepdim=True).clamp(least, 1.0)
+    corner = ((start + end - side) / 2).clamp_min(0.0).minimum(1.0 - side)
+    return torch.cat([corner, side], 1)
 
 
 def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
@@ -228,6 +330,11 @@ def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
 def within(outer: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
     """Undo :func:`compose`: return ``window`` in the coordinates of the ``outer`` one that holds it."""
     return torch.cat([(window[:, :2] - outer[:, :2]) / outer[:, 2:], window[:, 2:] / outer[:, 2:]], 1)
+
+
+def _centres(heat: torch.Tensor) -> torch.Tensor:
+    """Return where the pixels of (B, S, S) maps have their centres, (S,) in 0..1, horizontally and vertically."""
+    return (torch.arange(heat.shape[-1], device=heat.device, dtype=heat.dtype) + 0.5) / heat.shape[-1]
 
 
 def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:

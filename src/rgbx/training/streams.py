@@ -14,11 +14,14 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
+from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.stream import build_stream
+from rgbx.models.icam import ICam, ICamOutput, sample_window
+from rgbx.models.stream import StreamConfig, build_stream
 from rgbx.models.transforms import prepare
 from rgbx.samples import SampleSet
+from rgbx.training.attention import hide_hottest, windows_elsewhere
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
 from rgbx.training.config import StreamTraining
@@ -26,7 +29,11 @@ from rgbx.training.run import fit, start_run, write_history
 
 
 def train_stream(
-    config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet], out: Path
+    config: StreamTraining,
+    train_sets: Sequence[SampleSet],
+    validation_sets: Sequence[SampleSet],
+    out: Path,
+    start: Path | None = None,
 ) -> Path:
     """Train a stream and write its bundle; a run that was stopped goes on with the epoch it was in.
 
@@ -36,20 +43,26 @@ def train_stream(
         validation_sets: measured on after each epoch, never trained on; when empty, units of the training sets
             are held out for it (``validation_units``).
         out: the run's folder.
+        start: a trained stream to go on from, in place of the backbone's initial weights. It may look more or less
+            often and know other classes: what it says of those that both know is kept.
 
     Returns:
         ``out``, now a bundle.
 
     Raises:
-        RgbxError: the data, the weights or the folder cannot be used.
+        RgbxError: the data, the weights, the start or the folder cannot be used.
     """
     header = train_sets[0].header
     sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
-    if start_run(out, {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}):
+    settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
+    started = {} if start is None else {"start": bundle.read_header(start).weights_sha256}
+    if start_run(out, {**settings, **started}):
         return out
     training, validation = load_split(config, train_sets, validation_sets)
     torch.manual_seed(config.seed)
     module = StreamModule(config, len(header.classes))
+    if start is not None:
+        go_on_from(start, module.stream, config.stream, header.classes)
     fit(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
     write_history(out, module.history)
     bundle.save(
@@ -58,10 +71,26 @@ def train_stream(
         header.classes,
         {header.modality: config.stream},
         training={header.modality: config.model_dump(mode="json")},
-        sources={header.modality: sources["train"]},
+        sources={header.modality: sources["train"], **started},
         metrics={f"{header.modality}_{name}": value for name, value in module.history[-1].items()},
     )
     return out
+
+
+def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[str, ...]) -> None:
+    """Give a new stream what a trained one has learnt.
+
+    Raises:
+        InputError: ``start`` is no bundle, or has no such stream, or one with another backbone.
+    """
+    trained = bundle.load(start)
+    theirs = trained.header.streams.get(config.modality)
+    if theirs is None or theirs.backbone.name != config.backbone.name:
+        found = f"the backbone {theirs.backbone.name}" if theirs else f"no stream '{config.modality}'"
+        raise InputError(start, f"has {found}", f"start from a stream '{config.modality}' on {config.backbone.name}")
+    known = trained.header.classes
+    rows = [(place, known.index(name)) for place, name in enumerate(classes) if name in known]
+    stream.start_from(trained.network.streams[config.modality], rows)  # type: ignore[arg-type]
 
 
 def load_split(
@@ -118,12 +147,7 @@ class StreamModule(L.LightningModule):
         augmented = augment(to_unit_range(images), self.config.augment, generator)
         label = labels if self.config.crop_by_label else None
         output = self.stream(augmented, label, self._iterations())
-        loss = F.cross_entropy(output.logits, labels, label_smoothing=self.config.label_smoothing)
-        if self.config.iteration_loss and output.iteration_logits.shape[1] > 1:
-            each = output.iteration_logits.flatten(0, 1)
-            repeated = labels.repeat_interleave(output.iteration_logits.shape[1])
-            extra = F.cross_entropy(each, repeated, label_smoothing=self.config.label_smoothing)
-            loss = loss + self.config.iteration_loss * extra
+        loss = self._loss(output, labels) + self._attention_loss(augmented, output, labels, generator)
         size = len(labels)
         correct = (output.logits.argmax(1) == labels).float().mean()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
@@ -156,7 +180,12 @@ class StreamModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        parameters = [parameter for parameter in self.stream.parameters() if parameter.requires_grad]
+        aggregation = self.stream.aggregation
+        learning = [each for each in self.stream.parameters() if each.requires_grad and each is not aggregation]
+        parameters: list[dict[str, Any]] = [{"params": learning}]
+        if aggregation.requires_grad:
+            rate = config.learning_rate * config.aggregation_rate
+            parameters.append({"params": [aggregation], "lr": rate, "weight_decay": 0.0})
         optimizer: torch.optim.Optimizer
         if config.optimizer == "sgd":
             optimizer = torch.optim.SGD(
@@ -180,6 +209,35 @@ class StreamModule(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
+
+    def _loss(self, output: ICamOutput, labels: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the aggregated logits (Eq. 3) and, weighted, of each iteration's own."""
+        loss = self._cross_entropy(output.logits, labels)
+        count = output.iteration_logits.shape[1]
+        if self.config.iteration_loss and count > 1:
+            each = self._cross_entropy(output.iteration_logits.flatten(0, 1), labels.repeat_interleave(count))
+            loss = loss + self.config.iteration_loss * each
+        return loss
+
+    def _attention_loss(
+        self, images: torch.Tensor, output: ICamOutput, labels: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Return the losses of attention drop and of counterfactual attention, weighted; 0 without them."""
+        loss = output.logits.new_zeros(())
+        if self.config.attention_drop:
+            hidden = hide_hottest(images, output.cams[:, 0], generator)
+            logits = self.stream(hidden, iterations=1).logits
+            loss = loss + self.config.attention_drop * self._cross_entropy(logits, labels)
+        if self.config.counterfactual and output.windows.shape[1] > 1:
+            elsewhere = windows_elsewhere(output.windows[:, 1], generator)
+            crops = sample_window(images, elsewhere, self.config.stream.icam.input_size)
+            without = self.stream.classifier(self.stream.look(crops, 1).mean((2, 3)))
+            effect = output.iteration_logits[:, 1] - without
+            loss = loss + self.config.counterfactual * self._cross_entropy(effect, labels)
+        return loss
+
+    def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
 
     def _iterations(self) -> int:
         return 1 if self.current_epoch < self.config.warmup_epochs else self.config.stream.icam.iterations
