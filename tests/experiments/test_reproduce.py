@@ -2,17 +2,17 @@
 
 import pytest
 from rich.console import Console
-from tiny_benchmark import FIRST_LOOK, TINY, options
+from tiny_benchmark import CLOSER, TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx.evaluation.intervals import PairedTest
 from rgbx.experiments.benchmark import Benchmark
-from rgbx.experiments.reproduce import TableResult, preset_benchmark, to_markdown, xray_training
+from rgbx.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
 from rgbx.experiments.tables import TABLES
 from rgbx.experiments.workshop import Workshop
 
-OPTIONS = options(TINY | FIRST_LOOK)
+OPTIONS = options(TINY | CLOSER)
 
 
 @pytest.mark.slow
@@ -70,10 +70,10 @@ def test_every_row_is_a_valid_change_of_both_presets():
             assert table.baseline in [row.name for row in table.rows]
             for row in table.rows:
                 benchmark.xray.updated(row.radiographs)
-                training, first = xray_training(benchmark, row, seed=3)
-                assert training.seed == 3
-                assert (first is not None) == (row.closer and preset == "small")
-                benchmark.rgb_training.updated(row.rgb)
+                for modality in ("xray", "rgb"):
+                    training, first = stream_trainings(benchmark, row, modality, seed=3)
+                    assert training.seed == 3
+                    assert (first is not None) == (row.closer and preset == "small")
                 benchmark.fusion_training.updated(row.fusion)
 
 

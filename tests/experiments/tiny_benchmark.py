@@ -25,13 +25,18 @@ TINY = {
     "rgb.size": 48,
     **{
         f"{training}.{name}": value
-        for training in ("xray_training", "rgb_training", "looking_closer")
+        for training in ("xray_training", "rgb_training")
         for name, value in _NETWORK.items()
     },
     "test_units": 2,
     "test_image_size": 64,
 }
-FIRST_LOOK = {f"first_look.{name}": value for name, value in _NETWORK.items()}
+CLOSER = {
+    f"{training}.{modality}.{name}": value
+    for training in ("first_look", "looking_closer")
+    for modality in ("xray", "rgb")
+    for name, value in _NETWORK.items()
+}
 """Of comparisons of iterations, which the demo has none of."""
 
 

@@ -78,6 +78,21 @@ def test_ideal_detector_shows_the_transmission_of_the_slab():
         assert image[:3].mean() == pytest.approx(beside, rel=5e-3)  # slanted rays see a little more of the tray
 
 
+def test_attenuation_is_that_of_the_unit_alone_in_anothers_place():
+    config = MachineConfig(size=64, oversampling=2, exposure_s=(1e6, 1e6), detector=DetectorConfig(**IDEAL))
+    machine = XrayMachine(config)
+    draw = drawn(config, tilt_degrees=0.0)
+    lying, small = slab("copper", (40, 80, 1.0)), slab("copper", (40, 10, 1.0))
+    seen = -np.log(machine.radiograph(lying, draw) / (65535 * draw.open_beam))
+    own, others = machine.attenuation(lying, draw, lying), machine.attenuation(small, draw, laid_as=lying)
+    tray = np.median(seen[own == 0])
+    inside = own > 0.9 * own.max()
+    assert np.median(np.abs(seen - tray - own)[inside]) < 0.01 * own.max()
+    assert (others == 0).sum() > (own == 0).sum()
+    assert np.all(own[others > 0] > 0), "the smaller one lies within the larger one's shadow"
+    assert others.max() == pytest.approx(own.max(), rel=0.02)
+
+
 def test_open_beam_is_bright_but_not_saturated_and_the_unit_is_inside():
     config = MachineConfig(size=96)
     machine = XrayMachine(config)

@@ -8,8 +8,8 @@ import typer
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table2", "table4", "table5", "table6", "aggregators", "forms"],
-        typer.Argument(help="Table of the paper."),
+        Literal["table1", "table2", "table4", "table5", "table6", "aggregators", "figure6", "forms", "forms-rgb"],
+        typer.Argument(help="Table or figure of the paper; 'forms' and 'forms-rgb' compare forms of iCAM."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
         "runs/reproduce"
@@ -24,7 +24,7 @@ def reproduce(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
     ] = None,
 ) -> None:
-    """Measure a **table of the paper** on SP10: JSON, Markdown and a picture, the paper's figures beside ours.
+    """Measure a **table or figure of the paper** on SP10: JSON, Markdown, a picture, the paper's figures beside ours.
 
     It can be stopped at any time and goes on when run again; tables in one folder share sets and networks.
 
@@ -35,11 +35,15 @@ def reproduce(
 
     from rgbx.config import load_config
     from rgbx.experiments.benchmark import Benchmark
+    from rgbx.experiments.figure6 import figure6_markdown, reproduce_figure6
     from rgbx.experiments.reproduce import preset_benchmark, to_markdown
     from rgbx.experiments.reproduce import reproduce as measure
 
     console = Console(soft_wrap=True)
     benchmark = load_config(Benchmark, config, settings or (), base=preset_benchmark(preset))
-    result = measure(table, out, benchmark, preset, seeds, console, workers)
-    Console().print(Markdown(to_markdown(result)))
+    if table == "figure6":
+        page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
+    else:
+        page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers))
+    Console().print(Markdown(page))
     console.print(f"{out / table}.json, .md and .png")

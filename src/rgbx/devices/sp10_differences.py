@@ -14,6 +14,12 @@ def differing(first: Config, second: Config) -> tuple[str, ...]:
     return tuple(name for name in type(first).model_fields if getattr(first, name) != getattr(second, name))
 
 
+def inside_changes(first: str, second: str) -> tuple[str, ...]:
+    """Return the names of what X-rays see differ between two classes, e.g. ``"board: outline"``."""
+    changes = _changes(DESIGNS[first].inside, DESIGNS[second].inside)
+    return tuple(change.removeprefix("**").partition("**")[0] for change in changes)
+
+
 def shared_table() -> str:
     """Return every pair of classes that shares its shell or its inside, as Markdown."""
     rows = ["| pair | shell shared | inside shared |", "| --- | --- | --- |"]

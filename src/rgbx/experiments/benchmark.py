@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from rgbx.config import Config
 from rgbx.devices.library import Library
@@ -39,11 +39,11 @@ class Benchmark(Config):
     """Nothing is chosen here, so no unit is held out to choose by."""
     rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
     fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
-    first_look: StreamTraining | None = None
+    first_look: dict[Modality, StreamTraining] = Field(default_factory=dict)
     """Training of one look that all networks in comparisons of iterations go on from; without it, each starts from its
     backbone's weights."""
-    looking_closer: StreamTraining = stream_training("xray").updated({"validation_units": 0})
-    """How they go on."""
+    looking_closer: dict[Modality, StreamTraining] = Field(default_factory=dict)
+    """How they go on; as ``xray_training`` and ``rgb_training`` say where nothing is given."""
     other_weights: Literal["none", "imagenet"] = "none"
     """What backbones start from that have no embedded weights; ``imagenet`` needs timm's hub."""
     line: LineConfig = LineConfig()

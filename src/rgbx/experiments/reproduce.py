@@ -143,34 +143,38 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
     config = workshop.benchmark
     runs: dict[Modality, Path] = {}
     samples: dict[Modality, SampleSet] = {}
-    earlier: tuple[Path, ...] = ()
+    earlier: list[Path] = []
     if row.channel in ("xray", "rgbx"):
         samples["xray"] = workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)
-        training, first = xray_training(config, row, seed)
-        earlier = () if first is None else (workshop.stream(first, samples["xray"]),)
-        runs["xray"] = workshop.stream(training, samples["xray"], *earlier)
     if row.channel in ("rgb", "rgbx"):
         samples["rgb"] = workshop.photographs(config.rgb, config.photographs_per_class)
-        runs["rgb"] = workshop.stream(config.rgb_training.updated({**row.rgb, "seed": seed}), samples["rgb"])
+    for modality, images in samples.items():
+        training, first = stream_trainings(config, row, modality, seed)
+        start = None if first is None else workshop.stream(first, images)
+        runs[modality] = workshop.stream(training, images, start)
+        earlier += [start] if start is not None else []
     if row.channel != "rgbx":
         return *runs.values(), *earlier
     fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, samples)
     return fused, *runs.values(), *earlier
 
 
-def xray_training(config: Benchmark, row: Row, seed: int) -> tuple[StreamTraining, StreamTraining | None]:
-    """Return how a row's X-ray stream is trained, and the first look that it goes on from, if any."""
-    changes = {**row.xray, "seed": seed}
+def stream_trainings(
+    config: Benchmark, row: Row, modality: Modality, seed: int
+) -> tuple[StreamTraining, StreamTraining | None]:
+    """Return how a row's stream is trained, and the first look that it goes on from, if any."""
+    own, changes = (config.xray_training, row.xray) if modality == "xray" else (config.rgb_training, row.rgb)
+    changes = {**changes, "seed": seed}
     if row.network:
         weights = "embedded" if row.network in EMBEDDED else config.other_weights
         changes |= {"stream.backbone.name": row.network, "stream.backbone.weights": weights}
     if not row.closer:
-        return config.xray_training.updated(changes), None
-    training = config.looking_closer.updated(changes)
-    if config.first_look is None:
+        return own.updated(changes), None
+    training = config.looking_closer.get(modality, own).updated(changes)
+    first = config.first_look.get(modality)
+    if first is None:
         return training, None
-    shared = {"seed": seed, "validation_units": training.validation_units}
-    return training, config.first_look.updated(shared)
+    return training, first.updated({"seed": seed, "validation_units": training.validation_units})
 
 
 def _row_result(
@@ -312,27 +316,35 @@ def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
     test = {"test_units": 40, "views_per_test_unit": 2}
     held_out = {"validation_units": 0}
     if preset == "small":
-        alone = stream_training("xray").updated(
-            {**held_out, "stream.icam.iterations": 1, "stream.transform.source_size": 256, "warmup_epochs": 0}
-        )
-        closer = {"stream.icam.iterations": 3, "epochs": 4, "learning_rate": 0.0005, "aggregation_rate": 50.0}
+        xray, rgb = (stream_training(modality).updated(held_out) for modality in ("xray", "rgb"))
+        xray = xray.updated({"stream.transform.source_size": 256})
+        rgb = rgb.updated({"stream.transform.source_size": 320})
+        one_look = {"stream.icam.iterations": 1, "warmup_epochs": 0}
+        closer = {
+            "stream.icam.iterations": 3,
+            "join_frozen": False,
+            "epochs": 4,
+            "learning_rate": 0.0005,
+            "aggregation_rate": 50.0,
+        }
         return Benchmark(
+            photographs_per_class=200,
             xray=XrayRandomisation(size=256),
-            xray_training=stream_training("xray").updated({**held_out, "stream.transform.source_size": 256}),
-            first_look=alone.updated({"epochs": 8}),
-            looking_closer=alone.updated({**closer, "join_frozen": False}),
+            rgb=RgbRandomisation(size=320, samples=1),
+            xray_training=xray,
+            rgb_training=rgb,
+            first_look={"xray": xray.updated({**one_look, "epochs": 8}), "rgb": rgb.updated({**one_look, "epochs": 8})},
+            looking_closer={"xray": xray.updated(one_look | closer), "rgb": rgb.updated(one_look | closer)},
             test_image_size=384,
         ).updated(test)
-    xray = stream_training("xray", "paper").updated(held_out)
     return Benchmark(
         radiographs_per_class=2500,
         photographs_per_class=1250,
         xray=XrayRandomisation(size=299),
         rgb=RgbRandomisation(size=299),
-        xray_training=xray,
+        xray_training=stream_training("xray", "paper").updated(held_out),
         rgb_training=stream_training("rgb", "paper").updated(held_out),
         fusion_training=FusionTraining(),
-        looking_closer=xray,
         other_weights="imagenet",
         test_image_size=512,
     ).updated(test)

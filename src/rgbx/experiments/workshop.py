@@ -63,11 +63,7 @@ class Workshop:
 
     def test_set(self, modality: Modality) -> SampleSet:
         """Return images of units that were never scanned, from the simulated line."""
-        config = self.benchmark
-        settings = config.model_dump_json(
-            include={"classes", "seed", "test_units", "views_per_test_unit", "test_image_size", "line"}
-        )
-        line = self._folder("line", settings)
+        config, line = self.benchmark, self._line()
         self._once(
             line / modality,
             "test units on the line",
@@ -76,6 +72,10 @@ class Workshop:
             ),
         )
         return SampleSet.open(line / modality)
+
+    def test_units(self) -> Library:
+        """Return the worn units that the images of a test set show, once there is one."""
+        return Library.open(self._line() / "units")
 
     def radiographs(self, config: XrayRandomisation, per_class: int) -> SampleSet:
         """Return a training set of radiographs of the scanned units."""
@@ -157,6 +157,10 @@ class Workshop:
             return [None] * TIMED_IMAGES
         samples = self.test_set(modality)
         return [samples.folder / name for name in itertools.islice(itertools.cycle(samples.file_names), TIMED_IMAGES)]
+
+    def _line(self) -> Path:
+        settings = {"classes", "seed", "test_units", "views_per_test_unit", "test_image_size", "line"}
+        return self._folder("line", self.benchmark.model_dump_json(include=settings))
 
     def _folder(self, kind: str, *settings: Any) -> Path:
         return self.out / f"{kind}-{digest(*map(str, settings))}"

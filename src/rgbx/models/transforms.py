@@ -43,13 +43,19 @@ def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> n
     square = _pad_to_square(image)
     if modality == "rgb":
         return _resize(square, config.source_size)
-    if config.device_margin is not None:
-        left, top, side = find_device(_attenuation(square, config), config.device_margin)
-        square = square[top : top + side, left : left + side]
+    left, top, side = seen_part(square, config)
+    square = square[top : top + side, left : left + side]
     attenuation = _attenuation(_resize(square, config.source_size), config)
     low, high = np.percentile(attenuation, config.percentiles)
     scaled = (attenuation - low) / max(high - low, 1e-3)  # a blank image stays blank instead of becoming noise
     return np.rint(np.clip(scaled, 0.0, 1.0) * 65535).astype(np.uint16)
+
+
+def seen_part(radiograph: np.ndarray, config: TransformConfig) -> tuple[int, int, int]:
+    """Return (left, top, side) in pixels of what :func:`prepare` keeps of a square radiograph."""
+    if config.device_margin is None:
+        return 0, 0, radiograph.shape[0]
+    return find_device(_attenuation(radiograph, config), config.device_margin)
 
 
 def find_device(attenuation: np.ndarray, margin: float) -> tuple[int, int, int]:

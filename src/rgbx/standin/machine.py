@@ -5,7 +5,7 @@ shows a square round the unit, binned from the panel's pixels. Geometry and mate
 no voxel scan is involved. What is simulated and what is not is written in docs/stand-in-reality.md.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -160,17 +160,9 @@ class XrayMachine:
             ConfigError: the draw names a tube, or the unit a material, that is not known.
         """
         config, detector = self.config, self.config.detector
-        placed, projector, pitch_mm, magnification = _place(parts, draw, config)
-        materials = sorted({*placed.materials} - {AIR})
-        unknown = [name for name in materials if name not in MATERIALS]
-        if unknown:
-            raise ConfigError(
-                f"unit {parts.unit} has the unknown material '{unknown[0]}': use one of {', '.join(MATERIALS)}."
-            )
-        if draw.tube not in self.beams:
-            raise ConfigError(f"The machine has no tube '{draw.tube}': use one of {', '.join(self.beams)}.")
-        beam = self.beams[draw.tube].narrowed(materials)
-        signal, variance = beam.transmission(path_lengths(placed, materials, projector))
+        place = _place(parts, draw, config)
+        beam, signal, variance = self._transmission(parts, place.laid(parts).joined(place.tray), draw, place.projector)
+        pitch_mm, magnification = place.pitch_mm, place.magnification
 
         penumbra_mm = draw.focal_spot_um / 1000 * (magnification - 1) / FWHM_PER_SIGMA
         sigma_mm = np.hypot(penumbra_mm, detector.blur_um / 1000)
@@ -195,22 +187,65 @@ class XrayMachine:
             np.uint16
         )
 
+    def attenuation(self, parts: PartList, draw: RadiographDraw, laid_as: PartList) -> np.ndarray:
+        """Return −log of the transmission through a unit alone: no tray, no scatter, no blur, no noise.
 
-def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> tuple[Solids, Projector, float, float]:
-    """Lay the unit on the tray (top at z = 0, tube above, rows of the image along −y) and aim the machine at it.
+        Args:
+            parts: what to look through.
+            draw: from :func:`draw_radiograph` with this machine's configuration.
+            laid_as: the unit that was radiographed, in whose place ``parts`` is put, frame on frame.
 
-    Returns:
-        Unit and tray, the projector, the pitch of the image's pixels on the detector in mm, and the magnification.
-    """
+        Returns:
+            (size, size) float64, 0 where the beam passes by.
+
+        Raises:
+            ConfigError: as :meth:`radiograph`.
+        """
+        place = _place(laid_as, draw, self.config)
+        _, signal, _ = self._transmission(parts, place.laid(parts), draw, place.projector)
+        return -np.log(np.maximum(binned(signal, self.config.oversampling), 1e-6))
+
+    def _transmission(
+        self, parts: PartList, solids: Solids, draw: RadiographDraw, projector: Projector
+    ) -> tuple[Beam, np.ndarray, np.ndarray]:
+        """Return the beam for a unit's materials, and the shares of its signal and variance that each ray keeps."""
+        materials = sorted({*solids.materials} - {AIR})
+        unknown = [name for name in materials if name not in MATERIALS]
+        if unknown:
+            raise ConfigError(
+                f"unit {parts.unit} has the unknown material '{unknown[0]}': use one of {', '.join(MATERIALS)}."
+            )
+        if draw.tube not in self.beams:
+            raise ConfigError(f"The machine has no tube '{draw.tube}': use one of {', '.join(self.beams)}.")
+        beam = self.beams[draw.tube].narrowed(materials)
+        return beam, *beam.transmission(path_lengths(solids, materials, projector))
+
+
+class _Place(NamedTuple):
+    """How a unit lies on the tray and how the machine is aimed at it."""
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    tray: Solids
+    projector: Projector
+    pitch_mm: float
+    """Of the image's pixels, on the detector."""
+    magnification: float
+
+    def laid(self, parts: PartList) -> Solids:
+        """Return a unit's solids in this place."""
+        return Solids.of(parts.parts).moved(self.rotation, self.translation)
+
+
+def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> _Place:
+    """Lay the unit on the tray (top at z = 0, tube above, rows of the image along −y) and aim the machine at it."""
     unit = Solids.of(parts.parts)
     corners = unit.corners().reshape(-1, 3)
     low, high = corners.min(axis=0), corners.max(axis=0)
     field_mm = draw.field * float(np.linalg.norm(high - low))
     rotation = _orientation(draw)
-    unit = unit.moved(rotation, -rotation @ (low + high) / 2)
-    lift = -unit.corners()[..., 2].min()
-    shift = np.array([*(field_mm * np.array(draw.offset)), lift])
-    unit = unit.moved(np.eye(3), shift)
+    centring = -rotation @ (low + high) / 2
+    lift = -unit.moved(rotation, centring).corners()[..., 2].min()
     tray = Solids(
         ellipsoid=np.array([False]),
         half_sizes=np.array([[2 * field_mm, 2 * field_mm, draw.tray_mm / 2]]),
@@ -232,7 +267,14 @@ def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> tupl
         row_step=np.array([0.0, -step, 0.0]),
         shape=(rays, rays),
     )
-    return unit.joined(tray), projector, step * config.oversampling, magnification
+    return _Place(
+        rotation=rotation,
+        translation=centring + np.array([*(field_mm * np.array(draw.offset)), lift]),
+        tray=tray,
+        projector=projector,
+        pitch_mm=step * config.oversampling,
+        magnification=magnification,
+    )
 
 
 def _orientation(draw: RadiographDraw) -> np.ndarray:
