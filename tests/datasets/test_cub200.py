@@ -2,42 +2,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
+from birds import BIRDS, write_birds
 from rgbx.cli import app
 from rgbx.datasets.cub200 import import_cub200, read_cub200
 from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.samples import SampleSet
 
-BIRDS = {
-    "001.Black_footed_Albatross": ("Black_Footed_Albatross_0001_796111", "Black_Footed_Albatross_0002_55"),
-    "002.Laysan_Albatross": ("Laysan_Albatross_0001_545", "Laysan_Albatross_0002_1027"),
-}
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A data set of four birds in the official layout; the last image is grey, as some of the real ones are."""
-    root, rng, lines = tmp_path / "CUB_200_2011", np.random.default_rng(0), {}
-    names = [(label, f"{label}/{bird}.jpg") for label, birds in BIRDS.items() for bird in birds]
-    for number, (_, name) in enumerate(names, start=1):
-        path = root / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 255, (40, 30 + number, 3), np.uint8)
-        Image.fromarray(pixels[..., 0] if number == 4 else pixels).save(path)
-    labels = list(BIRDS)
-    lines["images.txt"] = [f"{number} {name}" for number, (_, name) in enumerate(names, start=1)]
-    lines["classes.txt"] = [f"{number} {label}" for number, label in enumerate(labels, start=1)]
-    lines["image_class_labels.txt"] = [
-        f"{number} {labels.index(label) + 1}" for number, (label, _) in enumerate(names, start=1)
-    ]
-    lines["train_test_split.txt"] = ["1 1", "2 0", "3 0", "4 1"]
-    lines["bounding_boxes.txt"] = [f"{number} {number}.0 2.0 20.0 30.0" for number in range(1, 5)]
-    for name, content in lines.items():
-        (root / name).write_text("\n".join(content) + "\n")
-    return root
+    return write_birds(tmp_path / "CUB_200_2011")
 
 
 def test_the_official_split_becomes_two_sets(folder, tmp_path):

@@ -1,15 +1,18 @@
 """``rgbx reproduce`` on sizes that take seconds."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 from tiny_benchmark import CLOSER, TINY, options
 from typer.testing import CliRunner
 
+from birds import write_birds
 from rgbx.cli import app
 from rgbx.evaluation.intervals import PairedTest
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
-from rgbx.experiments.tables import TABLES
+from rgbx.experiments.tables import ALONE, BIRDS, TABLES, Row, icam
 from rgbx.experiments.workshop import Workshop
 
 OPTIONS = options(TINY | CLOSER)
@@ -60,6 +63,24 @@ def test_modalities_are_compared_on_the_same_images(tmp_path):
     assert found["RGB-X"].training_minutes > found["X-ray"].training_minutes + found["RGB"].training_minutes
     assert found["fast fusion"].accuracy == found["RGB-X"].accuracy, "the same network"
     assert found["product of experts"].against_baseline is not None
+
+
+@pytest.mark.slow
+def test_table_3_is_about_the_official_birds(tmp_path, monkeypatch):
+    row = {"channel": "rgb", "network": "test_resnet"}
+    rows = (Row("alone", rgb={**BIRDS, **ALONE}, **row), Row("iCAM", rgb={**BIRDS, **icam(3)}, **row))
+    monkeypatch.setitem(TABLES, "table3", replace(TABLES["table3"], rows=rows, baseline="alone"))
+    command = ["reproduce", "table3", "--out", str(tmp_path / "x"), *OPTIONS]
+    ran = CliRunner().invoke(app, command)
+    assert ran.exit_code != 0
+    assert "--cub200 CUB_200_2011" in str(ran.exception)
+    ran = CliRunner().invoke(app, [*command, "--cub200", str(write_birds(tmp_path / "CUB_200_2011", copies=4))])
+    assert ran.exit_code == 0, ran.output
+    alone, looped = TableResult.model_validate_json((tmp_path / "x/table3.json").read_text()).rows
+    assert (alone.images, alone.units, alone.speed.passes) == (8, 8, 1)
+    assert (looped.images, looped.units, looped.speed.passes) == (8, 8, 3)
+    assert alone.told_apart is None
+    assert alone.note == "trained from scratch"
 
 
 def test_every_row_is_a_valid_change_of_both_presets():

@@ -8,7 +8,9 @@ import typer
 
 def reproduce(
     table: Annotated[
-        Literal["table1", "table2", "table4", "table5", "table6", "aggregators", "figure6", "forms", "forms-rgb"],
+        Literal[
+            "table1", "table2", "table3", "table4", "table5", "table6", "aggregators", "figure6", "forms", "forms-rgb"
+        ],
         typer.Argument(help="Table or figure of the paper; 'forms' and 'forms-rgb' compare forms of iCAM."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
@@ -18,6 +20,7 @@ def reproduce(
         Literal["small", "paper"], typer.Option(help="'small' fits two cores, 'paper' has the paper's sizes.")
     ] = "small",
     seeds: Annotated[int, typer.Option(min=1, help="How often each network is trained.")] = 1,
+    cub200: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder CUB_200_2011, for table3.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes for rendering; all cores by default.")] = None,
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE.yaml", help="Any of the settings.")] = None,
     settings: Annotated[
@@ -44,6 +47,6 @@ def reproduce(
     if table == "figure6":
         page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
     else:
-        page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers))
+        page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))
     console.print(f"{out / table}.json, .md and .png")

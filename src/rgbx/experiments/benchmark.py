@@ -56,9 +56,9 @@ class Benchmark(Config):
 
 
 def twins(modality: Modality, classes: Sequence[str]) -> set[str]:
-    """Return the classes that a modality cannot tell from another one: they share the shell, or the inside."""
+    """Return the classes of SP10 that a modality cannot tell from another one: they share the shell, or the inside."""
     part = {"rgb": "shell", "xray": "inside"}[modality]
-    pairs = itertools.combinations(classes, 2)
+    pairs = itertools.combinations(DESIGNS.keys() & set(classes), 2)
     return {
         name
         for first, second in pairs

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from rgbx.config import Config
+from rgbx.errors import ConfigError
 from rgbx.evaluation.evaluate import alone, compare, scores_of
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
@@ -19,7 +20,7 @@ from rgbx.evaluation.results import Scores
 from rgbx.evaluation.tables import show, show_p
 from rgbx.experiments.benchmark import Benchmark, twins
 from rgbx.experiments.tables import TABLES, Row, TableName
-from rgbx.experiments.workshop import Speed, Workshop
+from rgbx.experiments.workshop import BirdWorkshop, Speed, Workshop
 from rgbx.files import write_json, write_text
 from rgbx.models import bundle
 from rgbx.models.backbones import EMBEDDED
@@ -96,6 +97,7 @@ def reproduce(
     seeds: int,
     console: Console,
     workers: int | None = None,
+    cub200: Path | None = None,
 ) -> TableResult:
     """Measure a table and write ``out/<table>.json``, ``.md`` and ``.png``; a run that was stopped goes on.
 
@@ -107,8 +109,12 @@ def reproduce(
         seeds: how often each network is trained.
         console: where to say what is being done.
         workers: processes for rendering; the number of cores when None.
+        cub200: the folder ``CUB_200_2011``, for Table III.
+
+    Raises:
+        ConfigError: Table III without its data.
     """
-    table, workshop = TABLES[name], Workshop(out, benchmark, console, workers)
+    table, workshop = TABLES[name], open_workshop(name, out, benchmark, console, workers, cub200)
     measured: dict[str, list[_Measured]] = {row.name: [] for row in table.rows}
     for seed, row in itertools.product(range(seeds), table.rows):
         console.print(f"[bold]{table.title}[/], {row.name}, seed {seed}", highlight=False)
@@ -136,6 +142,20 @@ def reproduce(
     write_text(out / f"{name}.md", to_markdown(result))
     write_figure(out / f"{name}.png", table_figure(result))
     return result
+
+
+def open_workshop(
+    name: TableName, out: Path, benchmark: Benchmark, console: Console, workers: int | None, cub200: Path | None
+) -> Workshop:
+    """Return where a table gets what it measures; the arguments are those of :func:`reproduce`."""
+    if TABLES[name].data == "sp10":
+        return Workshop(out, benchmark, console, workers)
+    if cub200 is None:
+        raise ConfigError(
+            "Table III is about birds: unpack CUB-200-2011 (https://www.vision.caltech.edu/datasets/cub_200_2011/) and "
+            "give its folder with --cub200 CUB_200_2011."
+        )
+    return BirdWorkshop(cub200, out, benchmark, console, workers)
 
 
 def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from rgbx.config import Config
+from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Channel, Predictions, cached_predictions
 from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
@@ -175,3 +176,26 @@ class Workshop:
         if not self._stages.is_done(self._name(folder)):
             with self._stages.stage(self._name(folder), purpose):
                 make()
+
+
+class BirdWorkshop(Workshop):
+    """A workshop whose photographs are those of CUB-200-2011, and its tests the official ones.
+
+    Args:
+        folder: the official folder, ``CUB_200_2011``.
+        out, benchmark, console, workers: as of :class:`Workshop`.
+    """
+
+    def __init__(
+        self, folder: Path, out: Path, benchmark: Benchmark, console: Console, workers: int | None = None
+    ) -> None:
+        super().__init__(out, benchmark, console, workers)
+        self._training, self._test = import_cub200(folder, out / "cub200")
+
+    def photographs(self, config: RgbRandomisation, per_class: int) -> SampleSet:  # noqa: ARG002
+        """Return the official training images."""
+        return self._training
+
+    def test_set(self, modality: Modality) -> SampleSet:  # noqa: ARG002
+        """Return the official test images."""
+        return self._test
