@@ -80,6 +80,26 @@ def test_an_extractor_frozen_when_iterations_join_keeps_its_weights(sets: dict[s
     assert not [name for name in moved if "backbone" in name and "running" not in name and "tracked" not in name]
 
 
+@pytest.mark.parametrize(
+    ("changes", "still"),
+    [({"stream.icam.batch_norm": "frozen"}, ""), ({"stream.backbone.frozen_stages": 1}, "backbone.bn1.")],
+)
+def test_frozen_statistics_stay_as_they_were(
+    sets: dict[str, Path], tmp_path: Path, changes: dict[str, object], still: str
+) -> None:
+    config = tiny_training("xray", **{"stream.icam.iterations": 1, "warmup_epochs": 0, **changes})
+    data = open_sets([sets["xray"]], "xray")
+    training, _ = load_split(config, data, [])
+    module = StreamModule(config, 3)
+    before = {name: each.clone() for name, each in module.stream.named_buffers() if "running" in name}
+    fit(module, StreamData(config, training, None), 1, tmp_path, "training")
+    moved = {
+        name for name, each in module.stream.named_buffers() if name in before and not torch.equal(each, before[name])
+    }
+    assert not [name for name in moved if name.startswith(still)]
+    assert bool(moved) == ("stream.backbone.frozen_stages" in changes)
+
+
 @pytest.mark.parametrize("changes", [{"warmup_epochs": 0}, {"stream.icam.iterations": 1}])
 def test_without_iterations_that_join_the_extractor_learns(
     sets: dict[str, Path], tmp_path: Path, changes: dict[str, int]

@@ -42,9 +42,13 @@ class AugmentConfig(Config):
     """As a fraction of the image's side."""
 
 
-def batch_generator(seed: int, epoch: int, batch: int) -> torch.Generator:
-    """Return the random generator of one batch of one epoch, always on the CPU so that devices agree."""
-    return torch.Generator().manual_seed(int(digest(str(seed), str(epoch), str(batch)), 16) >> 1)
+def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.Generator:
+    """Return the random generator of one batch of one epoch, always on the CPU so that devices agree.
+
+    Processes that share a batch, told apart by ``rank``, draw their own.
+    """
+    others = (str(rank),) if rank else ()
+    return torch.Generator().manual_seed(int(digest(str(seed), str(epoch), str(batch), *others), 16) >> 1)
 
 
 def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:

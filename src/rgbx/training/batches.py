@@ -1,19 +1,33 @@
 """Batches in an order that depends on (seed, epoch) alone."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from rgbx.datasets.labelled import LabelledImages
+from rgbx.errors import ConfigError
 from rgbx.samples import generator
 
 
-class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
-    """Whole batches of labelled images, as (batch number, images, labels) straight from the arrays."""
+class Share(NamedTuple):
+    """Which part of each batch this process works on, of all that train together."""
 
-    def __init__(self, images: LabelledImages, order: np.ndarray, batch_size: int) -> None:
+    rank: int = 0
+    of: int = 1
+
+
+WHOLE = Share()
+
+
+class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
+    """Whole batches of labelled images, or a share of each, as (batch number, images, labels) from the arrays."""
+
+    def __init__(self, images: LabelledImages, order: np.ndarray, batch_size: int, share: Share = WHOLE) -> None:
         self._images = images
-        self._chunks = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        starts = range(0, len(order), batch_size)
+        self._chunks = [order[start : start + batch_size][share.rank :: share.of] for start in starts]
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -23,11 +37,19 @@ class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
         return number, torch.from_numpy(self._images.images[chosen]), torch.from_numpy(self._images.labels[chosen])
 
 
-def training_batches(images: LabelledImages, batch_size: int, seed: int, epoch: int) -> DataLoader:
-    """Return an epoch's batches, all of one size: the incomplete last one is left out (batch norm needs many)."""
+def training_batches(
+    images: LabelledImages, batch_size: int, seed: int, epoch: int, share: Share = WHOLE
+) -> DataLoader:
+    """Return an epoch's batches, all of one size: the incomplete last one is left out (batch norm needs many).
+
+    Raises:
+        ConfigError: a batch cannot be shared evenly.
+    """
+    if batch_size % share.of:
+        raise ConfigError(f"batches of {batch_size} cannot be shared by {share.of} processes: change 'batch_size'.")
     order = generator(seed, epoch).permutation(len(images))
     whole = max(len(order) // batch_size * batch_size, min(batch_size, len(order)))
-    return _loader(Batches(images, order[:whole], batch_size))
+    return _loader(Batches(images, order[:whole], batch_size, share))
 
 
 def evaluation_batches(images: LabelledImages, batch_size: int) -> DataLoader:

@@ -28,7 +28,7 @@ from rgbx.samples.record import Modality
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches, to_unit_range
 from rgbx.training.config import FusionTraining
-from rgbx.training.run import fit, start_run, write_history
+from rgbx.training.run import fit, share_of, start_run, write_history
 
 ENCODING_BATCH = 32
 FEATURES = "checkpoint/features.safetensors"
@@ -215,11 +215,12 @@ class PairData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         rng = generator(self._config.seed, self.trainer.current_epoch if self.trainer else 0)
+        share = share_of(self.trainer)
         rgb, xray = self._images["rgb"], self._images["xray"]
-        order = rng.permutation(len(rgb))
+        order = rng.permutation(len(rgb))[: len(rgb) // share.of * share.of]  # some of the last batch for everyone
         partners = pair_by_class(rgb.labels[order], xray.labels, rng)
         size = self._config.batch_size
-        photographs, radiographs = Batches(rgb, order, size), Batches(xray, partners, size)
+        photographs, radiographs = Batches(rgb, order, size, share), Batches(xray, partners, size, share)
         pairs = [(photographs, radiographs, place) for place in range(len(photographs))]
         return DataLoader(pairs, batch_size=None, collate_fn=_read_pair)  # type: ignore[arg-type]
 
@@ -247,15 +248,16 @@ class SlowFusionModule(L.LightningModule):
         number, images, labels = batch
         features = {}
         for place, modality in enumerate(MODALITIES):
-            random = batch_generator(self.config.seed + place, self.current_epoch, number)
+            random = batch_generator(self.config.seed + place, self.current_epoch, number, self.global_rank)
             pixels = augment(to_unit_range(images[modality]), self.augmentation[modality], random)
             stream: Any = self.network.streams[modality]
             features[modality] = stream.aggregate(stream(pixels).features)
         logits = self.network.fusion(features)  # type: ignore[misc]
         loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         correct = (logits.argmax(1) == labels).float().mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
-        self.log("train_accuracy", correct, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
+        log = partial(self.log, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True, sync_dist=True)
+        log("train_loss", loss)
+        log("train_accuracy", correct)
         return loss
 
     def on_train_epoch_end(self) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,13 @@ from typing import Any
 import lightning as L
 import matplotlib.pyplot as plt
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
 from rgbx.models.bundle import HEADER, versions
 from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device
+from rgbx.training.batches import WHOLE, Share
 
 RUN = "run.json"
 CHECKPOINT = "checkpoint/last.ckpt"
@@ -50,8 +53,12 @@ def start_run(out: Path, settings: Mapping[str, Any]) -> bool:
 
 
 def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out: Path, description: str) -> None:
-    """Train ``module``, or go on from the last epoch that an earlier call in ``out`` had finished."""
+    """Train ``module``, or go on from the last epoch that an earlier call in ``out`` had finished.
+
+    Under ``torchrun`` its processes share each batch, on GPUs or, by gloo, on CPUs.
+    """
     device = pick_device()
+    together = TorchElasticEnvironment.detect()
     keep_freed_memory()
     _quieten_lightning()
     on_terminal = sys.stderr.isatty()
@@ -65,6 +72,11 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
     trainer = L.Trainer(
         accelerator=device.accelerator,
         precision=device.precision,  # type: ignore[arg-type]
+        # Frozen extractors and the later iterations of a warm-up take no part in some epochs.
+        strategy="ddp_find_unused_parameters_true" if together else "auto",
+        devices=int(os.environ["LOCAL_WORLD_SIZE"]) if together else 1,
+        num_nodes=int(os.environ["GROUP_WORLD_SIZE"]) if together else 1,
+        use_distributed_sampler=False,  # batches are shared by rgbx.training.batches
         max_epochs=epochs,
         reload_dataloaders_every_n_epochs=1,
         callbacks=[keep_last, RichProgressBar() if on_terminal else EpochLines(description, epochs)],
@@ -73,10 +85,16 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
         enable_model_summary=False,
         enable_progress_bar=on_terminal,
     )
+    module.train()  # Lightning takes modules in the mode they are in, and frozen parts have to leave training mode
     with readable_os_errors(out), denormals_flushed():
         trainer.fit(
             module, datamodule=data, ckpt_path=str(checkpoint) if checkpoint.exists() else None, weights_only=True
         )
+
+
+def share_of(trainer: L.Trainer | None) -> Share:
+    """Return what part of each batch this process works on."""
+    return Share(trainer.global_rank, trainer.world_size) if trainer else WHOLE
 
 
 class EpochLines(Callback):
@@ -88,6 +106,8 @@ class EpochLines(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
         """Print what was logged in the epoch."""
+        if not trainer.is_global_zero:
+            return
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trainer.callback_metrics.items()))
         print(f"{self._description}: epoch {trainer.current_epoch + 1}/{self._epochs}, {figures}", file=sys.stderr)
 

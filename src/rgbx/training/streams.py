@@ -25,7 +25,7 @@ from rgbx.training.attention import hide_hottest, windows_elsewhere
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
 from rgbx.training.config import StreamTraining
-from rgbx.training.run import fit, start_run, write_history
+from rgbx.training.run import fit, share_of, start_run, write_history
 
 
 def train_stream(
@@ -64,6 +64,8 @@ def train_stream(
     if start is not None:
         go_on_from(start, module.stream, config.stream, header.classes)
     fit(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
+    if not module.trainer.is_global_zero:
+        return out
     write_history(out, module.history)
     bundle.save(
         out,
@@ -128,7 +130,9 @@ class StreamData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
-        return training_batches(self._training, self._config.batch_size, self._config.seed, epoch)
+        return training_batches(
+            self._training, self._config.batch_size, self._config.seed, epoch, share_of(self.trainer)
+        )
 
 
 class StreamModule(L.LightningModule):
@@ -142,7 +146,7 @@ class StreamModule(L.LightningModule):
 
     def training_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         number, images, labels = batch
-        generator = batch_generator(self.config.seed, self.current_epoch, number)
+        generator = batch_generator(self.config.seed, self.current_epoch, number, self.global_rank)
         torch.manual_seed(generator.initial_seed())  # dropout
         augmented = augment(to_unit_range(images), self.config.augment, generator)
         label = labels if self.config.crop_by_label else None
@@ -150,8 +154,9 @@ class StreamModule(L.LightningModule):
         loss = self._loss(output, labels) + self._attention_loss(augmented, output, labels, generator)
         size = len(labels)
         correct = (output.logits.argmax(1) == labels).float().mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
-        self.log("train_accuracy", correct, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        log = partial(self.log, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
+        log("train_loss", loss)
+        log("train_accuracy", correct)
         return loss
 
     def validation_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> None:
