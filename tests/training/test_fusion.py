@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ from learning_sets import write_set
 from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.models import bundle
+from rgbx.models.fusion import FusionHead
 from rgbx.models.transforms import prepare
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range
-from rgbx.training.fusion import FEATURES, encode_features
+from rgbx.training.fusion import FEATURES, draw_kept, encode_features
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -64,6 +66,39 @@ def test_baselines_train_nothing(sets: dict[str, Path], runs: dict[str, Path], t
     for modality in ("rgb", "xray"):
         alone = bundle.load(runs[modality]).network.streams[modality].classifier
         assert torch.equal(made["mean"].fusion.classifiers[modality].weight, alone.weight)
+
+
+def test_modality_dropout_silences_one_of_both_in_its_share_of_pairs() -> None:
+    kept = draw_kept(4000, 0.3, torch.Generator().manual_seed(0))
+    assert set(kept.flatten().tolist()) == {0.0, 1.0}
+    assert kept.sum(1).min() == 1.0, "never both"
+    silent = (kept == 0).double().mean(0)
+    torch.testing.assert_close(silent, torch.tensor([0.15, 0.15], dtype=torch.double), atol=0.02, rtol=0)
+    assert torch.all(draw_kept(50, 0.0, torch.Generator()) == 1.0)
+
+
+def test_a_silenced_modality_says_nothing() -> None:
+    classifiers = {modality: torch.nn.Linear(4, 3) for modality in ("rgb", "xray")}
+    head = FusionHead(classifiers)
+    features = {modality: torch.randn(2, 4) for modality in ("rgb", "xray")}
+    logits = head(features, torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    torch.testing.assert_close(logits[0], classifiers["rgb"](features["rgb"])[0])
+    torch.testing.assert_close(logits[1], classifiers["xray"](features["xray"])[1])
+
+
+@pytest.mark.parametrize("mode", ["fast", "slow"])
+def test_fusion_trains_with_modality_dropout(
+    sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path, mode: str
+) -> None:
+    made = {
+        dropout: train_fusion(
+            FusionTraining(mode=mode, epochs=1, batch_size=8, modality_dropout=dropout),
+            runs, opened(sets), tmp_path / str(dropout),
+        )
+        for dropout in (0.0, 1.0)
+    }  # fmt: skip
+    losses = {dropout: json.loads((run / "metrics.json").read_text())[0]["train_loss"] for dropout, run in made.items()}
+    assert losses[0.0] != losses[1.0]
 
 
 def test_fast_fusion_moves_the_heads_only(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:

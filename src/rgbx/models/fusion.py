@@ -38,10 +38,17 @@ class FusionHead(nn.Module):
             self.fusion.weight.mul_(factor)
             self.fusion.bias.mul_(factor)
 
-    def forward(self, features: Mapping[Modality, torch.Tensor]) -> torch.Tensor:
-        """Return (B, C) logits for (B, K) aggregated features of both modalities."""
-        class_vectors = [self.classifiers[modality](features[modality]) for modality in MODALITIES]
-        return self.fusion(torch.cat(class_vectors, 1))
+    def forward(self, features: Mapping[Modality, torch.Tensor], kept: torch.Tensor | None = None) -> torch.Tensor:
+        """Return (B, C) logits for (B, K) aggregated features of both modalities.
+
+        Args:
+            features: by modality.
+            kept: (B, 2) factors of the class vectors, RGB's and X-ray's; 0 silences one (modality dropout).
+        """
+        class_vectors = torch.stack([self.classifiers[modality](features[modality]) for modality in MODALITIES], 1)
+        if kept is not None:
+            class_vectors = class_vectors * kept[..., None]
+        return self.fusion(class_vectors.flatten(1))
 
 
 class RgbXNetwork(nn.Module):

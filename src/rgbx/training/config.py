@@ -104,6 +104,8 @@ class FusionTraining(Config):
     learning_rate: float = Field(default=1e-4, gt=0.0)
     """Small: the streams know their training images, and a fusion that learns fast learns to trust that."""
     weight_decay: float = Field(default=1e-3, ge=0.0)
+    modality_dropout: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of pairs in training in which one modality, either, says nothing, so that FS learns not to lean on one."""
     views: int = Field(default=2, ge=1)
     """``fast``: how many augmented views of each image are encoded; a radiograph is re-oriented in each."""
     images_per_class: int | None = Field(default=None, ge=1)

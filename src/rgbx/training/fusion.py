@@ -194,7 +194,8 @@ def train_head(
                 "rgb": features["rgb"][rgb_view[chosen], chosen],
                 "xray": features["xray"][xray_view[chosen], partners[chosen]],
             }
-            logits = head(pair)
+            silenced = batch_generator(config.seed, epoch, int(chosen[0]))
+            logits = head(pair, draw_kept(len(chosen), config.modality_dropout, silenced))
             loss = F.cross_entropy(logits, labels["rgb"][chosen], label_smoothing=config.label_smoothing)
             optimizer.zero_grad()
             loss.backward()
@@ -203,6 +204,13 @@ def train_head(
             correct += int((logits.argmax(1) == labels["rgb"][chosen]).sum())
         history.append({"epoch": epoch + 1.0, "train_loss": losses / count, "train_accuracy": correct / count})
     return history
+
+
+def draw_kept(count: int, dropout: float, random: torch.Generator) -> torch.Tensor:
+    """Return (count, 2) factors for :class:`FusionHead`: in a share of ``dropout`` pairs one modality is silent."""
+    silent = torch.rand(count, generator=random) < dropout
+    which = torch.randint(len(MODALITIES), (count,), generator=random)
+    return 1.0 - F.one_hot(which, len(MODALITIES)) * silent[:, None]
 
 
 class PairData(L.LightningDataModule):
@@ -252,7 +260,8 @@ class SlowFusionModule(L.LightningModule):
             pixels = augment(to_unit_range(images[modality]), self.augmentation[modality], random)
             stream: Any = self.network.streams[modality]
             features[modality] = stream.aggregate(stream(pixels).features)
-        logits = self.network.fusion(features)  # type: ignore[misc]
+        kept = draw_kept(len(labels), self.config.modality_dropout, random).to(labels.device)
+        logits = self.network.fusion(features, kept)  # type: ignore[misc]
         loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         correct = (logits.argmax(1) == labels).float().mean()
         log = partial(self.log, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True, sync_dist=True)
