@@ -126,6 +126,7 @@ def test_markdown_leaves_out_what_was_not_compared():
         }
     )  # fmt: skip
     lines = to_markdown(result).splitlines()
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1, "as many columns in each line"
     assert "|  |  | 2 | 3.4 M |" in lines[-2]
     assert "+0.050 [+0.010, +0.100] | 0.04 |" in lines[-1]
     assert "accuracy 0.979" in lines[-1]

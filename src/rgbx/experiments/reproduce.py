@@ -284,8 +284,8 @@ def to_markdown(result: TableResult) -> str:
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
         f"out. Times: {result.cores} cores.",
         "",
-        f"| | accuracy | by seed | precision | recall | against {result.baseline} | p | passes | parameters "
-        "| training min | inference ms | paper |",
+        "| | accuracy | by seed | told apart | validation | precision | recall "
+        f"| against {result.baseline} | p | passes | parameters | training min | inference ms | paper |",
         "| --- |" + " --- |" * 13,
     ]
     for row in result.rows:
