@@ -20,10 +20,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from rgbx.datasets.labelled import LabelledImages
-from rgbx.models.backbones import BackboneConfig, create_backbone
+from rgbx.models.backbones import create_backbone
+from rgbx.models.config import BackboneConfig, ICamConfig
 from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device
 from rgbx.models.fusion import MODALITIES, FusionHead
-from rgbx.models.icam import ICam, ICamConfig
+from rgbx.models.icam import ICam
 from rgbx.training import FusionTraining
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range, training_batches

@@ -5,10 +5,9 @@ from pathlib import Path
 import torch
 
 from rgbx.models import bundle
-from rgbx.models.backbones import BackboneConfig
+from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.icam import ICamConfig
-from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.stream import build_stream
 from rgbx.models.transforms import TransformConfig
 
 CLASSES = ("A", "B", "C")

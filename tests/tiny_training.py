@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from learning_sets import write_set
-from rgbx.models.backbones import BackboneConfig
+from rgbx.models.config import BackboneConfig
 from rgbx.samples.record import Modality
 from rgbx.training import StreamTraining, stream_training
 

@@ -12,10 +12,9 @@ from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.models import bundle
-from rgbx.models.backbones import BackboneConfig
+from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.icam import ICamConfig
-from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.stream import build_stream
 from rgbx.models.transforms import TransformConfig
 
 CLASSES = ("SP1", "SP2", "SP10")

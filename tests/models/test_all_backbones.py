@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rgbx.models.backbones import EMBEDDED, BackboneConfig, create_backbone
-from rgbx.models.icam import ICam, ICamConfig
+from rgbx.models.backbones import EMBEDDED, create_backbone
+from rgbx.models.config import BackboneConfig, ICamConfig
+from rgbx.models.icam import ICam
 
 PAPER = ("inception_v3", "resnet101", "vgg19", "resnext101_64x4d", "legacy_seresnet101", "seresnet101")
 OTHERS = (

@@ -14,7 +14,8 @@ from rgbx.models.backbones import (
     embedded_weights,
     frozen_modules,
 )
-from rgbx.models.icam import ICam, ICamConfig
+from rgbx.models.config import ICamConfig
+from rgbx.models.icam import ICam
 
 TINY = "test_resnet"
 

@@ -7,10 +7,10 @@ from torch import nn
 
 from rgbx.errors import InputError
 from rgbx.models import bundle
-from rgbx.models.backbones import BackboneConfig
+from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import FusionHead, RgbXNetwork
-from rgbx.models.icam import ICamConfig
-from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.stream import build_stream
 from rgbx.models.transforms import TransformConfig
 
 CONFIG = StreamConfig(
@@ -42,7 +42,7 @@ def test_a_loaded_bundle_computes_the_same(saved: Path) -> None:
 def test_weights_shared_between_iterations_are_stored_once(saved: Path) -> None:
     import safetensors.torch
 
-    names = safetensors.torch.load_file(saved / bundle.WEIGHTS)
+    names = safetensors.torch.load_file(saved / WEIGHTS)
     assert any(name.endswith("norms.2.running_mean") for name in names)
     assert not any(name.endswith("norms.2.weight") for name in names)
 
@@ -52,7 +52,7 @@ def _edit(path: Path, **changes: object) -> None:
 
 
 def test_tampering_is_refused_with_a_sentence(saved: Path, tmp_path: Path) -> None:
-    header, weights = saved / bundle.HEADER, saved / bundle.WEIGHTS
+    header, weights = saved / HEADER, saved / WEIGHTS
     good_header, good_weights = header.read_text(), weights.read_bytes()
 
     def refused(match: str) -> None:

@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rgbx.models.backbones import BackboneConfig, create_backbone
-from rgbx.models.icam import ICam, ICamConfig
+from rgbx.models.backbones import create_backbone
+from rgbx.models.config import BackboneConfig, ICamConfig
+from rgbx.models.icam import ICam
 from tiny_networks import TinyBackbone
 
 methods = pytest.importorskip("torchcam.methods")

@@ -11,6 +11,7 @@ from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.fusion import FusionHead
+from rgbx.models.header import HEADER, WEIGHTS
 from rgbx.models.transforms import prepare
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
@@ -110,11 +111,11 @@ def test_fast_fusion_moves_the_heads_only(sets: dict[str, Path], runs: dict[str,
             assert torch.equal(value, alone[name]), name
         assert not torch.equal(fused.fusion.classifiers[modality].weight, alone["classifier.weight"])
     # from the cache, without encoding again, the same heads come out
-    first = safetensors.torch.load_file(out / bundle.WEIGHTS)
-    (out / bundle.HEADER).unlink()
+    first = safetensors.torch.load_file(out / WEIGHTS)
+    (out / HEADER).unlink()
     assert (out / FEATURES).exists()
     train_fusion(FusionTraining(epochs=3), runs, opened(sets), out)
-    again = safetensors.torch.load_file(out / bundle.WEIGHTS)
+    again = safetensors.torch.load_file(out / WEIGHTS)
     for name in first:
         torch.testing.assert_close(first[name], again[name], rtol=1e-5, atol=1e-6)
 

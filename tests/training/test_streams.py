@@ -12,7 +12,7 @@ import torch
 
 from rgbx.datasets.labelled import open_sets
 from rgbx.errors import InputError
-from rgbx.models import bundle
+from rgbx.models.header import HEADER, WEIGHTS, read_header
 from rgbx.training import train_stream
 from rgbx.training.config import stream_training
 from rgbx.training.run import CHECKPOINT, fit
@@ -23,7 +23,7 @@ sets = pytest.fixture(scope="session")(tiny_sets)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(run / bundle.WEIGHTS)
+    return safetensors.torch.load_file(run / WEIGHTS)
 
 
 def test_a_run_leaves_all_that_describes_it_and_is_not_done_twice(
@@ -39,9 +39,9 @@ def test_a_run_leaves_all_that_describes_it_and_is_not_done_twice(
     assert 0 <= history[-1]["validation_accuracy"] <= 1
     assert "validation_accuracy_iteration_3" in history[1]
     assert "epoch 2/2" in capsys.readouterr().err
-    changed = (out / bundle.WEIGHTS).stat().st_mtime_ns
+    changed = (out / WEIGHTS).stat().st_mtime_ns
     train_stream(config, open_sets([sets["xray"]], "xray"), [], out)
-    assert (out / bundle.WEIGHTS).stat().st_mtime_ns == changed
+    assert (out / WEIGHTS).stat().st_mtime_ns == changed
     with pytest.raises(InputError, match=r"training\.seed: 0 there, 1 now"):
         train_stream(config.updated({"seed": 1}), open_sets([sets["xray"]], "xray"), [], out)
 
@@ -134,7 +134,7 @@ def test_a_run_goes_on_from_another_one(sets: dict[str, Path], tmp_path: Path) -
     )
     still = {"epochs": 1, "warmup_epochs": 0, "learning_rate": 1e-12, "weight_decay": 0.0}
     three = train_stream(tiny_training("xray", **still), data, [], tmp_path / "3", start=one)
-    assert bundle.read_header(three).sources["start"] == bundle.read_header(one).weights_sha256
+    assert read_header(three).sources["start"] == read_header(one).weights_sha256
     torch.testing.assert_close(
         weights(three)["streams.xray.classifier.weight"], weights(one)["streams.xray.classifier.weight"]
     )
@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, P
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    assert not (tmp_path / "killed" / bundle.HEADER).exists()
+    assert not (tmp_path / "killed" / HEADER).exists()
 
     train_sets = open_sets([sets["xray"]], "xray")
     resumed = weights(train_stream(config, train_sets, [], tmp_path / "killed"))

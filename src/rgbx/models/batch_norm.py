@@ -2,13 +2,10 @@
 
 import copy
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-
-BatchNormMode = Literal["shared", "per_iteration", "frozen"]
 
 
 class IterationBatchNorm(nn.Module):

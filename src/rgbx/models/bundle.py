@@ -3,44 +3,22 @@
 import hashlib
 import platform
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import safetensors
 import safetensors.torch
 import timm
 import torch
-from pydantic import Field
 
 from rgbx import __version__
-from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError
-from rgbx.files import read_json, write_bytes, write_json
+from rgbx.errors import InputError
+from rgbx.files import write_bytes, write_json
+from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, read_header
+from rgbx.models.stream import build_stream
 from rgbx.samples.record import Modality
-
-HEADER = "bundle.json"
-WEIGHTS = "weights.safetensors"
-REMEDY = "train it again with 'rgbx train' or copy the whole folder anew"
-
-
-class BundleHeader(Config):
-    """``bundle.json``."""
-
-    kind: Literal["rgbx bundle"] = "rgbx bundle"
-    format: Literal[1] = 1
-    classes: tuple[str, ...] = Field(min_length=2)
-    streams: dict[Modality, StreamConfig] = Field(min_length=1)
-    fused: bool
-    weights_sha256: str
-    training: dict[str, Any]
-    """Configuration of each training stage."""
-    sources: dict[str, str]
-    """Digest of each set of images trained on."""
-    metrics: dict[str, float]
-    """What was measured while training, on held-out units."""
-    versions: dict[str, str]
 
 
 class Bundle(NamedTuple):
@@ -116,31 +94,6 @@ def load(folder: Path) -> Bundle:
     if unexpected or set(missing) - _shared_names(network):
         raise InputError(weights, f"does not fit the network that {HEADER} describes", REMEDY)
     return Bundle(header, network.eval())
-
-
-def read_header(folder: Path) -> BundleHeader:
-    """Read ``bundle.json`` alone.
-
-    Raises:
-        InputError: the folder is missing or is no bundle of this version.
-    """
-    if not folder.is_dir():
-        raise InputError(folder, "does not exist", "give the folder that 'rgbx train' wrote")
-    path = folder / HEADER
-    if not path.is_file():
-        raise InputError(folder, f"holds no {HEADER}", "give the folder of a training run that has finished")
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("kind") != "rgbx bundle":
-        raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
-    if content.get("format") != 1:
-        raise InputError(path, f"has format {content.get('format')}", "use the version of rgbx that wrote it")
-    try:
-        header = build_config(BundleHeader, content)
-    except ConfigError as error:
-        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
-    if header.fused != (len(header.streams) == 2):
-        raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)
-    return header
 
 
 def _unique_tensors(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -8,60 +8,24 @@ that it exports as one graph.
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from rgbx.config import Config
 from rgbx.models.backbones import feature_channels, frozen_modules
 from rgbx.models.batch_norm import (
-    BatchNormMode,
     copy_first_statistics,
     load_first_statistics,
     select_iteration,
     split_statistics,
 )
-
-Aggregator = Literal["weighted_mean", "mean", "sum"]
-ActivationMap = Literal["cam", "layercam"]
+from rgbx.models.config import ICamConfig
 
 FIRST_WEIGHT = 0.9
 """Weight of the first iteration in the weighted mean when the others join it after a warm-up."""
-
-
-class ICamConfig(Config):
-    """The loop around the extractor."""
-
-    input_size: int = Field(default=128, ge=16)
-    """Side of the images that the extractor sees, in pixels."""
-    iterations: int = Field(default=3, ge=1, le=8)
-    """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
-    activation_map: ActivationMap = "cam"
-    """``cam``: Eq. 1. ``layercam``: with negative weights left out, so only evidence for the class counts. Grad-CAM of
-    the last feature map is the former, cut off at zero: it has the same maximum."""
-    search: Literal["nested", "peaks"] = "nested"
-    """``nested``: each iteration looks closer at a part of what the one before saw, as in the paper. ``peaks``: all
-    look at parts of the whole image, at the first map's highest peaks in turn."""
-    window: Literal["square", "box"] = "square"
-    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper. ``box``: the smallest square round
-    all that is hotter than ``box_threshold``, no smaller than ``crop_fraction``."""
-    crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
-    """Side of the next image as a fraction of this one's."""
-    box_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Between the map's minimum, 0, and its maximum, 1."""
-    crop_source: Literal["input", "source"] = "source"
-    """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
-    full-resolution image, which shows detail that the input has lost."""
-    aggregator: Aggregator = "weighted_mean"
-    batch_norm: BatchNormMode = "per_iteration"
-    """Statistics of batch norm: one running mean for all iterations (the paper), one for each, or the initial
-    weights' own throughout."""
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """On the aggregated features, in training."""
 
 
 class ICamOutput(NamedTuple):

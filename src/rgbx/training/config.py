@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from rgbx.config import Config
-from rgbx.models.stream import Preset, StreamConfig, stream_preset
+from rgbx.models.config import Preset, StreamConfig, stream_preset
 from rgbx.samples.record import Modality
 from rgbx.training.augmentation import AugmentConfig
 

@@ -20,6 +20,7 @@ from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.device import keep_freed_memory, pick_device
 from rgbx.models.fusion import MODALITIES, FusionHead, RgbXNetwork
+from rgbx.models.header import read_header
 from rgbx.models.icam import ICam
 from rgbx.models.transforms import prepare
 from rgbx.progress import track
@@ -119,7 +120,7 @@ def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence
     """
     bundles = {}
     for modality in MODALITIES:
-        header = bundle.read_header(runs[modality])
+        header = read_header(runs[modality])
         if tuple(header.streams) != (modality,):
             found = " and ".join(header.streams)
             raise InputError(

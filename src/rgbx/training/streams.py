@@ -16,9 +16,11 @@ from torch.utils.data import DataLoader
 from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
 from rgbx.errors import InputError
 from rgbx.models import bundle
+from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.header import read_header
 from rgbx.models.icam import ICam, ICamOutput, sample_window
-from rgbx.models.stream import StreamConfig, build_stream
+from rgbx.models.stream import build_stream
 from rgbx.models.transforms import prepare
 from rgbx.samples import SampleSet
 from rgbx.training.attention import hide_hottest, windows_elsewhere
@@ -55,7 +57,7 @@ def train_stream(
     header = train_sets[0].header
     sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
     settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
-    started = {} if start is None else {"start": bundle.read_header(start).weights_sha256}
+    started = {} if start is None else {"start": read_header(start).weights_sha256}
     if start_run(out, {**settings, **started}):
         return out
     training, validation = load_split(config, train_sets, validation_sets)

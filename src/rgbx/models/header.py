@@ -1,0 +1,59 @@
+"""What a bundle says of itself, ``bundle.json``. Reading it needs no torch."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rgbx.config import Config, build_config
+from rgbx.errors import ConfigError, InputError
+from rgbx.files import read_json
+from rgbx.models.config import StreamConfig
+from rgbx.samples.record import Modality
+
+HEADER = "bundle.json"
+WEIGHTS = "weights.safetensors"
+REMEDY = "train it again with 'rgbx train' or copy the whole folder anew"
+
+
+class BundleHeader(Config):
+    """``bundle.json``."""
+
+    kind: Literal["rgbx bundle"] = "rgbx bundle"
+    format: Literal[1] = 1
+    classes: tuple[str, ...] = Field(min_length=2)
+    streams: dict[Modality, StreamConfig] = Field(min_length=1)
+    fused: bool
+    weights_sha256: str
+    training: dict[str, Any]
+    """Configuration of each training stage."""
+    sources: dict[str, str]
+    """Digest of each set of images trained on."""
+    metrics: dict[str, float]
+    """What was measured while training, on held-out units."""
+    versions: dict[str, str]
+
+
+def read_header(folder: Path) -> BundleHeader:
+    """Read ``bundle.json`` alone.
+
+    Raises:
+        InputError: the folder is missing or is no bundle of this version.
+    """
+    if not folder.is_dir():
+        raise InputError(folder, "does not exist", "give the folder that 'rgbx train' wrote")
+    path = folder / HEADER
+    if not path.is_file():
+        raise InputError(folder, f"holds no {HEADER}", "give the folder of a training run that has finished")
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("kind") != "rgbx bundle":
+        raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
+    if content.get("format") != 1:
+        raise InputError(path, f"has format {content.get('format')}", "use the version of rgbx that wrote it")
+    try:
+        header = build_config(BundleHeader, content)
+    except ConfigError as error:
+        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    if header.fused != (len(header.streams) == 2):
+        raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)
+    return header
