@@ -6,6 +6,9 @@ with code 2, without a traceback.
 
 from pathlib import Path
 
+DAMAGED, COPY_AGAIN = "is damaged or cut off", "copy or export it again"
+"""Problem and remedy of files that break off."""
+
 
 class RgbxError(Exception):
     """Something the user can put right; the message is one sentence and says how."""

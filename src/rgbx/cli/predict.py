@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,10 @@ def predict(
     rgb: Annotated[Path | None, typer.Option(help="Photograph: PNG or JPEG.")] = None,
     xray: Annotated[Path | None, typer.Option(help="Radiograph: 8- or 16-bit PNG, 16-bit TIFF, DICOM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    runtime: Annotated[
+        Literal["torch", "onnx", "openvino"] | None,
+        typer.Option(help="What computes; the fastest that the bundle was exported for by default."),
+    ] = None,
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
@@ -28,7 +32,7 @@ def predict(
 
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = Predictor.load(bundle).predict(rgb, xray, explain=crops is not None)
+    prediction = Predictor.load(bundle, runtime).predict(rgb, xray, explain=crops is not None)
     if crops is not None:
         _write_crops(prediction, crops)
     if as_json:

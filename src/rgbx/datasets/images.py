@@ -14,14 +14,12 @@ import tifffile
 from PIL import ExifTags, Image, UnidentifiedImageError
 from pydicom.errors import InvalidDicomError
 
-from rgbx.devices.volume_tiff import open_tiff
-from rgbx.errors import InputError
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
+from rgbx.tiff import open_tiff
 
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
 MIN_SIDE = 16
-
-DAMAGED, COPY_AGAIN = "is damaged or cut off", "copy or export it again"
 
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 

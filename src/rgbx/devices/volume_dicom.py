@@ -8,8 +8,8 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.errors import InvalidDicomError
 
-from rgbx.devices.volume_itk import COPY_AGAIN, DAMAGED, GridData, canonical, check_fits_in_memory, readable_itk_errors
-from rgbx.errors import InputError
+from rgbx.devices.volume_itk import GridData, canonical, check_fits_in_memory, readable_itk_errors
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 

@@ -18,14 +18,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from rgbx.devices.parts import Vector
-from rgbx.errors import InputError
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-
-DAMAGED = "is damaged or cut off"
-COPY_AGAIN = "copy or export it again"
 
 _MM = {"mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "um": 1e-3, "µm": 1e-3, "micron": 1e-3, "micrometer": 1e-3}
 _MM |= {"nm": 1e-6, "cm": 10.0, "m": 1000.0, "meter": 1000.0, "in": 25.4, "inch": 25.4}

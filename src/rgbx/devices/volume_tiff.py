@@ -1,57 +1,17 @@
 """Volumes as TIFF: one file with a page a slice, or a folder with a file a slice."""
 
-import logging
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from rgbx.devices.parts import Vector
-from rgbx.devices.volume_itk import COPY_AGAIN, DAMAGED, GridData, check_fits_in_memory, length_in_mm
+from rgbx.devices.volume_itk import GridData, check_fits_in_memory, length_in_mm
 from rgbx.errors import InputError
+from rgbx.tiff import open_tiff
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-
-
-@contextmanager
-def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF file so that whatever tifffile finds wrong with it becomes an error.
-
-    Of a chain of pages that breaks off, it only logs that it does, and reads what is left.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    logger = logging.getLogger("tifffile")
-    faults = _Faults()
-    logger.addHandler(faults)
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            yield tiff
-    except (InputError, PermissionError):
-        raise
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, MemoryError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
-    finally:
-        logger.removeHandler(faults)
-    if faults.found:
-        raise InputError(path, DAMAGED, COPY_AGAIN)
-
-
-class _Faults(logging.Handler):
-    """Notes whether an error was logged by the thread that made it: other threads may be reading other files."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found = False
-        self._reader = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.found |= record.thread == self._reader
 
 
 def read_tiff_stack(path: Path) -> GridData:

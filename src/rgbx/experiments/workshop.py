@@ -139,7 +139,7 @@ class Workshop:
 
     def _measure_speed(self, model: Path, channel: Channel) -> Speed:
         loaded = bundle.load(model)
-        predictor = Predictor(loaded)
+        predictor = Predictor.load(model, "torch")
         used: tuple[Modality, ...] = ("rgb", "xray") if channel == "rgbx" else (channel,)
         times = []
         for rgb, xray in zip(self._timed("rgb", used), self._timed("xray", used), strict=True):

@@ -1,22 +1,21 @@
 """From images to a prediction: the only place where a bundle is applied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import torch
 
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
-from rgbx.models import bundle
-from rgbx.models.bundle import Bundle
-from rgbx.models.device import pick_device
-from rgbx.models.icam import ICam, ICamOutput
-from rgbx.models.transforms import prepare
+from rgbx.inference.crops import images_seen
+from rgbx.inference.fusion import Fusion
+from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.models.config import ICamConfig
+from rgbx.models.header import BundleHeader, check_weights
+from rgbx.models.transforms import as_input, prepare
 from rgbx.samples.record import Modality
-from rgbx.training.batches import to_unit_range
 
 BATCH = 32
 
@@ -59,21 +58,35 @@ class Prediction:
 class Predictor:
     """Applies a bundle; get one with :meth:`load`."""
 
-    def __init__(self, loaded: Bundle) -> None:
-        self._device = pick_device().torch
-        self._transforms = {modality: stream.transform for modality, stream in loaded.header.streams.items()}
-        self._network = loaded.network.to(self._device).eval()
-        self.classes = loaded.header.classes
-        self.modalities: tuple[Modality, ...] = tuple(loaded.header.streams)
+    def __init__(self, header: BundleHeader, streams: Mapping[Modality, StreamRuntime], fusion: Fusion | None) -> None:
+        self._configs = header.streams
+        self._streams = streams
+        self._fusion = fusion
+        self.classes = header.classes
+        self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
     @classmethod
-    def load(cls, folder: Path | str) -> Self:
+    def load(cls, folder: Path | str, runtime: RuntimeName | None = None) -> Self:
         """Load the bundle in ``folder``.
 
+        Args:
+            folder: of the bundle.
+            runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
+                installed, else torch.
+
         Raises:
-            InputError: it is no bundle, or it is damaged.
+            InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
+            MissingToolError: the runtime is not installed.
         """
-        return cls(bundle.load(Path(folder)))
+        folder = Path(folder)
+        header = check_weights(folder)
+        name = runtime or pick_runtime(folder)
+        streams = (
+            _torch_streams(folder)
+            if name == "torch"
+            else {modality: open_graph(folder, header, modality, name) for modality in header.streams}
+        )
+        return cls(header, streams, Fusion.read(folder) if header.fused else None)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
@@ -97,8 +110,7 @@ class Predictor:
         """Return one stream's own probabilities, (n, C), of n images from :meth:`prepare`."""
         self._check(modality)
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
-        logits = np.stack([encoded.logits for part in parts for encoded in self._run(modality, part, explain=False)])
-        return torch.softmax(torch.from_numpy(logits).double(), 1).numpy()
+        return softmax(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -113,8 +125,8 @@ class Predictor:
             given["xray"] = xray
         if not given:
             raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-        logits = self._fused(given) if len(given) == 2 else torch.from_numpy(next(iter(given.values())).logits)
-        probabilities = torch.softmax(logits.double(), 0).tolist()
+        logits = self._fused(given) if len(given) == 2 else next(iter(given.values())).logits
+        probabilities = softmax(logits[None])[0].tolist()
         label = self.classes[int(np.argmax(probabilities))]
         return Prediction(label, dict(zip(self.classes, probabilities, strict=True)), given)
 
@@ -141,7 +153,7 @@ class Predictor:
             pixels = as_radiograph(image) if isinstance(image, np.ndarray) else read_radiograph(Path(image))
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
-        return prepare(pixels, modality, self._transforms[modality])
+        return prepare(pixels, modality, self._configs[modality].transform)
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:
@@ -149,52 +161,51 @@ class Predictor:
             raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
 
     def _run(self, modality: Modality, prepared: np.ndarray, explain: bool) -> list[Encoded]:
-        stream: ICam = self._network.streams[modality]  # type: ignore[assignment]
-        with torch.inference_mode():
-            return _encoded(stream, to_unit_range(torch.from_numpy(prepared).to(self._device)), explain)
+        output = self._streams[modality](as_input(prepared))
+        views: Sequence[tuple[View, ...]] = [()] * len(prepared)
+        if explain:
+            config = self._configs[modality].icam
+            each = zip(prepared, output.windows, output.cams, strict=True)
+            views = [_views(image, windows, cams, config) for image, windows, cams in each]
+        return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, views, strict=True)]
 
-    def _fused(self, given: dict[Modality, Encoded]) -> torch.Tensor:
-        if self._network.fusion is None:
+    def _fused(self, given: dict[Modality, Encoded]) -> np.ndarray:
+        if self._fusion is None:
             raise RgbxError("the bundle holds one stream and cannot fuse two images: train a fusion first.")
-        features = {name: torch.from_numpy(each.fused_input)[None].to(self._device) for name, each in given.items()}
-        with torch.inference_mode():
-            return self._network.fusion(features)[0].cpu()
+        return self._fusion({name: each.fused_input for name, each in given.items()})
 
 
-def _encoded(stream: ICam, source: torch.Tensor, explain: bool) -> list[Encoded]:
-    output: ICamOutput = stream(source)
-    fused_inputs = stream.aggregate(output.features).float().cpu().numpy()
-    logits = output.logits.float().cpu().numpy()
-    views = _views(stream, source, output) if explain else [()] * len(logits)
-    return [Encoded(*parts) for parts in zip(logits, fused_inputs, views, strict=True)]
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return (n, C) probabilities, in float64, of (n, C) logits."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _views(stream: ICam, source: torch.Tensor, output: ICamOutput) -> list[tuple[View, ...]]:
-    iterations = output.windows.shape[1]
-    crops = stream.images_seen(source, output.windows)
-    return [
-        tuple(
-            View(
-                _corners(output.windows[image, place]),
-                _unit_range(output.cams[image, place]),
-                _to_rgb(crops[place][image]),
-            )
-            for place in range(iterations)
-        )
-        for image in range(len(source))
-    ]
+def _torch_streams(folder: Path) -> dict[Modality, StreamRuntime]:
+    from rgbx.inference.torch_runtime import TorchRuntime
+    from rgbx.models import bundle
+
+    return {modality: TorchRuntime(stream) for modality, stream in bundle.load(folder).network.streams.items()}  # type: ignore[misc, arg-type]
 
 
-def _corners(window: torch.Tensor) -> tuple[float, float, float, float]:
+def _views(prepared: np.ndarray, windows: np.ndarray, cams: np.ndarray, config: ICamConfig) -> tuple[View, ...]:
+    crops = images_seen(prepared, windows, config)
+    return tuple(
+        View(_corners(window), _unit_range(cam), _to_rgb(crop))
+        for window, cam, crop in zip(windows, cams, crops, strict=True)
+    )
+
+
+def _corners(window: np.ndarray) -> tuple[float, float, float, float]:
     left, top, side = window.tolist()
     return left, top, left + side, top + side
 
 
-def _unit_range(cam: torch.Tensor) -> np.ndarray:
+def _unit_range(cam: np.ndarray) -> np.ndarray:
     low, high = cam.min(), cam.max()
-    return ((cam - low) / (high - low).clamp_min(1e-12)).float().cpu().numpy()
+    return (cam - low) / max(high - low, 1e-12)
 
 
-def _to_rgb(image: torch.Tensor) -> np.ndarray:
-    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).expand(-1, -1, 3)
-    return np.ascontiguousarray(pixels.cpu().numpy())
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    pixels = (image.clip(0, 1) * 255).round().astype(np.uint8)
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels

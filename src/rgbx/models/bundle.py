@@ -16,7 +16,7 @@ from rgbx.errors import InputError
 from rgbx.files import write_bytes, write_json
 from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, read_header
+from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, check_weights
 from rgbx.models.stream import build_stream
 from rgbx.samples.record import Modality
 
@@ -75,19 +75,13 @@ def load(folder: Path) -> Bundle:
     Raises:
         InputError: the folder is no bundle, or its files are damaged, changed or do not belong together.
     """
-    header = read_header(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise InputError(weights, "is missing", REMEDY)
-    content = weights.read_bytes()
-    if hashlib.sha256(content).hexdigest() != header.weights_sha256:
-        raise InputError(weights, f"is damaged or belongs to another {HEADER}", REMEDY)
+    header, weights = check_weights(folder), folder / WEIGHTS
     streams = {
         modality: build_stream(config, len(header.classes), trained=True) for modality, config in header.streams.items()
     }
     network = RgbXNetwork(streams, fused=header.fused)
     try:
-        tensors = safetensors.torch.load(content)
+        tensors = safetensors.torch.load_file(weights)
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(weights, f"does not fit the network that {HEADER} describes", REMEDY) from error

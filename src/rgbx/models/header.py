@@ -1,5 +1,6 @@
 """What a bundle says of itself, ``bundle.json``. Reading it needs no torch."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,4 +57,20 @@ def read_header(folder: Path) -> BundleHeader:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
     if header.fused != (len(header.streams) == 2):
         raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)
+    return header
+
+
+def check_weights(folder: Path) -> BundleHeader:
+    """Read ``bundle.json`` and see that the weights beside it are those it speaks of.
+
+    Raises:
+        InputError: as :func:`read_header`; the weights are missing, damaged or of another bundle.
+    """
+    header = read_header(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(weights, "is missing", REMEDY)
+    with weights.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != header.weights_sha256:
+            raise InputError(weights, f"is damaged or belongs to another {HEADER}", REMEDY)
     return header

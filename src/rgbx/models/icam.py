@@ -153,15 +153,6 @@ class ICam(nn.Module):
         """C(FA(features)): (B, n, K) pooled features to (B, C) logits."""
         return self.classifier(self.dropout(self.aggregate(features)))
 
-    def images_seen(self, source: torch.Tensor, windows: torch.Tensor) -> list[torch.Tensor]:
-        """Return each iteration's (B, C, H, W) image again, from a pass's ``windows`` (for explanation)."""
-        images = [sample_window(source, windows[:, 0], self.config.input_size)]
-        for iteration in range(1, windows.shape[1]):
-            outer = self._outer(iteration)
-            local = within(windows[:, outer], windows[:, iteration])
-            images.append(self._crop(source, images[outer], windows[:, iteration], local))
-        return images
-
     def end_warm_up(self) -> None:
         """Let the later iterations join a network that has learnt with the first alone.
 
@@ -289,11 +280,6 @@ def box_round_hottest(heat: torch.Tensor, threshold: float, least: float) -> tor
 def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
     """Return ``inner`` windows, given within ``outer`` ones, in the coordinates of the outer ones' image."""
     return torch.cat([outer[:, :2] + inner[:, :2] * outer[:, 2:], outer[:, 2:] * inner[:, 2:]], 1)
-
-
-def within(outer: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Undo :func:`compose`: return ``window`` in the coordinates of the ``outer`` one that holds it."""
-    return torch.cat([(window[:, :2] - outer[:, :2]) / outer[:, 2:], window[:, 2:] / outer[:, 2:]], 1)
 
 
 def _centres(heat: torch.Tensor) -> torch.Tensor:

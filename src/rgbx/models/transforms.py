@@ -51,6 +51,12 @@ def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> n
     return np.rint(np.clip(scaled, 0.0, 1.0) * 65535).astype(np.uint16)
 
 
+def as_input(prepared: np.ndarray) -> np.ndarray:
+    """Return (B, C, S, S) float32 in [0, 1], what a network reads, of (B, S, S) uint16 or (B, S, S, 3) uint8 images."""
+    scaled = prepared.astype(np.float32) / np.iinfo(prepared.dtype).max
+    return scaled[:, None] if scaled.ndim == 3 else np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+
+
 def seen_part(radiograph: np.ndarray, config: TransformConfig) -> tuple[int, int, int]:
     """Return (left, top, side) in pixels of what :func:`prepare` keeps of a square radiograph."""
     if config.device_margin is None:

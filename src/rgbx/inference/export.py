@@ -1,0 +1,232 @@
+"""Export: each stream, and both with their fusion, as one graph for ONNX Runtime and OpenVINO, crops included.
+
+What is exported has to answer as torch does, or it is not written.
+"""
+
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from rgbx.errors import MissingToolError, RgbxError
+from rgbx.files import atomic_folder, write_json
+from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, load_graph, sha256
+from rgbx.inference.torch_runtime import StreamGraph
+from rgbx.models import bundle
+from rgbx.models.bundle import Bundle
+from rgbx.models.fusion import MODALITIES, RgbXNetwork
+from rgbx.models.icam import ICam
+from rgbx.models.transforms import as_input
+from rgbx.progress import track
+from rgbx.samples.record import Modality
+
+LEAST_AGREEMENT = 0.999
+"""Share of images on which a graph and torch have to give the same class and the same crops."""
+SAME_PLACE = 1e-4
+"""Windows closer than this, as a share of the image's side, are the same crop."""
+CHECKED = 64
+"""Images made up for the check where none are given."""
+_BATCH = 16
+
+
+class PairGraph(nn.Module):
+    """Both streams and their fusion in one graph: ``rgb`` and ``xray`` in, the fused logits and each stream's out.
+
+    Args:
+        network: of a fused bundle.
+    """
+
+    def __init__(self, network: RgbXNetwork) -> None:
+        super().__init__()
+        self.streams = nn.ModuleDict({modality: StreamGraph(network.streams[modality]) for modality in MODALITIES})  # type: ignore[arg-type]
+        self.fusion = network.fusion
+
+    def forward(self, rgb: torch.Tensor, xray: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = {"rgb": self.streams["rgb"](rgb), "xray": self.streams["xray"](xray)}
+        fused = self.fusion({modality: each[1] for modality, each in found.items()})  # type: ignore[misc]
+        return fused, *found["rgb"], *found["xray"]
+
+
+PAIR_OUTPUTS = ("logits", *(f"{modality}_{name}" for modality in MODALITIES for name in StreamOutput._fields))
+
+
+def export_bundle(
+    folder: Path, formats: Sequence[RuntimeName], images: Mapping[Modality, Sequence[np.ndarray]] | None = None
+) -> Graphs:
+    """Write a bundle's graphs into its folder ``graphs``, in place of earlier ones, once they agree with torch.
+
+    Args:
+        folder: of the bundle.
+        formats: ``"onnx"``, ``"openvino"`` or both.
+        images: prepared images of each modality to check with; made up when None.
+
+    Returns:
+        What was written, with what the check found: the largest difference of logits, the shares of equal classes and
+        of equal crops.
+
+    Raises:
+        RgbxError: a graph does not agree with torch; nothing is written then.
+        MissingToolError: what exports or runs a format is not installed.
+        InputError: the folder is no bundle.
+    """
+    loaded = bundle.load(folder)
+    checked = {
+        modality: images[modality] if images else made_up_images(modality, config.transform.source_size)
+        for modality, config in loaded.header.streams.items()
+    }
+    fresh, target = folder / ".graphs", folder / "graphs"
+    shutil.rmtree(fresh, ignore_errors=True)
+    with atomic_folder(fresh) as new:
+        names = _write_graphs(loaded, checked, formats, new)
+        parity = {
+            f"{name}{SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
+            for format in formats
+            for name in names
+        }
+        graphs = Graphs(
+            weights_sha256=loaded.header.weights_sha256,
+            files={path.name: sha256(path) for path in sorted(new.iterdir())},
+            parity=parity,
+        )
+        write_json(new / GRAPHS, graphs.model_dump(mode="json"))
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return graphs
+
+
+def made_up_images(modality: Modality, size: int, count: int = CHECKED) -> list[np.ndarray]:
+    """Return smooth random images as a stream's transform would give them."""
+    rng = np.random.default_rng(0)
+    channels = 3 if modality == "rgb" else 1
+    coarse = torch.from_numpy(rng.random((count, channels, 12, 12), np.float32))
+    smooth = nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1).numpy()
+    if modality == "rgb":
+        return list((255 * smooth).astype(np.uint8).transpose(0, 2, 3, 1))
+    return list((65535 * smooth[:, 0]).astype(np.uint16))
+
+
+def _write_graphs(
+    loaded: Bundle, images: Mapping[Modality, Sequence[np.ndarray]], formats: Sequence[RuntimeName], out: Path
+) -> list[str]:
+    """Write every graph in every format; return the graphs' names."""
+    examples = {
+        modality: torch.from_numpy(as_input(np.stack([each[0], each[-1]]))) for modality, each in images.items()
+    }
+    graphs: dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]] = {
+        modality: (StreamGraph(_stream(loaded, modality)), {"images": example}, StreamOutput._fields)
+        for modality, example in examples.items()
+    }
+    if loaded.header.fused:
+        graphs["rgbx"] = (PairGraph(loaded.network), {name: examples[name] for name in MODALITIES}, PAIR_OUTPUTS)
+    for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
+        _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
+    if "openvino" in formats:
+        openvino = _import_openvino()
+        for name in graphs:
+            model = openvino.convert_model(out / f"{name}.onnx")
+            openvino.save_model(model, out / f"{name}.xml", compress_to_fp16=False)
+    if "onnx" not in formats:  # they were the way to OpenVINO's
+        for name in graphs:
+            (out / f"{name}.onnx").unlink()
+    return list(graphs)
+
+
+def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                graph,
+                tuple(inputs.values()),
+                dynamo=True,
+                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                external_data=False,
+                verbose=False,
+            )
+        except (ModuleNotFoundError, torch.onnx.OnnxExporterError) as error:
+            if "onnxscript" in str(error):
+                raise MissingToolError("Exporting needs onnxscript: run 'pip install rgbx[export]'.") from error
+            raise RgbxError(f"the network cannot be exported ({str(error).splitlines()[0]}).") from error
+    program.save(path)  # type: ignore[union-attr]
+
+
+def _parity(
+    loaded: Bundle, name: str, format: RuntimeName, folder: Path, images: Mapping[Modality, Sequence[np.ndarray]]
+) -> dict[str, float]:
+    """Compare the graph of a stream, or of both (``"rgbx"``), with torch.
+
+    Raises:
+        RgbxError: it gives other classes or other crops.
+    """
+    path = folder / f"{name}{SUFFIXES[format]}"
+    graph = load_graph(path, format)
+    modalities = [modality for modality in MODALITIES if name in (modality, "rgbx")]
+    ours = (PairGraph(loaded.network) if name == "rgbx" else StreamGraph(_stream(loaded, modalities[0]))).eval()
+    outputs = PAIR_OUTPUTS if name == "rgbx" else StreamOutput._fields
+    count = min(len(images[modality]) for modality in modalities)
+    differences, classes, crops = [], [], []
+    for start in range(0, count, _BATCH):
+        batch = {
+            modality if name == "rgbx" else "images": as_input(
+                np.stack(images[modality][start : min(start + _BATCH, count)])
+            )
+            for modality in modalities
+        }
+        theirs = graph(batch, outputs)
+        with torch.inference_mode():
+            expected = [each.numpy() for each in ours(*(torch.from_numpy(batch[key]) for key in _input_names(name)))]
+        differences.append(np.abs(theirs[0] - expected[0]).max())
+        classes.append(theirs[0].argmax(1) == expected[0].argmax(1))
+        places = [place for place, output in enumerate(outputs) if output.endswith("windows")]
+        crops += [(np.abs(theirs[place] - expected[place]) < SAME_PLACE).all((1, 2)) for place in places]
+    found = {
+        "images": float(count),
+        "largest_difference": float(max(differences)),
+        "equal_classes": float(np.concatenate(classes).mean()),
+        "equal_crops": float(np.concatenate(crops).mean()),
+    }
+    if min(found["equal_classes"], found["equal_crops"]) < LEAST_AGREEMENT:
+        raise RgbxError(
+            f"{path.name} does not answer as torch does: same class for {found['equal_classes']:.1%}, same crops for "
+            f"{found['equal_crops']:.1%} of {count} images, {LEAST_AGREEMENT:.1%} asked for; nothing was written."
+        )
+    return found
+
+
+def _input_names(name: str) -> tuple[str, ...]:
+    return MODALITIES if name == "rgbx" else ("images",)
+
+
+def _stream(loaded: Bundle, modality: Modality) -> ICam:
+    return loaded.network.streams[modality]  # type: ignore[return-value]
+
+
+def _import_openvino() -> Any:
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise MissingToolError("openvino is not installed: run 'pip install rgbx[export]'.") from error
+    return openvino
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notices off the screen; its errors stay."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
