@@ -9,7 +9,6 @@ timed beside the step. Times are medians over steps.
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 
@@ -178,7 +177,7 @@ def main() -> None:
     options = parser.parse_args()
     steps, per_class = (2, 2) if options.quick else (20, 30)
     result = {
-        "processor": platform.processor(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "amx": pick_device().precision == "bf16-mixed",
         "backbone": options.backbone,
