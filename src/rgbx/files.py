@@ -137,6 +137,12 @@ def digest(*contents: bytes | str) -> str:
     return sha.hexdigest()[:16]
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest_files(paths: Iterable[Path]) -> str:
     """Return the :func:`digest` of the contents of ``paths``, in the order given."""
     return digest(*(hashlib.sha256(path.read_bytes()).digest() for path in paths))

@@ -1,7 +1,7 @@
 """Fig. 6: where the X-ray stream looks on devices that look alike, beside what truly differs between them."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -76,7 +76,7 @@ class _Look(NamedTuple):
     """One radiograph of a pair."""
 
     unit: str
-    prepared: np.ndarray
+    path: Path
     cam: np.ndarray
     difference: np.ndarray
     """(S, S) bool over the prepared image: what differs most."""
@@ -109,7 +109,9 @@ def reproduce_figure6(
     transform = read_header(model).streams["xray"].transform
     machine = XrayMachine(build_config(MachineConfig, samples.header.config["machine"]))
     pairs = [pair for pair in itertools.pairwise(benchmark.classes) if inside_changes(*pair)]
-    looks = {pair: _looks(pair, samples, worn, predictor, transform, machine) for pair in pairs}
+    encoded = predictor.encode("xray", [samples.path(record) for record in samples], explain=True)
+    cams = {record.file_name: each.views[0].cam for record, each in zip(samples, encoded, strict=True)}
+    looks = {pair: _looks(pair, samples, cams, worn, transform, machine) for pair in pairs}
     result = Figure6(
         preset=preset,
         pairs=tuple(
@@ -130,15 +132,15 @@ def reproduce_figure6(
     )
     write_json(out / "figure6.json", result.model_dump(mode="json"))
     write_text(out / "figure6.md", figure6_markdown(result))
-    write_figure(out / "figure6.png", figure6(result, looks))
+    write_figure(out / "figure6.png", figure6(result, looks, predictor))
     return result
 
 
 def _looks(
     pair: tuple[str, str],
     samples: SampleSet,
+    cams: Mapping[str, np.ndarray],
     worn: Library,
-    predictor: Predictor,
     transform: TransformConfig,
     machine: XrayMachine,
 ) -> list[_Look]:
@@ -150,21 +152,17 @@ def _looks(
         for name in pair
     ]
     records = [record for record in samples if record.label in pair]
-    encoded = predictor.encode("xray", [samples.path(record) for record in records], explain=True)
     looks = []
-    for record, each in track(list(zip(records, encoded, strict=True)), f"{pair[0]} and {pair[1]}", total=len(records)):
-        radiograph = read_radiograph(samples.path(record))
-        left, top, side = seen_part(radiograph, transform)
+    for record in track(records, f"{pair[0]} and {pair[1]}", total=len(records)):
+        path, cam = samples.path(record), cams[record.file_name]
+        left, top, side = seen_part(read_radiograph(path), transform)
         unit = worn.unit(record.label, record.unit).read_parts()
         draw = build_config(RadiographDraw, record.draw)
         first, second = (
             machine.attenuation(design, draw, laid_as=unit)[top : top + side, left : left + side] for design in designs
         )
         difference = most_different(first, second)
-        cam = each.views[0].cam
-        looks.append(
-            _Look(record.unit, predictor.prepare("xray", samples.path(record)), cam, difference, _hits(cam, difference))
-        )
+        looks.append(_Look(record.unit, path, cam, difference, _hits(cam, difference)))
     return looks
 
 
@@ -232,7 +230,9 @@ def figure6_markdown(result: Figure6) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figure6(result: Figure6, looks: dict[tuple[str, str], list[_Look]], rows: int = 4) -> Figure:
+def figure6(
+    result: Figure6, looks: Mapping[tuple[str, str], Sequence[_Look]], predictor: Predictor, rows: int = 4
+) -> Figure:
     """Draw a radiograph of each class of a pair, its heat map and what differs, the paper's pair first."""
     pairs = sorted(result.pairs, key=lambda pair: (pair.first, pair.second) != _SHOWN)[:rows]
     figure = Figure(figsize=(11.0, 2.3 * len(pairs) + 0.5), layout="constrained")
@@ -241,7 +241,7 @@ def figure6(result: Figure6, looks: dict[tuple[str, str], list[_Look]], rows: in
         each = looks[pair.first, pair.second]
         for column, name in enumerate((pair.first, pair.second)):
             look = next(look for look in each if look.unit.startswith(f"{name}-"))
-            _draw(line[2 * column : 2 * column + 2], look, name)
+            _draw(line[2 * column : 2 * column + 2], look, predictor.prepare("xray", look.path), name)
         _list_differences(line[4], pair)
     figure.suptitle(
         "Radiographs, and heat maps with the quarter of the device outlined that differs most", fontsize=11, color=INK
@@ -249,8 +249,8 @@ def figure6(result: Figure6, looks: dict[tuple[str, str], list[_Look]], rows: in
     return figure
 
 
-def _draw(panels: Sequence[Axes], look: _Look, name: str) -> None:
-    grey = np.repeat((look.prepared / 257).astype(np.uint8)[..., None], 3, axis=2)
+def _draw(panels: Sequence[Axes], look: _Look, prepared: np.ndarray, name: str) -> None:
+    grey = np.repeat((prepared / 257).astype(np.uint8)[..., None], 3, axis=2)
     heat = (255 * overlay(grey, look.cam)).astype(np.uint8)
     mask = cv2.resize(look.difference.astype(np.uint8), grey.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

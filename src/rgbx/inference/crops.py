@@ -26,7 +26,7 @@ def images_seen(prepared: np.ndarray, windows: np.ndarray, config: ICamConfig) -
         if config.crop_source == "source":
             images.append(sample(source, windows[iteration], size))
         else:  # what was cropped from the network's own input shows no more than that did
-            outer = iteration - 1 if config.search == "nested" else 0
+            outer = config.outer(iteration)
             images.append(sample(images[outer], _within(windows[outer], windows[iteration]), size))
     return images
 

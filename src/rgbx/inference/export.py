@@ -9,15 +9,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from rgbx.errors import MissingToolError, RgbxError
-from rgbx.files import atomic_folder, write_json
-from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, load_graph, sha256
+from rgbx.files import atomic_folder, sha256, write_json
+from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, import_package, load_graph
 from rgbx.inference.torch_runtime import StreamGraph
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
@@ -128,7 +127,7 @@ def _write_graphs(
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
-        openvino = _import_openvino()
+        openvino = import_package("openvino", "run 'pip install rgbx[export]'")
         for name in graphs:
             model = openvino.convert_model(out / f"{name}.onnx")
             openvino.save_model(model, out / f"{name}.xml", compress_to_fp16=False)
@@ -171,19 +170,15 @@ def _parity(
     graph = load_graph(path, format)
     modalities = [modality for modality in MODALITIES if name in (modality, "rgbx")]
     ours = (PairGraph(loaded.network) if name == "rgbx" else StreamGraph(_stream(loaded, modalities[0]))).eval()
-    outputs = PAIR_OUTPUTS if name == "rgbx" else StreamOutput._fields
+    inputs, outputs = (MODALITIES, PAIR_OUTPUTS) if name == "rgbx" else (("images",), StreamOutput._fields)
     count = min(len(images[modality]) for modality in modalities)
     differences, classes, crops = [], [], []
     for start in range(0, count, _BATCH):
-        batch = {
-            modality if name == "rgbx" else "images": as_input(
-                np.stack(images[modality][start : min(start + _BATCH, count)])
-            )
-            for modality in modalities
-        }
-        theirs = graph(batch, outputs)
+        chosen = slice(start, min(start + _BATCH, count))
+        batch = [as_input(np.stack(images[modality][chosen])) for modality in modalities]
+        theirs = graph(dict(zip(inputs, batch, strict=True)), outputs)
         with torch.inference_mode():
-            expected = [each.numpy() for each in ours(*(torch.from_numpy(batch[key]) for key in _input_names(name)))]
+            expected = [each.numpy() for each in ours(*map(torch.from_numpy, batch))]
         differences.append(np.abs(theirs[0] - expected[0]).max())
         classes.append(theirs[0].argmax(1) == expected[0].argmax(1))
         places = [place for place, output in enumerate(outputs) if output.endswith("windows")]
@@ -202,20 +197,8 @@ def _parity(
     return found
 
 
-def _input_names(name: str) -> tuple[str, ...]:
-    return MODALITIES if name == "rgbx" else ("images",)
-
-
 def _stream(loaded: Bundle, modality: Modality) -> ICam:
     return loaded.network.streams[modality]  # type: ignore[return-value]
-
-
-def _import_openvino() -> Any:
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise MissingToolError("openvino is not installed: run 'pip install rgbx[export]'.") from error
-    return openvino
 
 
 @contextmanager

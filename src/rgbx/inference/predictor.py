@@ -79,13 +79,12 @@ class Predictor:
             MissingToolError: the runtime is not installed.
         """
         folder = Path(folder)
-        header = check_weights(folder)
         name = runtime or pick_runtime(folder)
-        streams = (
-            _torch_streams(folder)
-            if name == "torch"
-            else {modality: open_graph(folder, header, modality, name) for modality in header.streams}
-        )
+        if name == "torch":
+            header, streams = _torch_streams(folder)
+        else:
+            header = check_weights(folder)
+            streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
         return cls(header, streams, Fusion.read(folder) if header.fused else None)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
@@ -181,11 +180,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _torch_streams(folder: Path) -> dict[Modality, StreamRuntime]:
+def _torch_streams(folder: Path) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:
     from rgbx.inference.torch_runtime import TorchRuntime
     from rgbx.models import bundle
 
-    return {modality: TorchRuntime(stream) for modality, stream in bundle.load(folder).network.streams.items()}  # type: ignore[misc, arg-type]
+    header, network = bundle.load(folder)
+    return header, {modality: TorchRuntime(network.streams[modality]) for modality in header.streams}  # type: ignore[arg-type]
 
 
 def _views(prepared: np.ndarray, windows: np.ndarray, cams: np.ndarray, config: ICamConfig) -> tuple[View, ...]:

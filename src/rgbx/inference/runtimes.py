@@ -1,6 +1,5 @@
 """What computes a stream's answer: torch, ONNX Runtime or OpenVINO, all behind one call. Only torch's needs torch."""
 
-import hashlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError, MissingToolError
-from rgbx.files import read_json
+from rgbx.files import read_json, sha256
 from rgbx.models.header import BundleHeader
 from rgbx.processes import cores
 from rgbx.samples.record import Modality
@@ -69,7 +68,7 @@ class OnnxGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        ort = _import("onnxruntime")
+        ort = import_package("onnxruntime", "run 'pip install onnxruntime', or take --runtime torch")
         options = ort.SessionOptions()
         options.intra_op_num_threads = cores()
         options.log_severity_level = 3
@@ -87,7 +86,7 @@ class OpenVinoGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        core = _import("openvino").Core()
+        core = import_package("openvino", "run 'pip install openvino', or take --runtime torch").Core()
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores()}
         self._model = core.compile_model(str(path), "CPU", settings)
 
@@ -158,16 +157,13 @@ def read_graphs(folder: Path) -> Graphs | None:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
 
 
-def sha256(path: Path) -> str:
-    """Return the hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def import_package(name: str, remedy: str) -> Any:
+    """Import what a runtime needs.
 
-
-def _import(name: str) -> Any:
+    Raises:
+        MissingToolError: it is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"{name} is not installed: run 'pip install {name}', or take --runtime torch."
-        ) from error
+        raise MissingToolError(f"{name} is not installed: {remedy}.") from error

@@ -1,4 +1,4 @@
-"""Streams and fusion as torch computes them, straight from a bundle's weights."""
+"""A stream as torch computes it, straight from a bundle's weights."""
 
 import numpy as np
 import torch

@@ -58,6 +58,10 @@ class ICamConfig(Config):
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """On the aggregated features, in training."""
 
+    def outer(self, iteration: int) -> int:
+        """Return the iteration whose image an ``iteration`` (0-based, above 0) looks at a part of."""
+        return iteration - 1 if self.search == "nested" else 0
+
 
 class StreamConfig(Config):
     """Everything that says how a stream computes its logits, but not how it was trained."""

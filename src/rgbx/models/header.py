@@ -1,6 +1,5 @@
 """What a bundle says of itself, ``bundle.json``. Reading it needs no torch."""
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
-from rgbx.files import read_json
+from rgbx.files import read_json, sha256
 from rgbx.models.config import StreamConfig
 from rgbx.samples.record import Modality
 
@@ -70,7 +69,6 @@ def check_weights(folder: Path) -> BundleHeader:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(weights, "is missing", REMEDY)
-    with weights.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != header.weights_sha256:
-            raise InputError(weights, f"is damaged or belongs to another {HEADER}", REMEDY)
+    if sha256(weights) != header.weights_sha256:
+        raise InputError(weights, f"is damaged or belongs to another {HEADER}", REMEDY)
     return header

@@ -110,7 +110,7 @@ class ICam(nn.Module):
             features.append(pooled)
             cams.append(self._activation_map(maps.detach(), chosen))
             if iteration + 1 < count:
-                outer = self._outer(iteration + 1)
+                outer = self.config.outer(iteration + 1)
                 local = self._next_window(cams[outer], windows[outer + 1 :])
                 windows.append(compose(windows[outer], local))
                 images.append(self._crop(source, images[outer], windows[-1], local))
@@ -189,10 +189,6 @@ class ICam(nn.Module):
             for own, its in rows:
                 self.classifier.weight[own] = other.classifier.weight[its]
                 self.classifier.bias[own] = other.classifier.bias[its]
-
-    def _outer(self, iteration: int) -> int:
-        """Return the iteration whose image an ``iteration`` looks at a part of."""
-        return iteration - 1 if self.config.search == "nested" else 0
 
     def _activation_map(self, maps: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         weights = self.classifier.weight.detach()
