@@ -14,6 +14,7 @@ from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
 from rgbx.experiments.tables import ALONE, BIRDS, TABLES, Row, icam
 from rgbx.experiments.workshop import Workshop
+from rgbx.samples import SampleSet
 
 OPTIONS = options(TINY | CLOSER)
 
@@ -61,6 +62,9 @@ def test_modalities_are_compared_on_the_same_images(tmp_path):
     assert found["RGB-X"].images == found["X-ray"].images == 8
     assert found["RGB-X"].speed.passes == 2 * found["X-ray"].speed.passes
     assert found["RGB-X"].training_minutes > found["X-ray"].training_minutes + found["RGB"].training_minutes
+    shown = {record.unit for record in SampleSet.open(next(out.glob("sets/line-*/rgb")))}
+    tested = {record.unit for record in SampleSet.open(next(out.glob("line-*/rgb")))}
+    assert shown and not shown & tested
     assert found["fast fusion"].accuracy == found["RGB-X"].accuracy, "the same network"
     assert found["product of experts"].against_baseline is not None
 

@@ -28,6 +28,7 @@ TINY = {
         for training in ("xray_training", "rgb_training")
         for name, value in _NETWORK.items()
     },
+    "labelled_units": 1,
     "test_units": 2,
     "test_image_size": 64,
 }

@@ -18,8 +18,10 @@ from rgbx.samples.record import Modality
 from rgbx.standin.line import Line, LineConfig, scan_library
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 
+FIRST_LABELLED_UNIT = 51
 FIRST_TEST_UNIT = 101
-"""Test units are numbered from here, far above those that were scanned for training."""
+"""Units on the line are numbered from here, far above those that were scanned for training."""
+VIEWS_PER_LABELLED_UNIT = 2
 
 
 class Benchmark(Config):
@@ -33,6 +35,9 @@ class Benchmark(Config):
     voxel_size_mm: PositiveFloat = 0.3
     radiographs_per_class: PositiveInt = 180
     photographs_per_class: PositiveInt = 140
+    labelled_units: PositiveInt = 25
+    """Worn units of each class, neither scanned nor tested, that were photographed on the line to train on, twice each:
+    what rows of Table V that say so have besides synthetic photographs, as the paper has 250 a class."""
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
@@ -87,13 +92,39 @@ def scan_test_units(
         rgb: whether to take photographs.
     """
     numbers = range(FIRST_TEST_UNIT, FIRST_TEST_UNIT + config.test_units)
+    return _scan(library, line, config, numbers, config.views_per_test_unit, workers, xray, rgb)
+
+
+def photograph_labelled_units(library: Path, line: Path, config: Benchmark, workers: int | None = None) -> Line:
+    """Photograph the units on the simulated line that a network may be trained on besides synthetic images.
+
+    Args:
+        library: where their part lists go.
+        line: where their photographs go.
+        config: which units, and the line.
+        workers: processes; the number of cores when None.
+    """
+    numbers = range(FIRST_LABELLED_UNIT, FIRST_LABELLED_UNIT + config.labelled_units)
+    return _scan(library, line, config, numbers, VIEWS_PER_LABELLED_UNIT, workers, xray=False, rgb=True)
+
+
+def _scan(
+    library: Path,
+    line: Path,
+    config: Benchmark,
+    numbers: range,
+    views: int,
+    workers: int | None,
+    xray: bool,
+    rgb: bool,
+) -> Line:
     keys = [UnitKey(name, number) for name in config.classes for number in numbers]
     write_units(library, keys, scan_spacing_mm=None, mesh=False, seed=config.seed, workers=workers)
     return scan_library(
         Library.open(library),
         line,
         config.line,
-        views_per_unit=config.views_per_test_unit,
+        views_per_unit=views,
         size=config.test_image_size,
         seed=config.seed,
         workers=workers,

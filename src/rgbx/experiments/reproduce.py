@@ -162,20 +162,22 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
     """Return the bundle that a row tests, then those it was made from, all trained with ``seed``."""
     config = workshop.benchmark
     runs: dict[Modality, Path] = {}
-    samples: dict[Modality, SampleSet] = {}
+    sets: dict[Modality, list[SampleSet]] = {}
     earlier: list[Path] = []
     if row.channel in ("xray", "rgbx"):
-        samples["xray"] = workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)
+        sets["xray"] = [workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)]
     if row.channel in ("rgb", "rgbx"):
-        samples["rgb"] = workshop.photographs(config.rgb, config.photographs_per_class)
-    for modality, images in samples.items():
+        sets["rgb"] = [workshop.photographs(config.rgb, config.photographs_per_class)]
+        if row.labelled:
+            sets["rgb"].append(workshop.labelled_photographs())
+    for modality, images in sets.items():
         training, first = stream_trainings(config, row, modality, seed)
         start = None if first is None else workshop.stream(first, images)
         runs[modality] = workshop.stream(training, images, start)
         earlier += [start] if start is not None else []
     if row.channel != "rgbx":
         return *runs.values(), *earlier
-    fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, samples)
+    fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, sets)
     return fused, *runs.values(), *earlier
 
 
@@ -354,12 +356,14 @@ def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
             xray_training=xray,
             rgb_training=rgb,
             first_look={"xray": xray.updated({**one_look, "epochs": 8}), "rgb": rgb.updated({**one_look, "epochs": 8})},
+            fusion_training=FusionTraining(views=1),
             looking_closer={"xray": xray.updated(one_look | closer), "rgb": rgb.updated(one_look | closer)},
             test_image_size=384,
         ).updated(test)
     return Benchmark(
         radiographs_per_class=2500,
-        photographs_per_class=1250,
+        photographs_per_class=1000,
+        labelled_units=125,
         xray=XrayRandomisation(size=299),
         rgb=RgbRandomisation(size=299),
         xray_training=stream_training("xray", "paper").updated(held_out),

@@ -3,7 +3,7 @@
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rgbx.config import Config
 from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Channel, Predictions, cached_predictions
-from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
+from rgbx.experiments.benchmark import Benchmark, photograph_labelled_units, scan_test_units, write_scanned_units
 from rgbx.experiments.stages import Stages
 from rgbx.files import digest, read_json, write_json
 from rgbx.inference import Predictor
@@ -86,20 +86,32 @@ class Workshop:
         """Return a training set of photographs of the scanned units."""
         return self._rendered("rgb", render_photographs, config, per_class)
 
-    def stream(self, config: StreamTraining, samples: SampleSet, start: Path | None = None) -> Path:
-        """Return the bundle of a stream trained on a set, from scratch or going on from another stream."""
+    def labelled_photographs(self) -> SampleSet:
+        """Return photographs from the simulated line to train on, of units that are neither scanned nor tested."""
+        config = self.benchmark
+        settings = {"classes", "seed", "labelled_units", "test_image_size", "line"}
+        line = self._folder("sets/line", config.model_dump_json(include=settings))
+        self._once(
+            line,
+            "labelled units on the line",
+            lambda: photograph_labelled_units(line / "units-as-new", line, config, self._workers),
+        )
+        return SampleSet.open(line / "rgb")
+
+    def stream(self, config: StreamTraining, sets: Sequence[SampleSet], start: Path | None = None) -> Path:
+        """Return the bundle of a stream trained on sets, from scratch or going on from another stream."""
         modality = config.stream.modality
+        names = [self._name(samples.folder).removeprefix("sets/") for samples in sets]
         origin = () if start is None else (start.name,)
-        folder = self._folder(f"models/{modality}", samples.folder.name, config.digest(), *origin)
-        self._once(folder, f"training {modality}", lambda: train_stream(config, [samples], [], folder, start))
+        folder = self._folder(f"models/{modality}", *names, config.digest(), *origin)
+        self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder, start))
         return folder
 
     def fusion(
-        self, config: FusionTraining, runs: Mapping[Modality, Path], samples: Mapping[Modality, SampleSet]
+        self, config: FusionTraining, runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence[SampleSet]]
     ) -> Path:
         """Return the bundle of two streams fused."""
         folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), config.digest())
-        sets = {modality: [each] for modality, each in samples.items()}
         self._once(folder, "training fusion", lambda: train_fusion(config, runs, sets, folder))
         return folder
 
