@@ -16,6 +16,7 @@ from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.models.transforms import as_input, prepare
 from rgbx.samples.record import Modality
+from rgbx.trust.decision import Decision
 
 BATCH = 32
 
@@ -53,6 +54,8 @@ class Prediction:
     """By class, in the bundle's order; they sum to 1."""
     streams: dict[Modality, Encoded]
     """Each modality that was given."""
+    decision: Decision | None = None
+    """What to do with the device; None from a bundle that was not calibrated."""
 
 
 class Predictor:

@@ -1,0 +1,27 @@
+"""What is done with a device: sent to a bin, or put aside for a stated reason."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RejectReason = Literal["unknown", "low confidence", "modalities disagree", "bad image", "late"]
+"""Why a device is put aside. ``unknown``: it is like nothing the bundle was trained on. ``bad image``: an image cannot
+be used. ``late``: the answer came after the device had passed the sorting gate."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with one device."""
+
+    bin: str | None
+    """Where it goes; None when it is put aside."""
+    reason: RejectReason | None
+    """Why it is put aside; None when it is not."""
+    candidates: tuple[str, ...] = ()
+    """Classes that it may be of, the likelier first; the true one is missing no oftener than the calibration allows."""
+    unknown_score: float | None = None
+    """0 to 1: the share of known devices that look less strange; None where the bundle was not calibrated."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the device goes to a bin."""
+        return self.reason is None
