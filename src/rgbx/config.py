@@ -73,7 +73,7 @@ def load_config(
     """
     values: dict[str, Any] = base.model_dump() if base is not None else {}
     if file is not None:
-        values = _merged(values, _read_yaml(file))
+        values = _merged(values, read_yaml(file))
     changes: dict[str, Any] = {}
     for override in overrides:
         key, separator, text = override.partition("=")
@@ -105,7 +105,12 @@ def build_config(kind: type[ConfigType], values: Mapping[str, Any]) -> ConfigTyp
         raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
     try:
         values = yaml.safe_load(file.read_text())
     except FileNotFoundError as error:

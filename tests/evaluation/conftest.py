@@ -31,6 +31,7 @@ class FakePrediction:
     label: str
     probabilities: dict[str, float]
     streams: dict[str, FakeEncoded]
+    decision: None = None
 
 
 class FakePredictor:

@@ -11,7 +11,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgbx import __version__
-from rgbx.cli import demo, devices, evaluate, explain, export, predict, render, reproduce, scan, sets, train, transfer
+from rgbx.cli import (
+    calibrate,
+    demo,
+    devices,
+    evaluate,
+    explain,
+    export,
+    predict,
+    render,
+    reproduce,
+    scan,
+    sets,
+    train,
+    transfer,
+)
 from rgbx.errors import RgbxError
 
 app = typer.Typer(
@@ -24,9 +38,10 @@ app = typer.Typer(
         "The verbs follow the flow of data: **devices** makes or checks the library of scans and meshes, "
         "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
         "**sets** joins, exports or imports such sets), **train** trains a network on them, **evaluate** and "
-        "**explain** say how good it is and why, **predict** classifies one device, **export** makes graphs of a "
-        "network that run without torch. **scan** photographs and X-rays simulated units, as a stand-in for a real "
-        "line. **demo** strings all of it together, **reproduce** measures the paper's tables again."
+        "**explain** say how good it is and why, **calibrate** teaches it when not to trust itself, **predict** "
+        "classifies one device, **export** makes graphs of a network that run without torch. **scan** photographs and "
+        "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together, **reproduce** "
+        "measures the paper's tables again."
     ),
 )
 app.add_typer(devices.app, name="devices")
@@ -37,6 +52,7 @@ app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
+app.command("calibrate")(calibrate.calibrate)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)

@@ -1,6 +1,7 @@
 """`rgbx predict`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from rgbx.inference import Prediction
+    from rgbx.trust.decision import Decision
 
 
 def predict(
@@ -58,6 +60,7 @@ def _as_json(prediction: "Prediction") -> dict:
         "streams": {
             modality: classes[int(encoded.logits.argmax())] for modality, encoded in prediction.streams.items()
         },
+        "decision": None if prediction.decision is None else asdict(prediction.decision),
     }
 
 
@@ -71,7 +74,18 @@ def _print_table(prediction: "Prediction") -> None:
         f"[bold green]{escape(prediction.label)}[/] with probability "
         f"{prediction.probabilities[prediction.label]:.3f}, from {' and '.join(prediction.streams)}"
     )
+    if prediction.decision is not None:
+        console.print(_decision_line(prediction.decision))
     table = Table("class", "probability", "")
     for name, probability in sorted(prediction.probabilities.items(), key=lambda item: -item[1]):
         table.add_row(escape(name), f"{probability:.3f}", "█" * round(20 * probability))
     console.print(table)
+
+
+def _decision_line(decision: "Decision") -> str:
+    from rich.markup import escape
+
+    among = f"candidates: {', '.join(decision.candidates) or 'none'}"
+    if decision.bin is None:
+        return f"[bold yellow]put aside[/]: {decision.reason}; {escape(among)}"
+    return f"[bold]to {escape(decision.bin)}[/]; {escape(among)}"

@@ -1,14 +1,17 @@
 """From predictions to figures, each with its interval, and to the files that hold them."""
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rgbx.evaluation import metrics
-from rgbx.evaluation.figures import confusion_figure, write_figure
+from rgbx.evaluation.figures import confusion_figure, reliability_figure, write_figure
 from rgbx.evaluation.intervals import (
+    CONFIDENCE,
     Estimate,
     Interval,
     PairedTest,
@@ -20,10 +23,12 @@ from rgbx.evaluation.intervals import (
 )
 from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import PredictionRow, Predictions, cached_predictions, predict_sets
-from rgbx.evaluation.results import TITLES, ClassScores, Evaluation, Pairings, PairingScore, Scores
+from rgbx.evaluation.reliability import calibration_error
+from rgbx.evaluation.results import TITLES, ClassScores, Evaluation, Pairings, PairingScore, Scores, TrustScores
 from rgbx.evaluation.tables import confusion_title, to_markdown
 from rgbx.files import write_json, write_text
 from rgbx.samples import SampleSet
+from rgbx.trust.risk import upper_bound
 
 if TYPE_CHECKING:
     from rgbx.inference import Predictor
@@ -53,13 +58,15 @@ def evaluate_bundle(
 ) -> Evaluation:
     """Test a bundle as :func:`evaluate` does and write all there is to know into ``out``.
 
-    ``predictions.csv`` (every image and pair), ``metrics.json``, ``table.md`` and a ``confusion_*.png`` for each
-    modality. Predictions are kept: asked again for the same bundle, sets and settings, nothing is predicted anew.
+    ``predictions.csv`` (every image and pair), ``metrics.json``, ``table.md``, ``reliability.png`` and a
+    ``confusion_*.png`` for each modality. Predictions are kept: asked again for the same bundle, sets and settings,
+    nothing is predicted anew.
 
     Raises:
         InputError, RgbxError: as :func:`evaluate`; also when the bundle cannot be read.
     """
-    evaluation = measure(cached_predictions(bundle, rgb, xray, out, pairings, seed))
+    predictions = cached_predictions(bundle, rgb, xray, out, pairings, seed)
+    evaluation = measure(predictions)
     write_json(out / "metrics.json", evaluation.model_dump(mode="json", exclude_none=True))
     write_text(out / "table.md", to_markdown(evaluation))
     for name in TITLES:
@@ -67,6 +74,7 @@ def evaluate_bundle(
     for channel, scores in evaluation.scores.items():
         figure = confusion_figure(np.array(scores.confusion), evaluation.classes, confusion_title(evaluation, channel))
         write_figure(out / f"confusion_{channel}.png", figure)
+    write_figure(out / "reliability.png", reliability_figure(_confidences(predictions)))
     return evaluation
 
 
@@ -129,6 +137,8 @@ def scores_of(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: 
         widened(float(value), float(below), float(above), many)
         for value, below, above in zip(metrics.summary(confusion), low, high, strict=True)
     )
+    confidence = np.array([row.confidence for row in rows])
+    gap = _estimate(units, lambda weights: calibration_error(confidence, truth == predicted, weights), seed)
     n = len(rows) // repeats
     sure = wilson(accuracy.value, n)
     return Scores(
@@ -140,9 +150,48 @@ def scores_of(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: 
         accuracy_by_unit=Interval(low=accuracy.low, high=accuracy.high),
         precision=precision,
         recall=recall,
+        calibration_error=gap,
+        trust=_trust(rows, units, repeats, seed),
         per_class=_class_scores(confusion, classes, repeats),
         confusion=tuple(tuple(int(count) for count in line) for line in confusion),
     )
+
+
+def _confidences(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return confidence and whether it was right, of each channel's answers by its title."""
+    found = {}
+    for channel, title in TITLES.items():
+        rows = [row for row in predictions.rows if row.modality == channel and row.pairing != SAME_UNIT]
+        if rows:
+            found[title] = np.array([row.confidence for row in rows]), np.array([row.right for row in rows])
+    return found
+
+
+def _trust(
+    rows: Sequence[PredictionRow], units: Sequence[frozenset[str]], repeats: int, seed: int
+) -> TrustScores | None:
+    decisions = [row.decision for row in rows if row.decision is not None]
+    if len(decisions) < len(rows):
+        return None
+    answered = np.array([not each.reason for each in decisions])
+    covered = np.array([row.truth in each.candidates for row, each in zip(rows, decisions, strict=True)])
+    false_sorts = float(np.sum([not each.right_bin for each in decisions if not each.reason])) / repeats
+    reasons = Counter(each.reason for each in decisions if each.reason)
+    return TrustScores(
+        sorted=_estimate(units, lambda weights: metrics.share(answered, weights), seed),
+        false_sorts=false_sorts,
+        false_sort_bound=upper_bound(math.ceil(false_sorts), int(answered.sum()) // repeats, CONFIDENCE),
+        reasons={name: count / len(rows) for name, count in reasons.most_common()},
+        covered=_estimate(units, lambda weights: metrics.share(covered, weights), seed),
+        candidates=float(np.mean([len(each.candidates) for each in decisions])),
+    )
+
+
+def _estimate(units: Sequence[frozenset[str]], statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> Estimate:
+    """Return a statistic of 0 to 1, which takes (b, n) weights and returns (b,) values, with its interval."""
+    value = float(statistic(np.ones((1, len(units))))[0])
+    low, high = cluster_bootstrap(units, lambda weights: statistic(weights)[:, None], seed)[:, 0]
+    return widened(value, float(low), float(high), len(frozenset().union(*units)))
 
 
 def _class_scores(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:

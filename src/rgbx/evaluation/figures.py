@@ -12,9 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rgbx.evaluation.reliability import reliability, risk_coverage
 from rgbx.files import atomic_path
 
 INK, FAINT, ACCENT = "#1f2933", "#9aa5b1", "#0f609b"
+SERIES = ("#c65102", ACCENT, "#2e7d32")
+"""One colour a modality, told apart by colour-blind people too."""
 _MOST_LABELLED = 24  # classes; with more, numbers in the cells would be unreadable
 
 
@@ -64,6 +67,34 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) 
     return figure
 
 
+def reliability_figure(channels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw what there is to know of confidence: how often an answer is right against how sure it was, and what
+    putting aside the unsure ones gains.
+
+    Args:
+        channels: title → (n,) confidence and (n,) bool, whether the answer was right.
+    """
+    figure = Figure(figsize=(8.4, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plain(left, grid="both")
+    plain(right, grid="both")
+    left.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--")
+    for colour, (title, (confidence, answers)) in zip(SERIES, channels.items(), strict=False):
+        sure, accurate, counts = reliability(confidence, answers)
+        left.plot(sure, accurate, color=colour, linewidth=1.2)
+        left.scatter(sure, accurate, s=8 + 120 * counts / counts.sum(), color=colour, label=title)
+        coverage, risk = risk_coverage(confidence, ~answers)
+        right.plot(coverage, 100 * risk, color=colour, linewidth=1.8, label=title)
+    left.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
+    left.set_title("How sure, and how often right", fontsize=11, color=INK)
+    right.set(xlabel="share of devices answered, the surest first", ylabel="of these wrong, %", xlim=(0, 1.02))
+    right.set_ylim(bottom=0)
+    right.set_title("What putting aside the unsure gains", fontsize=11, color=INK)
+    for axes in (left, right):
+        axes.legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
+
+
 def curve_figure(title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Figure:
     """Draw training curves over epochs, losses above and shares (accuracies) below, whichever there are.
 
@@ -109,8 +140,8 @@ def _scale(share: np.ndarray, low: tuple[float, float, float], high: tuple[float
     return np.array(low) + share[..., None] * (np.array(high) - np.array(low))
 
 
-def plain(axes: Axes, grid: Literal["x", "y"] = "y") -> None:
-    """Give a plot the look of all: no box, faint lines along one axis."""
+def plain(axes: Axes, grid: Literal["x", "y", "both"] = "y") -> None:
+    """Give a plot the look of all: no box, faint lines along one axis or both."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(colors=INK, labelsize=8)

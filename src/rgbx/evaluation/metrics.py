@@ -29,6 +29,12 @@ def accuracy(confusion: np.ndarray) -> np.ndarray:
     return np.divide(right, total, out=np.full(np.shape(total), np.nan), where=total > 0)
 
 
+def share(hits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the weighted share (b,) of (n,) hits for (b, n) weights; NaN where all weigh nothing."""
+    total = weights.sum(axis=-1)
+    return np.divide(weights @ hits, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
 def precision_by_class(confusion: np.ndarray) -> np.ndarray:
     """Return (..., C): of what was called a class, the share that is; 0 for a class never predicted."""
     return _share(confusion, confusion.sum(axis=-2))

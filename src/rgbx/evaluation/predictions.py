@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rgbx import __version__
 from rgbx.config import Config, build_config
@@ -14,18 +14,33 @@ from rgbx.evaluation.pairing import draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
-from rgbx.samples.record import Modality
+from rgbx.samples.record import Channel, Modality
 
 if TYPE_CHECKING:  # measuring from the cache must not wait for torch
     from rgbx.inference import Encoded, Predictor
-
-Channel = Literal["rgb", "xray", "rgbx"]
+    from rgbx.trust.decision import Decision
 
 TABLE = "predictions.csv"
 SOURCE = "predictions.json"
 _BATCH = 32
 _TEXT_COLUMNS = ("modality", "pairing", "rgb", "xray", "rgb_unit", "xray_unit", "truth", "predicted")
 _COLUMNS = (*_TEXT_COLUMNS, "probability")
+_DECISION_COLUMNS = ("bin", "reason", "right_bin", "candidates", "unknown_score")
+_BETWEEN = "|"
+"""Candidates: no folder of a class can hold this sign on all systems."""
+
+
+class DecisionRow(Config):
+    """What a calibrated bundle decided on a case."""
+
+    bin: str
+    """Empty when the device was put aside."""
+    reason: str
+    """Why it was put aside; empty when it was not."""
+    right_bin: bool
+    """Whether it went to the right bin."""
+    candidates: tuple[str, ...]
+    unknown_score: float
 
 
 class PredictionRow(Config):
@@ -43,6 +58,13 @@ class PredictionRow(Config):
     predicted: str
     probabilities: tuple[float, ...]
     """In the order of the bundle's classes."""
+    decision: DecisionRow | None = None
+    """None from a bundle that was not calibrated."""
+
+    @property
+    def confidence(self) -> float:
+        """Probability of what was predicted."""
+        return max(self.probabilities)
 
     @property
     def right(self) -> bool:
@@ -100,9 +122,9 @@ def predict_sets(
         RgbxError: no set was given, or the bundle has no stream for one that was.
     """
     sets = _given(rgb, xray)
-    _check(predictor, sets)
+    check_sets(predictor, sets)
     classes = tuple(predictor.classes)
-    encoded = {name: _encode(predictor, name, samples) for name, samples in sets.items()}
+    encoded = {name: encode_set(predictor, name, samples) for name, samples in sets.items()}
 
     def row(
         channel: Channel, pairing: str, photo: SampleRecord | None, radiograph: SampleRecord | None
@@ -123,6 +145,7 @@ def predict_sets(
             truth=shown.label,
             predicted=prediction.label,
             probabilities=tuple(float(prediction.probabilities[name]) for name in classes),
+            decision=_decision_row(predictor, prediction.decision, shown.label),
         )
 
     rows = [row("rgb", "", record, None) for record in rgb or ()]
@@ -175,7 +198,7 @@ def _given(rgb: SampleSet | None, xray: SampleSet | None) -> dict[Modality, Samp
     return {modality: samples for modality, samples in both.items() if samples is not None}
 
 
-def _check(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
+def check_sets(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
     if not sets:
         raise RgbxError("There is nothing to evaluate: give --rgb SET, --xray SET or both.")
     for modality, samples in sets.items():
@@ -210,7 +233,7 @@ def _check(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
             )
 
 
-def _encode(predictor: "Predictor", modality: Modality, samples: SampleSet) -> dict[str, "Encoded"]:
+def encode_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> dict[str, "Encoded"]:
     records = samples.records
     batches = [records[start : start + _BATCH] for start in range(0, len(records), _BATCH)]
     encoded: dict[str, Encoded] = {}
@@ -218,6 +241,18 @@ def _encode(predictor: "Predictor", modality: Modality, samples: SampleSet) -> d
         results = predictor.encode(modality, [samples.path(record) for record in batch])
         encoded.update(zip((record.file_name for record in batch), results, strict=True))
     return encoded
+
+
+def _decision_row(predictor: "Predictor", decision: "Decision | None", truth: str) -> DecisionRow | None:
+    if decision is None:
+        return None
+    return DecisionRow(
+        bin=decision.bin or "",
+        reason=decision.reason or "",
+        right_bin=decision.bin is not None and predictor.is_right_bin(decision.bin, truth),
+        candidates=decision.candidates,
+        unknown_score=decision.unknown_score or 0.0,
+    )
 
 
 def _folder_digest(folder: Path) -> str:
@@ -238,11 +273,10 @@ def _set_digest(samples: SampleSet) -> str:
 def _to_csv(predictions: Predictions) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *(f"p({name})" for name in predictions.classes)])
+    writer.writerow([*_COLUMNS, *_DECISION_COLUMNS, *(f"p({name})" for name in predictions.classes)])
     for row in predictions.rows:
-        confidence = row.probabilities[predictions.classes.index(row.predicted)]
         names = (getattr(row, column) for column in _TEXT_COLUMNS)
-        writer.writerow([*names, confidence, *row.probabilities])
+        writer.writerow([*names, row.confidence, *_decision_cells(row.decision), *row.probabilities])
     return text.getvalue()
 
 
@@ -258,11 +292,27 @@ def _read(out: Path, made_from: dict[str, object]) -> Predictions | None:
     source = build_config(_Source, found)
     lines = csv.reader(io.StringIO(table))
     next(lines)
-    probabilities_from = len(_COLUMNS)
+    decision_from, probabilities_from = len(_COLUMNS), len(_COLUMNS) + len(_DECISION_COLUMNS)
     rows = tuple(
         PredictionRow.model_validate(
-            dict(zip(_TEXT_COLUMNS, line, strict=False)) | {"probabilities": line[probabilities_from:]}
+            dict(zip(_TEXT_COLUMNS, line, strict=False))
+            | {"decision": _read_decision(line[decision_from:probabilities_from])}
+            | {"probabilities": line[probabilities_from:]}
         )
         for line in lines
     )
     return Predictions(source.classes, source.origin, source.seed, rows)
+
+
+def _decision_cells(decision: DecisionRow | None) -> list[object]:
+    if decision is None:
+        return [""] * len(_DECISION_COLUMNS)
+    joined = _BETWEEN.join(decision.candidates)
+    return [decision.bin, decision.reason, int(decision.right_bin), joined, decision.unknown_score]
+
+
+def _read_decision(cells: list[str]) -> dict[str, object] | None:
+    if not any(cells):
+        return None
+    found: dict[str, object] = dict(zip(_DECISION_COLUMNS, cells, strict=True))
+    return found | {"candidates": tuple(name for name in cells[3].split(_BETWEEN) if name)}

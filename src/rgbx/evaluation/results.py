@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.evaluation.intervals import Estimate, Interval, PairedTest
-from rgbx.evaluation.predictions import Channel
+from rgbx.samples.record import Channel
 
 TITLES: dict[str, str] = {"rgb": "RGB", "xray": "X-ray", "rgbx": "RGB-X"}
 
@@ -23,6 +23,23 @@ class ClassScores(Config):
     """0 where the class does not occur."""
     recall_interval: Interval | None
     """Wilson's; None where the class does not occur."""
+
+
+class TrustScores(Config):
+    """What became of devices by a calibrated bundle's decisions."""
+
+    sorted: Estimate
+    """Share that was sent to a bin (coverage); bootstrap interval over units."""
+    false_sorts: float
+    """Devices sent to a wrong bin; for RGB-X the mean over pairings."""
+    false_sort_bound: float
+    """Clopper and Pearson's upper bound (95 %) of the rate of false sorts among the devices sorted."""
+    reasons: dict[str, float]
+    """Share of devices put aside, by reason."""
+    covered: Estimate
+    """Share of devices whose class is among the candidates."""
+    candidates: float
+    """How many there are on average."""
 
 
 class Scores(Config):
@@ -42,6 +59,10 @@ class Scores(Config):
     """Macro precision, bootstrap interval over units."""
     recall: Estimate
     """Macro recall, likewise."""
+    calibration_error: Estimate
+    """Expected calibration error, 15 bins; bootstrap interval over units."""
+    trust: TrustScores | None = None
+    """None for a bundle that was not calibrated."""
     per_class: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Rows: truth, columns: prediction; for RGB-X the sum over pairings."""

@@ -5,8 +5,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from rgbx.evaluation.intervals import Estimate
-from rgbx.evaluation.predictions import Channel
-from rgbx.evaluation.results import TITLES, Evaluation, Pairings
+from rgbx.evaluation.results import TITLES, Evaluation, Pairings, TrustScores
+from rgbx.samples.record import Channel
 
 
 def confusion_title(evaluation: Evaluation, channel: Channel) -> str:
@@ -48,6 +48,7 @@ def to_markdown(evaluation: Evaluation) -> str:
                 f"| {TITLES[channel]} | {show(test.difference, signed=True)} | {test.gained:g} | {test.lost:g} "
                 f"| {show_p(test.p)} |"
             )
+    lines += ["", "## How far to trust it", "", *_trust_lines(evaluation)]
     lines += ["", "## By class", ""]
     head = [
         f"{TITLES[channel]} {name}" for channel in evaluation.scores for name in ("precision", "recall [95 %]", "n")
@@ -64,6 +65,25 @@ def to_markdown(evaluation: Evaluation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _trust_lines(evaluation: Evaluation) -> list[str]:
+    lines = [
+        "| modality | calibration error [95 %] | sorted [95 %] | false sorts | at most [95 %] | put aside "
+        "| true class among candidates [95 %] | candidates |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for channel, scores in evaluation.scores.items():
+        cells = [show(scores.calibration_error)]
+        if scores.trust is None:
+            cells += ["not calibrated"] + [""] * 5
+        else:
+            trust = scores.trust
+            reasons = ", ".join(f"{name} {share:.1%}" for name, share in trust.reasons.items())
+            cells += [show(trust.sorted), f"{trust.false_sorts:g}", f"{trust.false_sort_bound:.2%}", reasons or "none"]
+            cells += [show(trust.covered), f"{trust.candidates:.2f}"]
+        lines.append(f"| {TITLES[channel]} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def pairing_sentences(pairings: Pairings) -> list[str]:
     """Say how RGB-X was paired and how far the luck of it mattered."""
     sentences = [
@@ -77,6 +97,15 @@ def pairing_sentences(pairings: Pairings) -> list[str]:
             f"[{same.low:.3f}, {same.high:.3f}]."
         )
     return sentences
+
+
+def trust_sentence(trust: TrustScores) -> str:
+    """Say what became of devices by the bundle's decisions."""
+    reasons = "".join(f", {share:.1%} {name}" for name, share in trust.reasons.items())
+    return (
+        f"{trust.sorted.value:.1%} sorted, of which {trust.false_sorts:g} wrongly "
+        f"(at most {trust.false_sort_bound:.2%}){reasons}."
+    )
 
 
 def show(estimate: Estimate, signed: bool = False) -> str:
@@ -111,6 +140,9 @@ def result_table(evaluation: Evaluation) -> Table:
     notes = [f"Test images: {evaluation.origin}."]
     if evaluation.pairings:
         notes += pairing_sentences(evaluation.pairings)
+    for channel, scores in evaluation.scores.items():
+        if scores.trust is not None:
+            notes.append(f"{TITLES[channel]}: {trust_sentence(scores.trust)}")
     for channel, test in evaluation.tests.items():
         notes.append(
             f"RGB-X against {TITLES[channel]}: {show(test.difference, signed=True)}, McNemar p {show_p(test.p)}."

@@ -15,7 +15,7 @@ from rgbx.evaluation.evaluate import alone, compare, scores_of
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
-from rgbx.evaluation.predictions import Channel, PredictionRow, Predictions
+from rgbx.evaluation.predictions import PredictionRow, Predictions
 from rgbx.evaluation.results import Scores
 from rgbx.evaluation.tables import show, show_p
 from rgbx.experiments.benchmark import Benchmark, twins
@@ -29,7 +29,7 @@ from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.processes import cores
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
-from rgbx.samples.record import Modality
+from rgbx.samples.record import Channel, Modality
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 
 

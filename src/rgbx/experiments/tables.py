@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rgbx.evaluation.predictions import Channel
 from rgbx.radiography.randomisation import FIXED_BACKGROUND, FIXED_PROJECTOR
 from rgbx.radiography.transfer import NO_JITTER
-from rgbx.samples.record import Modality
+from rgbx.samples.record import Channel, Modality
 from rgbx.training.augmentation import AugmentConfig
 
 Changes = Mapping[str, Any]

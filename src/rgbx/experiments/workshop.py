@@ -12,7 +12,7 @@ from rich.console import Console
 from rgbx.config import Config
 from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
-from rgbx.evaluation.predictions import Channel, Predictions, cached_predictions
+from rgbx.evaluation.predictions import Predictions, cached_predictions
 from rgbx.experiments.benchmark import Benchmark, photograph_labelled_units, scan_test_units, write_scanned_units
 from rgbx.experiments.stages import Stages
 from rgbx.files import digest, read_json, write_json
@@ -23,7 +23,7 @@ from rgbx.photography.render import render_set as render_photographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set as render_radiographs
 from rgbx.samples import SampleSet
-from rgbx.samples.record import Modality
+from rgbx.samples.record import Channel, Modality
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
 
 TIMED_IMAGES = 30

@@ -15,8 +15,9 @@ from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick
 from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.models.transforms import as_input, prepare
-from rgbx.samples.record import Modality
+from rgbx.samples.record import Channel, Modality
 from rgbx.trust.decision import Decision
+from rgbx.trust.judge import Answer, Judge
 
 BATCH = 32
 
@@ -61,10 +62,17 @@ class Prediction:
 class Predictor:
     """Applies a bundle; get one with :meth:`load`."""
 
-    def __init__(self, header: BundleHeader, streams: Mapping[Modality, StreamRuntime], fusion: Fusion | None) -> None:
+    def __init__(
+        self,
+        header: BundleHeader,
+        streams: Mapping[Modality, StreamRuntime],
+        fusion: Fusion | None,
+        judge: Judge | None = None,
+    ) -> None:
         self._configs = header.streams
         self._streams = streams
         self._fusion = fusion
+        self._judge = judge
         self.classes = header.classes
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
@@ -88,7 +96,7 @@ class Predictor:
         else:
             header = check_weights(folder)
             streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
-        return cls(header, streams, Fusion.read(folder) if header.fused else None)
+        return cls(header, streams, Fusion.read(folder) if header.fused else None, Judge.read(folder, header))
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
@@ -117,6 +125,8 @@ class Predictor:
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
 
+        With a calibrated bundle probabilities are calibrated and there is a decision.
+
         Raises:
             RgbxError: both are missing.
         """
@@ -127,10 +137,33 @@ class Predictor:
             given["xray"] = xray
         if not given:
             raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-        logits = self._fused(given) if len(given) == 2 else next(iter(given.values())).logits
-        probabilities = softmax(logits[None])[0].tolist()
-        label = self.classes[int(np.argmax(probabilities))]
-        return Prediction(label, dict(zip(self.classes, probabilities, strict=True)), given)
+        logits = self.fuse(given)
+        label = self.classes[int(np.argmax(logits))]
+        decision = None
+        if self._judge is None:
+            probabilities = softmax(logits[None])[0]
+        else:
+            channel: Channel = "rgbx" if len(given) == 2 else next(iter(given))
+            probabilities = self._judge.probabilities(channel, logits)
+            answers = {modality: Answer(each.logits, each.fused_input) for modality, each in given.items()}
+            decision = self._judge.decide(channel, logits, answers)
+        return Prediction(label, dict(zip(self.classes, probabilities.tolist(), strict=True)), given, decision)
+
+    def is_right_bin(self, bin: str, label: str) -> bool:
+        """Return whether a device of class ``label`` belongs in a bin; of calibrated bundles."""
+        return self._judge is not None and self._judge.is_right(bin, label)
+
+    def fuse(self, given: Mapping[Modality, Encoded]) -> np.ndarray:
+        """Return the (C,) logits of what one stream, or both, say of a device.
+
+        Raises:
+            RgbxError: both were given to a bundle with one stream.
+        """
+        if len(given) == 1:
+            return next(iter(given.values())).logits
+        if self._fusion is None:
+            raise RgbxError("the bundle holds one stream and cannot fuse two images: train a fusion first.")
+        return self._fusion({name: each.fused_input for name, each in given.items()})
 
     def predict(
         self, rgb: np.ndarray | Path | None = None, xray: np.ndarray | Path | None = None, explain: bool = False
@@ -170,11 +203,6 @@ class Predictor:
             each = zip(prepared, output.windows, output.cams, strict=True)
             views = [_views(image, windows, cams, config) for image, windows, cams in each]
         return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, views, strict=True)]
-
-    def _fused(self, given: dict[Modality, Encoded]) -> np.ndarray:
-        if self._fusion is None:
-            raise RgbxError("the bundle holds one stream and cannot fuse two images: train a fusion first.")
-        return self._fusion({name: each.fused_input for name, each in given.items()})
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from typing import Any, Literal
 from rgbx.config import Config
 
 Modality = Literal["xray", "rgb"]
+Channel = Literal["rgb", "xray", "rgbx"]
+"""What an answer comes from: one modality, or both."""
 
 
 class SampleRecord(Config):

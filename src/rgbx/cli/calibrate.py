@@ -1,0 +1,98 @@
+"""`rgbx calibrate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rgbx.samples.record import Modality
+    from rgbx.trust.calibration import Calibration
+
+
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(help="A trained model: the --out folder of 'rgbx train'.")],
+    rgb: Annotated[Path | None, typer.Option(help="Set of photographs it was not trained on.")] = None,
+    xray: Annotated[Path | None, typer.Option(help="Set of radiographs it was not trained on.")] = None,
+    bins: Annotated[
+        Path | None, typer.Option(help="YAML with the bin of each class and, if you like, costs of mistakes.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Any of the settings.", metavar="FILE.yaml")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of pairing photographs with radiographs.")] = 0,
+) -> None:
+    """Teach a bundle when not to trust itself, on labelled images of your own line.
+
+    Afterwards its probabilities mean what they say, and each prediction comes with a decision: a bin, or a reason to
+    put the device aside (unknown, modalities disagree, low confidence). Prints what so many images can support, and
+    what they cannot. Settings: novelty, unknown, miss, disagreement, false_sorts, confidence, dimensions.
+
+    Example: rgbx calibrate model --rgb real/rgb --xray real/xray --bins bins.yaml --set false_sorts=0.01
+    """
+    from rich.console import Console
+
+    from rgbx.config import load_config
+    from rgbx.evaluation.calibrate import calibrate as fit_calibration
+    from rgbx.evaluation.calibrate import read_sorting
+    from rgbx.models.header import read_header
+    from rgbx.samples import SampleSet
+    from rgbx.trust.config import TrustConfig
+
+    given: dict[Modality, Path | None] = {"rgb": rgb, "xray": xray}
+    asked = load_config(TrustConfig, config, settings or ())
+    sorting = read_sorting(bins, read_header(bundle).classes)
+    sets = {modality: SampleSet.open(folder) for modality, folder in given.items() if folder is not None}
+    calibration = fit_calibration(bundle, sets, sorting, asked, seed)
+    console = Console()
+    console.print(_table(calibration))
+    for sentence in _support(calibration):
+        console.print(f"- {sentence}", soft_wrap=True, highlight=False)
+
+
+def _table(calibration: "Calibration") -> "Table":
+    from rich.table import Table
+
+    from rgbx.evaluation.results import TITLES
+
+    table = Table("answers from", "images", "units", "temperature", "sorted", "false sorts", "at most")
+    for channel, each in calibration.channels.items():
+        table.add_row(
+            TITLES[channel],
+            str(each.images),
+            str(each.units),
+            f"{each.temperature:.2f}",
+            f"{each.sorted / each.images:.1%}",
+            str(each.false_sorts),
+            f"{each.bound:.2%}",
+        )
+    return table
+
+
+def _support(calibration: "Calibration") -> list[str]:
+    """Say what the images can and cannot support."""
+    from rgbx.evaluation.results import TITLES
+    from rgbx.trust.risk import trials_needed
+
+    config = calibration.config
+    needed = trials_needed(config.false_sorts, config.confidence)
+    sentences = []
+    for channel, each in calibration.channels.items():
+        if each.supported:
+            sentences.append(
+                f"{TITLES[channel]}: at most {config.false_sorts:.2%} false sorts, with {config.confidence:.0%} "
+                "confidence, if devices come as these did."
+            )
+        else:
+            sentences.append(
+                f"{TITLES[channel]}: {each.images} images cannot show that at most {config.false_sorts:.2%} are sorted "
+                f"wrongly; that takes {needed} sorted well, or fewer mistakes. The limit is the highest at which none "
+                f"of these went wrong: {each.sorted} sorted, so at most {each.bound:.2%}."
+            )
+        if each.agreement_threshold == 0 or each.candidate_threshold == 0:
+            sentences.append(f"{TITLES[channel]}: too few images for candidates; every class stays one.")
+    sentences.append("Images of one unit are alike: bounds count images, so take many units with few views each.")
+    return sentences

@@ -1,0 +1,55 @@
+"""Whether a classifier is as sure as it is right, and what is gained by putting aside what it is unsure of."""
+
+import numpy as np
+from scipy import stats
+
+BINS = 15
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the (b,) expected calibration error: the mean gap between confidence and accuracy, in 15 equal bins.
+
+    Args:
+        confidence: (n,) probability of what was predicted.
+        right: (n,) bool.
+        weights: (b, n) how often each prediction counts.
+    """
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gap = np.zeros((len(place), BINS))
+    gap[np.arange(len(place)), place] = right - confidence
+    total = weights.sum(axis=-1)
+    return np.divide(np.abs(weights @ gap).sum(-1), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean confidence, accuracy and count of each bin that is not empty, three arrays of one length."""
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    counts = np.bincount(place, minlength=BINS)
+    filled = counts > 0
+    means = (np.bincount(place, values, BINS)[filled] / counts[filled] for values in (confidence, right.astype(float)))
+    sure, accurate = means
+    return sure, accurate, counts[filled]
+
+
+def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of devices that are answered and the error rate among them, the surest answers first.
+
+    Args:
+        confidence: (n,)
+        wrong: (n,) bool.
+
+    Returns:
+        Coverage and risk, both (n,), where equally sure answers share one risk.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    counts = np.arange(1, len(order) + 1)
+    risk = np.cumsum(wrong[order]) / counts
+    last = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1
+    return counts / len(order), risk[last]
+
+
+def area_under_roc(known: np.ndarray, unknown: np.ndarray) -> float:
+    """Return how often an unknown device scores higher than a known one (ties count half), of (n,) and (m,) scores."""
+    ranks = stats.rankdata(np.concatenate([known, unknown]))
+    above = ranks[len(known) :].sum() - len(unknown) * (len(unknown) + 1) / 2
+    return float(above / (len(known) * len(unknown)))

@@ -1,0 +1,139 @@
+"""What is kept of a calibration, ``calibration.json`` and ``calibration.safetensors`` beside a bundle's weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import safetensors.numpy
+
+from rgbx.config import Config, build_config
+from rgbx.errors import ConfigError, InputError
+from rgbx.files import read_json, sha256, write_bytes, write_json
+from rgbx.samples.record import Channel, Modality
+from rgbx.trust.config import Sorting, TrustConfig
+from rgbx.trust.novelty import Distances, Mahalanobis, NearestNeighbours
+
+CALIBRATION = "calibration.json"
+TENSORS = "calibration.safetensors"
+REMEDY = "run 'rgbx calibrate' on the bundle again"
+
+
+class ChannelCalibration(Config):
+    """Of answers from one modality, or from both."""
+
+    images: int
+    """Or pairs of them, that it was fitted on."""
+    units: int
+    temperature: float
+    candidate_threshold: float
+    """Least probability of a candidate."""
+    agreement_threshold: float
+    """The same for the candidates by which modalities agree or not."""
+    unknown_above: float
+    """Novelty above which a device is unknown."""
+    risk_limit: float
+    """Highest expected cost at which a device is sorted."""
+    supported: bool
+    """Whether so many images can support the rate of false sorts that was asked for; else the limit is the highest
+    with no false sort among them."""
+    false_sorts: int
+    """Among the calibration's own devices, with this limit."""
+    sorted: int
+    bound: float
+    """Upper bound of the rate of false sorts at the confidence asked for."""
+
+
+class Calibration(Config):
+    """``calibration.json``."""
+
+    kind: Literal["rgbx calibration"] = "rgbx calibration"
+    format: Literal[1] = 1
+    weights_sha256: str
+    """Of the bundle's weights."""
+    tensors_sha256: str
+    config: TrustConfig
+    sorting: Sorting
+    channels: dict[Channel, ChannelCalibration]
+    sources: dict[Modality, str]
+    """Digest of each set it was fitted on."""
+
+
+class Calibrated(NamedTuple):
+    """A calibration with its arrays."""
+
+    record: Calibration
+    distances: dict[Modality, Distances]
+    """Empty where novelty is the energy."""
+    known: dict[Channel, np.ndarray]
+    """(n,) ascending: novelty of the calibration's own devices."""
+
+
+def save(
+    folder: Path,
+    weights_sha256: str,
+    config: TrustConfig,
+    sorting: Sorting,
+    channels: dict[Channel, ChannelCalibration],
+    distances: Mapping[Modality, Distances],
+    known: Mapping[Channel, np.ndarray],
+    sources: dict[Modality, str],
+) -> Calibration:
+    """Write a calibration into the folder of its bundle.
+
+    Raises:
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    arrays = {f"known.{channel}": novelty for channel, novelty in known.items()}
+    for modality, each in distances.items():
+        arrays |= {f"{modality}.{name}": array for name, array in each.tensors().items()}
+    stored = {name: np.ascontiguousarray(_compact(array)) for name, array in arrays.items()}
+    write_bytes(folder / TENSORS, safetensors.numpy.save(stored))
+    record = Calibration(
+        weights_sha256=weights_sha256,
+        tensors_sha256=sha256(folder / TENSORS),
+        config=config,
+        sorting=sorting,
+        channels=channels,
+        sources=sources,
+    )
+    write_json(folder / CALIBRATION, record.model_dump(mode="json"))
+    return record
+
+
+def load(folder: Path, weights_sha256: str) -> Calibrated | None:
+    """Read a bundle's calibration; None where there is none.
+
+    Raises:
+        InputError: it is damaged, or of other weights.
+    """
+    path = folder / CALIBRATION
+    if not path.exists():
+        return None
+    try:
+        record = build_config(Calibration, read_json(path))
+    except ConfigError as error:
+        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    if record.weights_sha256 != weights_sha256:
+        raise InputError(path, "was made for other weights", REMEDY)
+    tensors = folder / TENSORS
+    if not tensors.is_file() or sha256(tensors) != record.tensors_sha256:
+        raise InputError(tensors, "is missing, damaged or was changed", REMEDY)
+    arrays = safetensors.numpy.load_file(tensors)
+    known = {channel: arrays[f"known.{channel}"] for channel in record.channels}
+    return Calibrated(record, _distances(record, arrays), known)
+
+
+def _distances(record: Calibration, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Distances]:
+    if record.config.novelty == "energy":
+        return {}
+    kind = Mahalanobis if record.config.novelty == "mahalanobis" else NearestNeighbours
+    parts = {
+        modality: {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{modality}.")}
+        for modality in record.sources
+    }
+    return {modality: kind.of(of) for modality, of in parts.items()}
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype.kind == "f" else array

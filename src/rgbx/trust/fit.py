@@ -1,0 +1,165 @@
+"""Fitting a calibration to what a bundle says of labelled images that it was not trained on."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from rgbx.samples.record import Channel, Modality
+from rgbx.trust.calibration import ChannelCalibration, Sorting, TrustConfig
+from rgbx.trust.conformal import candidates, conformal_threshold, contradict
+from rgbx.trust.novelty import Distances, fit_distances, novelty
+from rgbx.trust.risk import cheapest_bins, risk_limit, surest_limit, upper_bound
+from rgbx.trust.temperature import fit_temperature, probabilities
+
+FOLDS = 5
+
+
+class Responses(NamedTuple):
+    """What a stream says of n labelled images."""
+
+    logits: np.ndarray
+    """(n, C)"""
+    features: np.ndarray
+    """(n, K)"""
+    truth: np.ndarray
+    """(n,) class indices; every class occurs."""
+    units: tuple[str, ...]
+    """The unit that each shows."""
+
+
+class Pairs(NamedTuple):
+    """What a fusion says of m pairs of images, each of one class."""
+
+    logits: np.ndarray
+    """(m, C)"""
+    photographs: np.ndarray
+    """(m,) index of each pair's photograph."""
+    radiographs: np.ndarray
+    """(m,) index of its radiograph."""
+
+
+class Fitted(NamedTuple):
+    """What there is to keep of a calibration."""
+
+    channels: dict[Channel, ChannelCalibration]
+    distances: dict[Modality, Distances]
+    known: dict[Channel, np.ndarray]
+    """(n,) ascending: novelty of the devices it was fitted to."""
+
+
+class _Cases(NamedTuple):
+    """Devices as one channel sees them."""
+
+    logits: np.ndarray
+    truth: np.ndarray
+    novelty: np.ndarray
+    units: int
+    contradicted: np.ndarray
+    """(n,) bool, whether the modalities disagree."""
+
+
+def fit(streams: Mapping[Modality, Responses], pairs: Pairs | None, sorting: Sorting, config: TrustConfig) -> Fitted:
+    """Fit all that decisions need.
+
+    Args:
+        streams: what each stream says of its images.
+        pairs: what the fusion says of pairs of them; None with one stream.
+        sorting: bins and costs.
+        config: what is asked for.
+    """
+    distances: dict[Modality, Distances] = {}
+    apart: dict[Modality, np.ndarray] = {}
+    if config.novelty != "energy":
+        distances = {m: fit_distances(config, each.features, each.truth) for m, each in streams.items()}
+        apart = {m: distances_from_others(each, config) for m, each in streams.items()}
+    cases: dict[Channel, _Cases] = {
+        modality: _Cases(
+            each.logits,
+            each.truth,
+            novelty(each.logits, [apart[modality]] if apart else []),
+            len(set(zip(each.truth.tolist(), each.units, strict=True))),
+            np.zeros(len(each.truth), bool),
+        )
+        for modality, each in streams.items()
+    }
+    channels = {channel: _calibrate(each, sorting, config) for channel, each in cases.items()}
+    if pairs is not None:
+        rgb, xray = pairs.photographs, pairs.radiographs
+        plausible = {m: _plausible(streams[m].logits, channels[m]) for m in streams}
+        cases["rgbx"] = _Cases(
+            pairs.logits,
+            streams["rgb"].truth[rgb],
+            novelty(pairs.logits, [apart["rgb"][rgb], apart["xray"][xray]] if apart else []),
+            cases["rgb"].units,
+            contradict(plausible["rgb"][rgb], plausible["xray"][xray]),
+        )
+        channels["rgbx"] = _calibrate(cases["rgbx"], sorting, config)
+    return Fitted(channels, distances, {channel: np.sort(each.novelty) for channel, each in cases.items()})
+
+
+def distances_from_others(responses: Responses, config: TrustConfig) -> np.ndarray:
+    """Return each image's (n, C) distances from classes fitted to other units only.
+
+    Where a class has a single unit, other images have to do, and known devices look more familiar than they are.
+    """
+    found = np.empty(responses.logits.shape)
+    fold = _folds(responses)
+    for number in range(int(fold.max()) + 1):
+        within = fold == number
+        fitted = fit_distances(config, responses.features[~within], responses.truth[~within])
+        found[within] = fitted(responses.features[within])
+    return found
+
+
+def _folds(responses: Responses) -> np.ndarray:
+    """Deal the units of each class, or its images where it has but one, to as many folds as all classes can fill."""
+    units = np.array(responses.units)
+    groups = [np.unique(units[responses.truth == label], return_inverse=True)[1] for label in _labels(responses)]
+    if min(group.max() for group in groups) < 1:
+        groups = [np.arange(len(group)) for group in groups]
+    count = min(FOLDS, *(int(group.max()) + 1 for group in groups))
+    fold = np.empty(len(units), np.int64)
+    for label, group in zip(_labels(responses), groups, strict=True):
+        fold[responses.truth == label] = group % count
+    return fold
+
+
+def _labels(responses: Responses) -> range:
+    return range(responses.logits.shape[1])
+
+
+def _calibrate(cases: _Cases, sorting: Sorting, config: TrustConfig) -> ChannelCalibration:
+    temperature = fit_temperature(cases.logits, cases.truth)
+    sure = probabilities(cases.logits, temperature)
+    limit = _upper_quantile(cases.novelty, config.unknown)
+    kept = (cases.novelty <= limit) & ~cases.contradicted
+    bins, risks = cheapest_bins(sure[kept], sorting.matrix)
+    wrong = ~sorting.right[cases.truth[kept], bins]
+    supported = risk_limit(risks, wrong, config.false_sorts, config.confidence)
+    accept = surest_limit(risks, wrong) if supported is None else supported
+    false_sorts, accepted = int(wrong[risks <= accept].sum()), int((risks <= accept).sum())
+    return ChannelCalibration(
+        images=len(cases.truth),
+        units=cases.units,
+        temperature=temperature,
+        candidate_threshold=conformal_threshold(sure, cases.truth, config.miss),
+        agreement_threshold=conformal_threshold(sure, cases.truth, config.disagreement),
+        unknown_above=limit,
+        risk_limit=accept,
+        supported=supported is not None,
+        false_sorts=false_sorts,
+        sorted=accepted,
+        bound=upper_bound(false_sorts, accepted, config.confidence),
+    )
+
+
+def _plausible(logits: np.ndarray, calibration: ChannelCalibration) -> np.ndarray:
+    return candidates(probabilities(logits, calibration.temperature), calibration.agreement_threshold)
+
+
+def _upper_quantile(values: np.ndarray, above: float) -> float:
+    """Return what a new value exceeds with a probability of ``above`` at most; the largest where there are too few."""
+    rank = min(math.ceil((len(values) + 1) * (1 - above)), len(values))
+    return float(np.sort(values)[rank - 1])

@@ -1,0 +1,100 @@
+"""From what a bundle says of a device to a decision, by the bundle's calibration."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from rgbx.models.header import BundleHeader
+from rgbx.samples.record import Channel, Modality
+from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
+from rgbx.trust.conformal import candidates, contradict
+from rgbx.trust.decision import Decision, RejectReason
+from rgbx.trust.novelty import novelty
+from rgbx.trust.risk import cheapest_bins
+from rgbx.trust.temperature import probabilities
+
+
+class Answer(NamedTuple):
+    """What one stream says of an image."""
+
+    logits: np.ndarray
+    """(C,)"""
+    features: np.ndarray
+    """(K,)"""
+
+
+class Judge:
+    """Decides on devices one by one."""
+
+    def __init__(self, classes: Sequence[str], calibrated: Calibrated) -> None:
+        self._classes = classes
+        self._calibrated = calibrated
+        self._costs = calibrated.record.sorting.matrix
+
+    @classmethod
+    def read(cls, folder: Path, header: BundleHeader) -> Self | None:
+        """Return the judge of a bundle; None where it was not calibrated.
+
+        Raises:
+            InputError: the calibration is damaged, or was made for other weights.
+        """
+        calibrated = load(folder, header.weights_sha256)
+        return None if calibrated is None else cls(header.classes, calibrated)
+
+    def probabilities(self, channel: Channel, logits: np.ndarray) -> np.ndarray:
+        """Return (C,) probabilities that mean what they say."""
+        return probabilities(logits, self._of(channel).temperature)
+
+    def decide(self, channel: Channel, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> Decision:
+        """Decide on a device.
+
+        Args:
+            channel: what was seen of it.
+            logits: (C,), of the channel.
+            answers: of each stream that saw it.
+        """
+        calibration = self._of(channel)
+        sure = self.probabilities(channel, logits)
+        strange = self._novelty(logits, answers)
+        bins, risks = cheapest_bins(sure[None], self._costs)
+        disagree = len(answers) == 2 and self._contradict(answers)
+        reason: RejectReason | None = None
+        if disagree and not any(self._is_strange_alone(modality, answers[modality]) for modality in answers):
+            reason = "modalities disagree"
+        elif disagree or strange > calibration.unknown_above:
+            reason = "unknown"
+        elif risks[0] > calibration.risk_limit:
+            reason = "low confidence"
+        likely = candidates(sure, calibration.candidate_threshold)
+        known = self._calibrated.known[channel]
+        return Decision(
+            bin=self._calibrated.record.sorting.bins[int(bins[0])] if reason is None else None,
+            reason=reason,
+            candidates=tuple(self._classes[place] for place in np.argsort(-sure, kind="stable") if likely[place]),
+            unknown_score=float(np.searchsorted(known, strange) / len(known)),
+        )
+
+    def is_right(self, bin: str, label: str) -> bool:
+        """Return whether a device of class ``label`` belongs in ``bin``."""
+        sorting = self._calibrated.record.sorting
+        return bool(sorting.right[self._classes.index(label), sorting.bins.index(bin)])
+
+    def _of(self, channel: Channel) -> ChannelCalibration:
+        return self._calibrated.record.channels[channel]
+
+    def _novelty(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
+        measure = self._calibrated.distances
+        apart = [measure[modality](answer.features[None]) for modality, answer in answers.items()] if measure else []
+        return float(novelty(logits[None], apart)[0])
+
+    def _is_strange_alone(self, modality: Modality, answer: Answer) -> bool:
+        return self._novelty(answer.logits, {modality: answer}) > self._of(modality).unknown_above
+
+    def _contradict(self, answers: Mapping[Modality, Answer]) -> bool:
+        first, second = (
+            candidates(self.probabilities(modality, answer.logits), self._of(modality).agreement_threshold)
+            for modality, answer in answers.items()
+        )
+        return bool(contradict(first, second))

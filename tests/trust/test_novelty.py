@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from pytorch_ood.detector import EnergyBased
+from pytorch_ood.detector import Mahalanobis as Peer
+
+from rgbx.trust.config import TrustConfig
+from rgbx.trust.novelty import Mahalanobis, NearestNeighbours, fit_distances, novelty
+
+CLASSES, CHANNELS = 4, 24
+
+
+def _devices(n, seed, centres=None):
+    """Features of n devices of each class round its own centre."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(0, 1, (CLASSES, CHANNELS)) if centres is None else centres
+    labels = np.repeat(np.arange(len(centres)), n)
+    return 5 + centres[labels] + rng.normal(0, 0.3, (len(labels), CHANNELS)), labels
+
+
+@pytest.mark.parametrize("kind", ["mahalanobis", "neighbours"])
+def test_strange_devices_are_far_from_every_class(kind):
+    config = TrustConfig(novelty=kind, dimensions=16)
+    features, labels = _devices(60, 0)
+    distances = fit_distances(config, features, labels)
+    new, of = _devices(60, 1)
+    strange, _ = _devices(60, 2, np.random.default_rng(8).normal(0, 1, (3, CHANNELS)))
+    known, unknown = distances(new), distances(strange)
+    np.testing.assert_array_equal(known.argmin(1), of)
+    assert np.median(known.min(1)) == pytest.approx(1, abs=0.4)
+    assert (unknown.min(1) > np.quantile(known.min(1), 0.98)).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", [Mahalanobis, NearestNeighbours])
+def test_what_is_kept_is_all_there_is(kind):
+    features, labels = _devices(20, 0)
+    fitted = kind.fit(features, labels, 8)
+    again = kind.of({name: np.asarray(array, array.dtype) for name, array in fitted.tensors().items()})
+    np.testing.assert_allclose(again(features), fitted(features))
+
+
+def test_an_inside_of_one_class_in_a_shell_of_another_is_strange():
+    config = TrustConfig(dimensions=16)
+    features, labels = _devices(60, 0)
+    distances = fit_distances(config, features, labels)
+    new, of = _devices(30, 1)
+    shell, inside = distances(new), distances(_devices(30, 2)[0])
+    logits = np.zeros((len(of), CLASSES))
+    honest = novelty(logits, [shell, inside])
+    mixed = novelty(logits, [shell, np.roll(inside, 30, axis=0)])
+    assert mixed.min() > honest.max()
+    assert novelty(logits, [shell]).max() < np.quantile(mixed, 0.01)
+
+
+def test_mahalanobis_ranks_as_the_peers():
+    """Same means, covariance and nearest class; theirs works in all directions and hardly shrinks."""
+    features, labels = _devices(400, 0)
+    strange, _ = _devices(50, 2, np.random.default_rng(8).normal(0, 1, (3, CHANNELS)))
+    new = np.concatenate([_devices(50, 1)[0], strange])
+    peer = Peer(None).fit_features(_unit(features), torch.from_numpy(labels))
+    theirs = peer.predict_features(_unit(new)).numpy()
+    ours = Mahalanobis.fit(features, labels, CHANNELS)(new).min(1)
+    assert np.corrcoef(ours.argsort().argsort(), theirs.argsort().argsort())[0, 1] > 0.99
+
+
+def _unit(features):
+    return torch.from_numpy(features / np.linalg.norm(features, axis=1, keepdims=True)).float()
+
+
+def test_energy_is_the_peers():
+    logits = np.random.default_rng(0).normal(0, 3, (20, 6))
+    theirs = EnergyBased(model=torch.nn.Identity()).predict(torch.from_numpy(logits))
+    np.testing.assert_allclose(novelty(logits, []), theirs.numpy())
