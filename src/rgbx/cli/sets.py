@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -77,3 +77,23 @@ def import_cub200(
 
     train, test = import_birds(folder, out)
     typer.echo(f"{len(train)} images to train on in {train.folder}, {len(test)} to test on in {test.folder}.")
+
+
+@app.command("import")
+def import_images(
+    folder: Annotated[Path, typer.Argument(help="Holds a folder for each class, with its images in it.")],
+    modality: Annotated[Literal["rgb", "xray"], typer.Option(help="What the images are.")],
+    out: Annotated[Path, typer.Option(help="Folder for the set.")],
+) -> None:
+    """Make a set of labelled images of your own, to train, calibrate or test on.
+
+    FOLDER/CLASS/IMAGE makes every image a unit of its own; FOLDER/CLASS/UNIT/IMAGE says which show the same device,
+    which splits and intervals go by. Each image is read once, so that a bad one is found now.
+
+    Example: `rgbx sets import photographs --modality rgb --out sets/real-rgb`
+    """
+    from rgbx.datasets.folders import import_folder
+
+    samples = import_folder(folder, modality, out)
+    classes = len(samples.header.classes)
+    typer.echo(f"{len(samples)} images of {classes} classes in {out}.")
