@@ -45,12 +45,19 @@ def test_risk_falls_with_what_is_put_aside():
 
 def test_area_under_roc_is_torchmetrics():
     rng = np.random.default_rng(0)
-    known, unknown = rng.normal(0, 1, 80), rng.normal(1, 1, 50)
-    scores = torch.from_numpy(np.concatenate([known, unknown]))
-    labels = torch.cat([torch.zeros(80), torch.ones(50)]).long()
-    theirs = binary_auroc(torch.sigmoid(scores), labels)
-    assert area_under_roc(known, unknown) == pytest.approx(float(theirs))
-    tied = area_under_roc(known.round(), unknown.round())
-    assert tied == np.mean(
-        (unknown.round()[:, None] > known.round()) + 0.5 * (unknown.round()[:, None] == known.round())
-    )
+    scores, unknown = rng.normal(0, 1, 130), np.arange(130) >= 80
+    scores[unknown] += 1
+    theirs = binary_auroc(torch.sigmoid(torch.from_numpy(scores)), torch.from_numpy(unknown.astype(int)))
+    once = np.ones((1, 130))
+    assert area_under_roc(scores, unknown, once)[0] == pytest.approx(float(theirs))
+    first, second = scores[unknown].round()[:, None], scores[~unknown].round()
+    assert area_under_roc(scores.round(), unknown, once)[0] == np.mean((first > second) + 0.5 * (first == second))
+
+
+def test_area_under_roc_counts_each_device_as_often_as_it_weighs():
+    rng = np.random.default_rng(1)
+    scores, unknown, weights = rng.normal(0, 1, 40), rng.random(40) > 0.5, rng.integers(0, 4, (1, 40))
+    many = np.repeat(np.arange(40), weights[0])
+    repeated = area_under_roc(scores[many], unknown[many], np.ones((1, len(many))))
+    assert area_under_roc(scores, unknown, weights)[0] == pytest.approx(repeated[0])
+    assert np.isnan(area_under_roc(scores, unknown, np.zeros((1, 40)))[0])

@@ -29,6 +29,7 @@ TINY = {
         for name, value in _NETWORK.items()
     },
     "labelled_units": 1,
+    "calibration_units": 2,
     "test_units": 2,
     "test_image_size": 64,
 }

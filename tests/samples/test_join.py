@@ -3,10 +3,11 @@ import json
 import pytest
 from dotted import DOTS, HEADER, KEYS, contents
 
+from learning_sets import write_set
 from rgbx.errors import InputError
 from rgbx.files import write_json
 from rgbx.samples import SampleSet, Shard, choose_executor, render_samples
-from rgbx.samples.join import join
+from rgbx.samples.join import join, leave_out
 from rgbx.samples.sets import find_record
 
 
@@ -80,3 +81,15 @@ def test_nothing_is_overwritten(tmp_path, parts):
     (tmp_path / "there/thesis.txt").write_text("")
     with pytest.raises(InputError, match="there is there already"):
         join(parts, tmp_path / "there")
+
+
+def test_a_class_is_left_out(tmp_path):
+    whole = SampleSet.open(write_set(tmp_path / "whole", "rgb", per_class=2))
+    fewer = leave_out(whole, "B", tmp_path / "fewer")
+    assert fewer.header.classes == ("A", "C")
+    assert fewer.file_names == [name for name in whole.file_names if not name.startswith("B/")]
+    record = fewer.records[0]
+    assert fewer.path(record).read_bytes() == whole.path(record).read_bytes()
+    with pytest.raises(InputError, match="has no class 'D'"):
+        leave_out(whole, "D", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

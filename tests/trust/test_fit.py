@@ -46,7 +46,7 @@ def judge(tmp_path_factory) -> Judge:
 def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Judge:
     streams, pairs = _line(300, 0)
     fitted = fit(streams, pairs, sorting, config)
-    calibration.save(folder, "w", config, sorting, *fitted, {"rgb": "1", "xray": "2"})
+    calibration.save(folder, fitted, "w", {"rgb": "1", "xray": "2"})
     return Judge(CLASSES, calibration.load(folder, "w"))
 
 
@@ -98,7 +98,7 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
     bins = {"A": "shredder", "B": "shredder", "C": "shredder", "D": "battery removal"}
     sorting = Sorting.of(CLASSES, bins, {"D": {"shredder": 1000.0}})
     judge = _judge(tmp_path, TrustConfig(novelty="energy", false_sorts=0.02), sorting)
-    logits = np.log([0.6, 0.2, 0.15, 0.05]) * judge._calibrated.record.channels["xray"].temperature
+    logits = np.log([0.6, 0.2, 0.15, 0.05]) * judge._calibrated.channels["xray"].temperature
     decision = judge.decide("xray", logits, {"xray": Answer(logits, np.zeros(16))})
     assert decision.bin != "shredder"
     assert judge.is_right("battery removal", "D") and not judge.is_right("shredder", "D")

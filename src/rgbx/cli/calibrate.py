@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from rgbx.samples.record import Modality
-    from rgbx.trust.calibration import Calibration
+    from rgbx.trust.calibration import Calibrated
 
 
 def calibrate(
@@ -53,7 +53,7 @@ def calibrate(
         console.print(f"- {sentence}", soft_wrap=True, highlight=False)
 
 
-def _table(calibration: "Calibration") -> "Table":
+def _table(calibration: "Calibrated") -> "Table":
     from rich.table import Table
 
     from rgbx.evaluation.results import TITLES
@@ -72,7 +72,7 @@ def _table(calibration: "Calibration") -> "Table":
     return table
 
 
-def _support(calibration: "Calibration") -> list[str]:
+def _support(calibration: "Calibrated") -> list[str]:
     """Say what the images can and cannot support."""
     from rgbx.evaluation.results import TITLES
     from rgbx.trust.risk import trials_needed

@@ -9,9 +9,22 @@ import typer
 def reproduce(
     table: Annotated[
         Literal[
-            "table1", "table2", "table3", "table4", "table5", "table6", "aggregators", "figure6", "forms", "forms-rgb"
+            "table1",
+            "table2",
+            "table3",
+            "table4",
+            "table5",
+            "table6",
+            "aggregators",
+            "figure6",
+            "forms",
+            "forms-rgb",
+            "trust",
         ],
-        typer.Argument(help="Table or figure of the paper; 'forms' and 'forms-rgb' compare forms of iCAM."),
+        typer.Argument(
+            help="Table or figure of the paper; 'forms' and 'forms-rgb' compare forms of iCAM, 'trust' says how far to "
+            "trust a calibrated bundle."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
         "runs/reproduce"
@@ -41,11 +54,14 @@ def reproduce(
     from rgbx.experiments.figure6 import figure6_markdown, reproduce_figure6
     from rgbx.experiments.reproduce import preset_benchmark, to_markdown
     from rgbx.experiments.reproduce import reproduce as measure
+    from rgbx.experiments.trust import reproduce_trust, trust_markdown
 
     console = Console(soft_wrap=True)
     benchmark = load_config(Benchmark, config, settings or (), base=preset_benchmark(preset))
     if table == "figure6":
         page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
+    elif table == "trust":
+        page = trust_markdown(reproduce_trust(out, benchmark, preset, console, workers))
     else:
         page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))

@@ -16,7 +16,7 @@ from rgbx.models.header import check_weights
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.samples.record import Modality
 from rgbx.trust import calibration
-from rgbx.trust.calibration import Calibration
+from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 
@@ -52,7 +52,7 @@ def read_sorting(path: Path | None, classes: tuple[str, ...]) -> Sorting:
 
 def calibrate(
     bundle: Path, sets: Mapping[Modality, SampleSet], sorting: Sorting, config: TrustConfig, seed: int = 0
-) -> Calibration:
+) -> Calibrated:
     """Fit a bundle's calibration to labelled images that it was not trained on, and write it into the bundle.
 
     Args:
@@ -82,7 +82,8 @@ def calibrate(
             )
     observed = observe(predictor, sets, seed)
     fitted = fit(observed.streams, observed.pairs, sorting, config)
-    return calibration.save(bundle, header.weights_sha256, config, sorting, *fitted, sources)
+    calibration.save(bundle, fitted, header.weights_sha256, sources)
+    return fitted
 
 
 def observe(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int = 0) -> Observed:

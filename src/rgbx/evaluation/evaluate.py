@@ -138,7 +138,7 @@ def scores_of(rows: Sequence[PredictionRow], classes: tuple[str, ...], repeats: 
         for value, below, above in zip(metrics.summary(confusion), low, high, strict=True)
     )
     confidence = np.array([row.confidence for row in rows])
-    gap = _estimate(units, lambda weights: calibration_error(confidence, truth == predicted, weights), seed)
+    gap = estimate(units, lambda weights: calibration_error(confidence, truth == predicted, weights), seed)
     n = len(rows) // repeats
     sure = wilson(accuracy.value, n)
     return Scores(
@@ -178,16 +178,16 @@ def _trust(
     false_sorts = float(np.sum([not each.right_bin for each in decisions if not each.reason])) / repeats
     reasons = Counter(each.reason for each in decisions if each.reason)
     return TrustScores(
-        sorted=_estimate(units, lambda weights: metrics.share(answered, weights), seed),
+        sorted=estimate(units, lambda weights: metrics.share(answered, weights), seed),
         false_sorts=false_sorts,
         false_sort_bound=upper_bound(math.ceil(false_sorts), int(answered.sum()) // repeats, CONFIDENCE),
         reasons={name: count / len(rows) for name, count in reasons.most_common()},
-        covered=_estimate(units, lambda weights: metrics.share(covered, weights), seed),
+        covered=estimate(units, lambda weights: metrics.share(covered, weights), seed),
         candidates=float(np.mean([len(each.candidates) for each in decisions])),
     )
 
 
-def _estimate(units: Sequence[frozenset[str]], statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> Estimate:
+def estimate(units: Sequence[frozenset[str]], statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> Estimate:
     """Return a statistic of 0 to 1, which takes (b, n) weights and returns (b,) values, with its interval."""
     value = float(statistic(np.ones((1, len(units))))[0])
     low, high = cluster_bootstrap(units, lambda weights: statistic(weights)[:, None], seed)[:, 0]

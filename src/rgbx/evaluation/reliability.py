@@ -1,7 +1,6 @@
 """Whether a classifier is as sure as it is right, and what is gained by putting aside what it is unsure of."""
 
 import numpy as np
-from scipy import stats
 
 BINS = 15
 
@@ -48,8 +47,16 @@ def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray
     return counts / len(order), risk[last]
 
 
-def area_under_roc(known: np.ndarray, unknown: np.ndarray) -> float:
-    """Return how often an unknown device scores higher than a known one (ties count half), of (n,) and (m,) scores."""
-    ranks = stats.rankdata(np.concatenate([known, unknown]))
-    above = ranks[len(known) :].sum() - len(unknown) * (len(unknown) + 1) / 2
-    return float(above / (len(known) * len(unknown)))
+def area_under_roc(scores: np.ndarray, unknown: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return (b,) how often an unknown device scores higher than a known one; ties count half.
+
+    Args:
+        scores: (n,)
+        unknown: (n,) bool.
+        weights: (b, n) how often each device counts.
+    """
+    first, second = scores[unknown][:, None], scores[~unknown]
+    higher = (first > second) + 0.5 * (first == second)
+    pairs = weights[:, unknown].sum(1) * weights[:, ~unknown].sum(1)
+    sums = np.einsum("bm,mn,bn->b", weights[:, unknown], higher, weights[:, ~unknown], optimize=True)
+    return np.divide(sums, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -18,10 +18,17 @@ from rgbx.samples.record import Modality
 from rgbx.standin.line import Line, LineConfig, scan_library
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 
-FIRST_LABELLED_UNIT = 51
-FIRST_TEST_UNIT = 101
-"""Units on the line are numbered from here, far above those that were scanned for training."""
-VIEWS_PER_LABELLED_UNIT = 2
+LineUse = Literal["labelled", "calibration", "test"]
+LABELLED_FROM, TEST_FROM, CALIBRATION_FROM = 51, 101, 1001
+"""Units on the line are numbered from here, far above those that were scanned for training, and never the same ones."""
+
+
+class LineUnits(NamedTuple):
+    """Units of each class that come down the line."""
+
+    numbers: range
+    views: int
+    """Radiographs and photographs of each."""
 
 
 class Benchmark(Config):
@@ -52,12 +59,25 @@ class Benchmark(Config):
     other_weights: Literal["none", "imagenet"] = "none"
     """What backbones start from that have no embedded weights; ``imagenet`` needs timm's hub."""
     line: LineConfig = LineConfig()
+    calibration_units: PositiveInt = 40
+    """Worn units of each class for calibrating bundles, neither scanned nor trained on nor tested; two views each."""
+    held_out: tuple[str, ...] = ()
+    """Classes that play the unknown device, one after the other; all of them when empty."""
     test_units: PositiveInt = 20
     """Worn units of each class that come down the line, none of them ever scanned."""
     views_per_test_unit: PositiveInt = 1
     test_image_size: PositiveInt = 256
     pairings: PositiveInt = 5
     """How often each photograph is paired with a radiograph of its class."""
+
+    @property
+    def line_units(self) -> dict[LineUse, LineUnits]:
+        """Which units come down the line, by what their images are for."""
+        return {
+            "labelled": LineUnits(range(LABELLED_FROM, LABELLED_FROM + self.labelled_units), 2),
+            "calibration": LineUnits(range(CALIBRATION_FROM, CALIBRATION_FROM + self.calibration_units), 2),
+            "test": LineUnits(range(TEST_FROM, TEST_FROM + self.test_units), self.views_per_test_unit),
+        }
 
 
 def twins(modality: Modality, classes: Sequence[str]) -> set[str]:
@@ -78,53 +98,34 @@ def write_scanned_units(library: Path, config: Benchmark, workers: int | None = 
     write_units(library, keys, scan_spacing_mm=config.voxel_size_mm, mesh=True, seed=config.seed, workers=workers)
 
 
-def scan_test_units(
-    library: Path, line: Path, config: Benchmark, workers: int | None = None, *, xray: bool = True, rgb: bool = True
+def scan_units(
+    library: Path,
+    line: Path,
+    config: Benchmark,
+    units: LineUnits,
+    workers: int | None = None,
+    *,
+    xray: bool = True,
+    rgb: bool = True,
 ) -> Line:
-    """Send the test units down the simulated line, or those that have not been there yet.
+    """Send units down the simulated line, or those that have not been there yet.
 
     Args:
         library: where their part lists go.
         line: where their images go.
-        config: which units, and the line.
+        config: of the line.
+        units: which, from the configuration.
         workers: processes; the number of cores when None.
         xray: whether to take radiographs.
         rgb: whether to take photographs.
     """
-    numbers = range(FIRST_TEST_UNIT, FIRST_TEST_UNIT + config.test_units)
-    return _scan(library, line, config, numbers, config.views_per_test_unit, workers, xray, rgb)
-
-
-def photograph_labelled_units(library: Path, line: Path, config: Benchmark, workers: int | None = None) -> Line:
-    """Photograph the units on the simulated line that a network may be trained on besides synthetic images.
-
-    Args:
-        library: where their part lists go.
-        line: where their photographs go.
-        config: which units, and the line.
-        workers: processes; the number of cores when None.
-    """
-    numbers = range(FIRST_LABELLED_UNIT, FIRST_LABELLED_UNIT + config.labelled_units)
-    return _scan(library, line, config, numbers, VIEWS_PER_LABELLED_UNIT, workers, xray=False, rgb=True)
-
-
-def _scan(
-    library: Path,
-    line: Path,
-    config: Benchmark,
-    numbers: range,
-    views: int,
-    workers: int | None,
-    xray: bool,
-    rgb: bool,
-) -> Line:
-    keys = [UnitKey(name, number) for name in config.classes for number in numbers]
+    keys = [UnitKey(name, number) for name in config.classes for number in units.numbers]
     write_units(library, keys, scan_spacing_mm=None, mesh=False, seed=config.seed, workers=workers)
     return scan_library(
         Library.open(library),
         line,
         config.line,
-        views_per_unit=views,
+        views_per_unit=units.views,
         size=config.test_image_size,
         seed=config.seed,
         workers=workers,

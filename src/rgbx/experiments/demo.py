@@ -13,7 +13,7 @@ from rgbx.evaluation.evaluate import evaluate_bundle
 from rgbx.evaluation.explain import cases_of_sets, explain_cases
 from rgbx.evaluation.report import ReportContents, write_report
 from rgbx.evaluation.results import Evaluation
-from rgbx.experiments.benchmark import Benchmark, scan_test_units, write_scanned_units
+from rgbx.experiments.benchmark import Benchmark, scan_units, write_scanned_units
 from rgbx.experiments.stages import Stages
 from rgbx.files import read_json, write_json
 from rgbx.inference import Predictor
@@ -99,7 +99,7 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
 
     with stages.stage("scan", f"{config.test_units} worn units of each class, X-rayed and photographed") as pending:
         if pending:
-            scan_test_units(layout.test_library, layout.line, config, workers)
+            scan_units(layout.test_library, layout.line, config, config.line_units["test"], workers)
 
     xray_sets, rgb_sets = open_sets([layout.xray_set], "xray"), open_sets([layout.rgb_set], "rgb")
     with stages.stage("train xray", "the X-ray stream"):

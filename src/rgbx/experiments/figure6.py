@@ -104,7 +104,7 @@ def reproduce_figure6(
     """
     workshop = Workshop(out, benchmark, console, workers)
     (model,) = trained(workshop, STREAM, seed=0)
-    samples, worn = workshop.test_set("xray"), workshop.test_units()
+    samples, worn = workshop.line_set("test", "xray"), workshop.test_units()
     predictor = Predictor.load(model)
     transform = read_header(model).streams["xray"].transform
     machine = XrayMachine(build_config(MachineConfig, samples.header.config["machine"]))

@@ -169,7 +169,7 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
     if row.channel in ("rgb", "rgbx"):
         sets["rgb"] = [workshop.photographs(config.rgb, config.photographs_per_class)]
         if row.labelled:
-            sets["rgb"].append(workshop.labelled_photographs())
+            sets["rgb"].append(workshop.line_set("labelled", "rgb"))
     for modality, images in sets.items():
         training, first = stream_trainings(config, row, modality, seed)
         start = None if first is None else workshop.stream(first, images)

@@ -13,7 +13,7 @@ from rgbx.config import Config
 from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Predictions, cached_predictions
-from rgbx.experiments.benchmark import Benchmark, photograph_labelled_units, scan_test_units, write_scanned_units
+from rgbx.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
 from rgbx.experiments.stages import Stages
 from rgbx.files import digest, read_json, write_json
 from rgbx.inference import Predictor
@@ -23,6 +23,7 @@ from rgbx.photography.render import render_set as render_photographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.sets import render_set as render_radiographs
 from rgbx.samples import SampleSet
+from rgbx.samples.join import leave_out
 from rgbx.samples.record import Channel, Modality
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
 
@@ -62,21 +63,27 @@ class Workshop:
         self._once(folder, "scanned units", lambda: write_scanned_units(folder, config, self._workers))
         return Library.open(folder)
 
-    def test_set(self, modality: Modality) -> SampleSet:
+    def line_set(self, use: LineUse, modality: Modality) -> SampleSet:
         """Return images of units that were never scanned, from the simulated line."""
-        config, line = self.benchmark, self._line()
+        config, line = self.benchmark, self._line(use)
         self._once(
             line / modality,
-            "test units on the line",
-            lambda: scan_test_units(
-                line / "units-as-new", line, config, self._workers, xray=modality == "xray", rgb=modality == "rgb"
+            f"{use} units on the line",
+            lambda: scan_units(
+                line / "units-as-new",
+                line,
+                config,
+                config.line_units[use],
+                self._workers,
+                xray=modality == "xray",
+                rgb=modality == "rgb",
             ),
         )
         return SampleSet.open(line / modality)
 
     def test_units(self) -> Library:
         """Return the worn units that the images of a test set show, once there is one."""
-        return Library.open(self._line() / "units")
+        return Library.open(self._line("test") / "units")
 
     def radiographs(self, config: XrayRandomisation, per_class: int) -> SampleSet:
         """Return a training set of radiographs of the scanned units."""
@@ -86,17 +93,11 @@ class Workshop:
         """Return a training set of photographs of the scanned units."""
         return self._rendered("rgb", render_photographs, config, per_class)
 
-    def labelled_photographs(self) -> SampleSet:
-        """Return photographs from the simulated line to train on, of units that are neither scanned nor tested."""
-        config = self.benchmark
-        settings = {"classes", "seed", "labelled_units", "test_image_size", "line"}
-        line = self._folder("sets/line", config.model_dump_json(include=settings))
-        self._once(
-            line,
-            "labelled units on the line",
-            lambda: photograph_labelled_units(line / "units-as-new", line, config, self._workers),
-        )
-        return SampleSet.open(line / "rgb")
+    def without(self, samples: SampleSet, held_out: str) -> SampleSet:
+        """Return a set of the same images but for one class."""
+        folder = self.out / "sets" / f"{self._name(samples.folder).removeprefix('sets/')}-without-{held_out}"
+        self._once(folder, f"the same without {held_out}", lambda: leave_out(samples, held_out, folder))
+        return SampleSet.open(folder)
 
     def stream(self, config: StreamTraining, sets: Sequence[SampleSet], start: Path | None = None) -> Path:
         """Return the bundle of a stream trained on sets, from scratch or going on from another stream."""
@@ -117,8 +118,8 @@ class Workshop:
 
     def predictions(self, model: Path, channel: Channel) -> Predictions:
         """Return what a bundle says of the test sets: of both and their pairs, or of those of its one modality."""
-        rgb = None if channel == "xray" else self.test_set("rgb")
-        xray = None if channel == "rgb" else self.test_set("xray")
+        rgb = None if channel == "xray" else self.line_set("test", "rgb")
+        xray = None if channel == "rgb" else self.line_set("test", "xray")
         pairings, seed = self.benchmark.pairings, self.benchmark.seed
         return cached_predictions(model, rgb, xray, self._results(model), pairings, seed)
 
@@ -168,12 +169,16 @@ class Workshop:
         """Return the images to measure the speed on, or as many times none."""
         if modality not in used:
             return [None] * TIMED_IMAGES
-        samples = self.test_set(modality)
+        samples = self.line_set("test", modality)
         return [samples.folder / name for name in itertools.islice(itertools.cycle(samples.file_names), TIMED_IMAGES)]
 
-    def _line(self) -> Path:
-        settings = {"classes", "seed", "test_units", "views_per_test_unit", "test_image_size", "line"}
-        return self._folder("line", self.benchmark.model_dump_json(include=settings))
+    def _line(self, use: LineUse) -> Path:
+        settings = {"classes", "seed", "test_image_size", "line"}
+        if use == "test":
+            return self._folder(
+                "line", self.benchmark.model_dump_json(include=settings | {"test_units", "views_per_test_unit"})
+            )
+        return self._folder("sets/line", self.benchmark.model_dump_json(include=settings | {f"{use}_units"}))
 
     def _folder(self, kind: str, *settings: Any) -> Path:
         return self.out / f"{kind}-{digest(*map(str, settings))}"
@@ -208,6 +213,6 @@ class BirdWorkshop(Workshop):
         """Return the official training images."""
         return self._training
 
-    def test_set(self, modality: Modality) -> SampleSet:  # noqa: ARG002
+    def line_set(self, use: LineUse, modality: Modality) -> SampleSet:  # noqa: ARG002
         """Return the official test images."""
         return self._test

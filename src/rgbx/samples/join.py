@@ -1,4 +1,4 @@
-"""Joining the shards of a set that were rendered to folders apart."""
+"""Joining the shards of a set that were rendered to folders apart, and leaving a class out."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -39,6 +39,32 @@ def join(parts: Sequence[Path], out: Path) -> SampleSet:
                 samples.add(record)
         _check_complete(samples, out)
         samples.finish()
+    return SampleSet.open(out)
+
+
+def leave_out(samples: SampleSet, label: str, out: Path) -> SampleSet:
+    """Make a set of all images but those of one class, which share their files with it where the disk can.
+
+    Args:
+        samples: where to take them from.
+        label: the class.
+        out: folder of the new set; written whole or not at all.
+
+    Raises:
+        InputError: the set has no such class, or an image is missing.
+    """
+    if label not in samples.header.classes:
+        raise InputError(samples.folder, f"has no class '{label}'", "name one that it has")
+    kept = tuple(name for name in samples.header.classes if name != label)
+    with atomic_folder(out) as folder:
+        fewer = SampleSet.create(folder, samples.header.updated({"classes": kept}))
+        for name in kept:
+            (folder / name).mkdir()
+        for record in samples:
+            if record.label != label:
+                _link(samples.path(record), folder / record.file_name)
+                fewer.add(record)
+        fewer.finish()
     return SampleSet.open(out)
 
 

@@ -44,7 +44,19 @@ class ChannelCalibration(Config):
     """Upper bound of the rate of false sorts at the confidence asked for."""
 
 
-class Calibration(Config):
+class Calibrated(NamedTuple):
+    """All that decisions need."""
+
+    config: TrustConfig
+    sorting: Sorting
+    channels: dict[Channel, ChannelCalibration]
+    distances: dict[Modality, Distances]
+    """Empty where novelty is the energy."""
+    known: dict[Channel, np.ndarray]
+    """(n,) ascending: novelty of the devices that it was fitted to."""
+
+
+class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
@@ -52,53 +64,34 @@ class Calibration(Config):
     weights_sha256: str
     """Of the bundle's weights."""
     tensors_sha256: str
+    """Of the file with the arrays."""
     config: TrustConfig
     sorting: Sorting
     channels: dict[Channel, ChannelCalibration]
     sources: dict[Modality, str]
-    """Digest of each set it was fitted on."""
+    """Digest of each set it was fitted to."""
 
 
-class Calibrated(NamedTuple):
-    """A calibration with its arrays."""
-
-    record: Calibration
-    distances: dict[Modality, Distances]
-    """Empty where novelty is the energy."""
-    known: dict[Channel, np.ndarray]
-    """(n,) ascending: novelty of the calibration's own devices."""
-
-
-def save(
-    folder: Path,
-    weights_sha256: str,
-    config: TrustConfig,
-    sorting: Sorting,
-    channels: dict[Channel, ChannelCalibration],
-    distances: Mapping[Modality, Distances],
-    known: Mapping[Channel, np.ndarray],
-    sources: dict[Modality, str],
-) -> Calibration:
+def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dict[Modality, str]) -> None:
     """Write a calibration into the folder of its bundle.
 
     Raises:
         RgbxError: the disk is full or the folder cannot be written.
     """
-    arrays = {f"known.{channel}": novelty for channel, novelty in known.items()}
-    for modality, each in distances.items():
-        arrays |= {f"{modality}.{name}": array for name, array in each.tensors().items()}
+    arrays = {f"known.{channel}": novelty for channel, novelty in calibrated.known.items()}
+    for modality, distances in calibrated.distances.items():
+        arrays |= {f"{modality}.{name}": array for name, array in distances.tensors().items()}
     stored = {name: np.ascontiguousarray(_compact(array)) for name, array in arrays.items()}
     write_bytes(folder / TENSORS, safetensors.numpy.save(stored))
-    record = Calibration(
+    record = CalibrationFile(
         weights_sha256=weights_sha256,
         tensors_sha256=sha256(folder / TENSORS),
-        config=config,
-        sorting=sorting,
-        channels=channels,
+        config=calibrated.config,
+        sorting=calibrated.sorting,
+        channels=calibrated.channels,
         sources=sources,
     )
     write_json(folder / CALIBRATION, record.model_dump(mode="json"))
-    return record
 
 
 def load(folder: Path, weights_sha256: str) -> Calibrated | None:
@@ -111,7 +104,7 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
     if not path.exists():
         return None
     try:
-        record = build_config(Calibration, read_json(path))
+        record = build_config(CalibrationFile, read_json(path))
     except ConfigError as error:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
     if record.weights_sha256 != weights_sha256:
@@ -120,11 +113,16 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
     if not tensors.is_file() or sha256(tensors) != record.tensors_sha256:
         raise InputError(tensors, "is missing, damaged or was changed", REMEDY)
     arrays = safetensors.numpy.load_file(tensors)
-    known = {channel: arrays[f"known.{channel}"] for channel in record.channels}
-    return Calibrated(record, _distances(record, arrays), known)
+    return Calibrated(
+        record.config,
+        record.sorting,
+        record.channels,
+        _distances(record, arrays),
+        {channel: arrays[f"known.{channel}"] for channel in record.channels},
+    )
 
 
-def _distances(record: Calibration, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Distances]:
+def _distances(record: CalibrationFile, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Distances]:
     if record.config.novelty == "energy":
         return {}
     kind = Mahalanobis if record.config.novelty == "mahalanobis" else NearestNeighbours

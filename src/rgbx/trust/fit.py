@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rgbx.samples.record import Channel, Modality
-from rgbx.trust.calibration import ChannelCalibration, Sorting, TrustConfig
+from rgbx.trust.calibration import Calibrated, ChannelCalibration
+from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
 from rgbx.trust.novelty import Distances, fit_distances, novelty
 from rgbx.trust.risk import cheapest_bins, risk_limit, surest_limit, upper_bound
@@ -40,15 +41,6 @@ class Pairs(NamedTuple):
     """(m,) index of its radiograph."""
 
 
-class Fitted(NamedTuple):
-    """What there is to keep of a calibration."""
-
-    channels: dict[Channel, ChannelCalibration]
-    distances: dict[Modality, Distances]
-    known: dict[Channel, np.ndarray]
-    """(n,) ascending: novelty of the devices it was fitted to."""
-
-
 class _Cases(NamedTuple):
     """Devices as one channel sees them."""
 
@@ -60,7 +52,9 @@ class _Cases(NamedTuple):
     """(n,) bool, whether the modalities disagree."""
 
 
-def fit(streams: Mapping[Modality, Responses], pairs: Pairs | None, sorting: Sorting, config: TrustConfig) -> Fitted:
+def fit(
+    streams: Mapping[Modality, Responses], pairs: Pairs | None, sorting: Sorting, config: TrustConfig
+) -> Calibrated:
     """Fit all that decisions need.
 
     Args:
@@ -96,7 +90,8 @@ def fit(streams: Mapping[Modality, Responses], pairs: Pairs | None, sorting: Sor
             contradict(plausible["rgb"][rgb], plausible["xray"][xray]),
         )
         channels["rgbx"] = _calibrate(cases["rgbx"], sorting, config)
-    return Fitted(channels, distances, {channel: np.sort(each.novelty) for channel, each in cases.items()})
+    known = {channel: np.sort(each.novelty) for channel, each in cases.items()}
+    return Calibrated(config, sorting, channels, distances, known)
 
 
 def distances_from_others(responses: Responses, config: TrustConfig) -> np.ndarray:

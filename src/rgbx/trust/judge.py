@@ -31,7 +31,7 @@ class Judge:
     def __init__(self, classes: Sequence[str], calibrated: Calibrated) -> None:
         self._classes = classes
         self._calibrated = calibrated
-        self._costs = calibrated.record.sorting.matrix
+        self._costs = calibrated.sorting.matrix
 
     @classmethod
     def read(cls, folder: Path, header: BundleHeader) -> Self | None:
@@ -70,7 +70,7 @@ class Judge:
         likely = candidates(sure, calibration.candidate_threshold)
         known = self._calibrated.known[channel]
         return Decision(
-            bin=self._calibrated.record.sorting.bins[int(bins[0])] if reason is None else None,
+            bin=self._calibrated.sorting.bins[int(bins[0])] if reason is None else None,
             reason=reason,
             candidates=tuple(self._classes[place] for place in np.argsort(-sure, kind="stable") if likely[place]),
             unknown_score=float(np.searchsorted(known, strange) / len(known)),
@@ -78,11 +78,11 @@ class Judge:
 
     def is_right(self, bin: str, label: str) -> bool:
         """Return whether a device of class ``label`` belongs in ``bin``."""
-        sorting = self._calibrated.record.sorting
+        sorting = self._calibrated.sorting
         return bool(sorting.right[self._classes.index(label), sorting.bins.index(bin)])
 
     def _of(self, channel: Channel) -> ChannelCalibration:
-        return self._calibrated.record.channels[channel]
+        return self._calibrated.channels[channel]
 
     def _novelty(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
         measure = self._calibrated.distances

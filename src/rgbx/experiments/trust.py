@@ -1,0 +1,333 @@
+"""How far a calibrated bundle can be trusted: `rgbx reproduce trust`.
+
+Two questions. On devices of classes that it knows: is it as sure as it is right, and what is gained by putting devices
+aside? On devices of a class that it has never seen, each class of SP10 in turn: does it notice?
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from rgbx.config import Config
+from rgbx.evaluation.calibrate import calibrate
+from rgbx.evaluation.evaluate import estimate, evaluate_bundle
+from rgbx.evaluation.figures import INK, SERIES, plain, write_figure
+from rgbx.evaluation.intervals import Estimate
+from rgbx.evaluation.metrics import share
+from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
+from rgbx.evaluation.predictions import encode_set
+from rgbx.evaluation.reliability import area_under_roc
+from rgbx.evaluation.results import TITLES, Evaluation
+from rgbx.evaluation.tables import show
+from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.reproduce import trained
+from rgbx.experiments.tables import Row
+from rgbx.experiments.workshop import Workshop
+from rgbx.files import link_or_copy, write_json, write_text
+from rgbx.inference import Predictor
+from rgbx.models.bundle import versions
+from rgbx.samples import SampleSet
+from rgbx.samples.record import Channel, Modality
+from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
+from rgbx.trust.fit import Pairs, Responses, fit
+from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.novelty import novelty
+
+RGBX = Row("RGB-X", channel="rgbx")
+"""The bundle of Table V."""
+MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
+CHANNELS: tuple[Channel, ...] = ("rgb", "xray", "rgbx")
+SCORES: tuple[NoveltyScore, ...] = get_args(NoveltyScore)
+
+
+class HeldOut(Config):
+    """What became of devices of a class that the bundle had never seen."""
+
+    name: str
+    auroc: dict[NoveltyScore, dict[Channel, Estimate]]
+    """Of telling them from known ones, on test devices."""
+    auroc_of_calibration: dict[NoveltyScore, dict[Channel, float]]
+    """The same on calibration devices: what a score may be chosen by."""
+    noticed: Estimate
+    """Share of unknown test devices put aside, whatever the reason, from both modalities and with the default score."""
+    kept: Estimate
+    """Share of known test devices not called unknown."""
+    accuracy: Estimate
+    """On known test devices."""
+    accuracy_of_kept: Estimate
+
+
+class TrustResult(Config):
+    """What ``trust.json`` holds."""
+
+    preset: Literal["small", "paper"]
+    before: Evaluation
+    """Of Table V's bundle, all classes known."""
+    after: Evaluation
+    """The same bundle calibrated."""
+    config: TrustConfig
+    held_out: tuple[HeldOut, ...]
+    origin: str
+    benchmark: Benchmark
+    versions: dict[str, str]
+
+
+class _Devices(NamedTuple):
+    """What a bundle says of n devices that were both photographed and X-rayed."""
+
+    labels: np.ndarray
+    """(n,) str"""
+    units: list[str]
+    logits: dict[Channel, np.ndarray]
+    """(n, C)"""
+    features: dict[Modality, np.ndarray]
+    """(n, K)"""
+
+    def chosen(self, which: np.ndarray) -> "_Devices":
+        """Return the devices for which (n,) ``which`` is true."""
+        return _Devices(
+            self.labels[which],
+            [unit for unit, wanted in zip(self.units, which, strict=True) if wanted],
+            {channel: logits[which] for channel, logits in self.logits.items()},
+            {modality: features[which] for modality, features in self.features.items()},
+        )
+
+
+def reproduce_trust(
+    out: Path,
+    benchmark: Benchmark,
+    preset: Literal["small", "paper"],
+    console: Console,
+    workers: int | None = None,
+    config: TrustConfig = TrustConfig(),  # noqa: B008
+) -> TrustResult:
+    """Measure and draw it into ``out/trust.json``, ``.md`` and ``.png``; a run that was stopped goes on.
+
+    Args:
+        out: folder of results and of all that is made for them, shared with the tables.
+        benchmark: sizes and settings; ``held_out`` says which classes play the unknown device.
+        preset: what the benchmark is based on, for the record.
+        console: where to say what is being done.
+        workers: processes for rendering; the number of cores when None.
+        config: what is asked of decisions.
+    """
+    workshop = Workshop(out, benchmark, console, workers)
+    bundle, *_ = trained(workshop, RGBX, seed=0)
+    tests = {modality: workshop.line_set("test", modality) for modality in MODALITIES}
+    calibration = {modality: workshop.line_set("calibration", modality) for modality in MODALITIES}
+    calibrated = _copy(bundle, out / "trust" / "bundle")
+    calibrate(calibrated, calibration, Sorting.of(benchmark.classes, None, None), config)
+    before, after = (
+        evaluate_bundle(each, tests["rgb"], tests["xray"], out / "trust" / name, pairings=benchmark.pairings)
+        for name, each in (("before", bundle), ("after", calibrated))
+    )
+    result = TrustResult(
+        preset=preset,
+        before=before,
+        after=after,
+        config=config,
+        held_out=tuple(
+            _hold_out(workshop, name, calibration, tests, config) for name in benchmark.held_out or benchmark.classes
+        ),
+        origin=after.origin,
+        benchmark=benchmark,
+        versions=versions(),
+    )
+    write_json(out / "trust.json", result.model_dump(mode="json"))
+    write_text(out / "trust.md", trust_markdown(result))
+    write_figure(out / "trust.png", novelty_figure(result))
+    shutil.copyfile(out / "trust" / "after" / "reliability.png", out / "trust-reliability.png")
+    return result
+
+
+def _copy(bundle: Path, folder: Path) -> Path:
+    """Return a copy of a bundle to calibrate, so that the tables' own stays as it was trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("bundle.json", "weights.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+        link_or_copy(bundle / name, folder / name)
+    return folder
+
+
+def _hold_out(
+    workshop: Workshop,
+    name: str,
+    calibration: Mapping[Modality, SampleSet],
+    tests: Mapping[Modality, SampleSet],
+    config: TrustConfig,
+) -> HeldOut:
+    benchmark = workshop.benchmark
+    bundle = _trained_without(workshop, name)
+    predictor = Predictor.load(bundle)
+    own, new = (_devices(predictor, sets, benchmark.seed) for sets in (calibration, tests))
+    known = own.labels != name
+    streams, pairs = _responses(own.chosen(known), predictor.classes)
+    sorting = Sorting.of(predictor.classes, None, None)
+    auroc: dict[NoveltyScore, dict[Channel, Estimate]] = {}
+    of_calibration: dict[NoveltyScore, dict[Channel, float]] = {}
+    for score in SCORES:
+        fitted = fit(streams, pairs, sorting, config.updated({"novelty": score}))
+        strange = {channel: _novelty(fitted.distances, new, channel) for channel in CHANNELS}
+        auroc[score] = {c: _auroc(strange[c], new.labels == name, new.units, benchmark.seed) for c in CHANNELS}
+        unknown = own.chosen(~known)
+        of_calibration[score] = {
+            c: _area(np.concatenate([fitted.known[c], _novelty(fitted.distances, unknown, c)]), len(fitted.known[c]))
+            for c in CHANNELS
+        }
+    judge = Judge(predictor.classes, fit(streams, pairs, sorting, config))
+    reasons = np.array([_reason(judge, new, place) for place in range(len(new.labels))])
+    right = np.array(predictor.classes)[new.logits["rgbx"].argmax(1)] == new.labels
+    strange_ones, familiar = new.labels == name, (new.labels != name) & (reasons != "unknown")
+    return HeldOut(
+        name=name,
+        auroc=auroc,
+        auroc_of_calibration=of_calibration,
+        noticed=_share(reasons != "", strange_ones, new.units, benchmark.seed),
+        kept=_share(reasons != "unknown", ~strange_ones, new.units, benchmark.seed),
+        accuracy=_share(right, ~strange_ones, new.units, benchmark.seed),
+        accuracy_of_kept=_share(right, familiar, new.units, benchmark.seed),
+    )
+
+
+def _trained_without(workshop: Workshop, name: str) -> Path:
+    """Return Table V's bundle as it is when trained without a class."""
+    config = workshop.benchmark
+    whole = {
+        "xray": workshop.radiographs(config.xray, config.radiographs_per_class),
+        "rgb": workshop.photographs(config.rgb, config.photographs_per_class),
+    }
+    sets: dict[Modality, list[SampleSet]] = {m: [workshop.without(whole[m], name)] for m in MODALITIES}
+    runs = {
+        "xray": workshop.stream(config.xray_training, sets["xray"]),
+        "rgb": workshop.stream(config.rgb_training, sets["rgb"]),
+    }
+    return workshop.fusion(config.fusion_training, runs, sets)  # type: ignore[arg-type]
+
+
+def _devices(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int) -> _Devices:
+    """Encode sets of the same units, unknown ones included, each photograph with a radiograph of its unit."""
+    encoded = {modality: encode_set(predictor, modality, samples) for modality, samples in sets.items()}
+    pairs = draw_pairings(sets["rgb"].records, sets["xray"].records, 0, seed)[SAME_UNIT]
+    seen = [
+        {"rgb": encoded["rgb"][photo.file_name], "xray": encoded["xray"][radiograph.file_name]}
+        for photo, radiograph in pairs
+    ]
+    logits: dict[Channel, np.ndarray] = {m: np.stack([each[m].logits for each in seen]) for m in MODALITIES}
+    logits["rgbx"] = np.stack([predictor.fuse(each) for each in seen])  # type: ignore[arg-type]
+    return _Devices(
+        np.array([photo.label for photo, _ in pairs]),
+        [photo.unit for photo, _ in pairs],
+        logits,
+        {m: np.stack([each[m].fused_input for each in seen]) for m in MODALITIES},
+    )
+
+
+def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modality, Responses], Pairs]:
+    truth = np.array([classes.index(label) for label in devices.labels])
+    streams = {m: Responses(devices.logits[m], devices.features[m], truth, tuple(devices.units)) for m in MODALITIES}
+    each = np.arange(len(truth))
+    return streams, Pairs(devices.logits["rgbx"], each, each)
+
+
+def _novelty(distances: Mapping[Modality, object], devices: _Devices, channel: Channel) -> np.ndarray:
+    shown = MODALITIES if channel == "rgbx" else (channel,)
+    apart = [distances[modality](devices.features[modality]) for modality in shown] if distances else []  # type: ignore[operator]
+    return novelty(devices.logits[channel], apart)
+
+
+def _reason(judge: Judge, devices: _Devices, place: int) -> str:
+    answers = {m: Answer(devices.logits[m][place], devices.features[m][place]) for m in MODALITIES}
+    return judge.decide("rgbx", devices.logits["rgbx"][place], answers).reason or ""
+
+
+def _auroc(strange: np.ndarray, unknown: np.ndarray, units: list[str], seed: int) -> Estimate:
+    return estimate(
+        [frozenset({unit}) for unit in units], lambda weights: area_under_roc(strange, unknown, weights), seed
+    )
+
+
+def _area(strange: np.ndarray, known: int) -> float:
+    """Return the area for devices of which the first are known."""
+    return float(area_under_roc(strange, np.arange(len(strange)) >= known, np.ones((1, len(strange))))[0])
+
+
+def _share(hits: np.ndarray, which: np.ndarray, units: list[str], seed: int) -> Estimate:
+    chosen = [frozenset({unit}) for unit, wanted in zip(units, which, strict=True) if wanted]
+    return estimate(chosen, lambda weights: share(hits[which], weights), seed)
+
+
+def trust_markdown(result: TrustResult) -> str:
+    """Return the figures as a Markdown page."""
+    lines = [
+        "# How far to trust it",
+        "",
+        f"Preset `{result.preset}`, {result.origin}. Intervals: 95 %, bootstrap over units. Calibrated on "
+        f"{result.benchmark.calibration_units} units of each class, which are neither scanned nor tested.",
+        "",
+        "## Devices of known classes",
+        "",
+        "| | accuracy | calibration error before | after | sorted | false sorts | at most | class among candidates |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for channel, scores in result.after.scores.items():
+        trust = scores.trust
+        assert trust is not None
+        lines.append(
+            f"| {TITLES[channel]} | {scores.accuracy:.3f} | {show(result.before.scores[channel].calibration_error)} "
+            f"| {show(scores.calibration_error)} | {show(trust.sorted)} | {trust.false_sorts:g} of {scores.n} "
+            f"| {trust.false_sort_bound:.2%} | {show(trust.covered)} ({trust.candidates:.2f} candidates) |"
+        )
+    lines += ["", "## Devices of a class that was never seen", "", *_held_out_lines(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _held_out_lines(result: TrustResult) -> list[str]:
+    chosen = result.config.novelty
+    lines = [
+        f"AUROC of the novelty score `{chosen}`; *put aside*: unknown devices not sent to a bin, for whatever reason; "
+        "*kept*: known devices not called unknown.",
+        "",
+        "| held out | RGB | X-ray | RGB-X | put aside | kept | accuracy on known | of those kept |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for each in result.held_out:
+        areas = " | ".join(show(each.auroc[chosen][channel]) for channel in CHANNELS)
+        lines.append(
+            f"| {each.name} | {areas} | {show(each.noticed)} | {show(each.kept)} | {show(each.accuracy)} "
+            f"| {show(each.accuracy_of_kept)} |"
+        )
+    lines += [
+        "",
+        "| mean over held-out classes, RGB-X | on calibration devices | on test devices |",
+        "| --- | --- | --- |",
+    ]
+    for score in SCORES:
+        ours = np.mean([each.auroc_of_calibration[score]["rgbx"] for each in result.held_out])
+        test = np.mean([each.auroc[score]["rgbx"].value for each in result.held_out])
+        lines.append(f"| {score} | {ours:.3f} | {test:.3f} |")
+    return lines
+
+
+def novelty_figure(result: TrustResult) -> Figure:
+    """Draw how well each held-out class is noticed, from each modality and from both."""
+    figure = Figure(figsize=(6.4, 0.5 * len(result.held_out) + 1.5), layout="constrained")
+    axes = figure.subplots()
+    plain(axes, grid="x")
+    for place, each in enumerate(result.held_out):
+        for shift, colour, channel in zip((-0.2, 0.0, 0.2), SERIES, CHANNELS, strict=True):
+            area = each.auroc[result.config.novelty][channel]
+            label = TITLES[channel] if place == 0 else None
+            axes.plot([area.low, area.high], [place + shift] * 2, color=colour, linewidth=2)
+            axes.plot(area.value, place + shift, "o", color=colour, markersize=6, label=label)
+    axes.axvline(0.5, color=INK, linewidth=0.8, linestyle="--")
+    axes.set_yticks(range(len(result.held_out)), [each.name for each in result.held_out], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlabel("AUROC of telling unknown devices from known ones (chance 0.5)", color=INK)
+    axes.set_title("Devices of a class that was never seen", fontsize=11, color=INK)
+    axes.legend(fontsize=8, frameon=False, loc="lower left")
+    return figure

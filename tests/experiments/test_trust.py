@@ -1,0 +1,30 @@
+"""``rgbx reproduce trust`` on sizes that take seconds."""
+
+import pytest
+from tiny_benchmark import TINY, options
+from typer.testing import CliRunner
+
+from rgbx.cli import app
+from rgbx.experiments.trust import CHANNELS, SCORES, TrustResult
+
+
+@pytest.mark.slow
+@pytest.mark.blender
+def test_known_and_unknown_devices(tmp_path):
+    out = tmp_path / "x"
+    sizes = TINY | {"classes": ["SP1", "SP5", "SP9"], "held_out": ["SP5"], "pairings": 1}
+    ran = CliRunner().invoke(app, ["reproduce", "trust", "--out", str(out), *options(sizes)])
+    assert ran.exit_code == 0, ran.output
+    result = TrustResult.model_validate_json((out / "trust.json").read_text())
+    assert result.before.rgbx.accuracy == result.after.rgbx.accuracy, "calibrating changes no answer"
+    assert result.before.rgbx.trust is None
+    assert result.after.rgbx.trust is not None
+    (held_out,) = result.held_out
+    assert held_out.name == "SP5"
+    for score in SCORES:
+        for channel in CHANNELS:
+            assert 0 <= held_out.auroc[score][channel].low <= held_out.auroc[score][channel].high <= 1
+    assert "| SP5 |" in (out / "trust.md").read_text()
+    for name in ("trust.png", "trust-reliability.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+    assert not list(out.glob("models/rgbx-*/calibration.json")), "the tables' bundle stays as it was trained"
