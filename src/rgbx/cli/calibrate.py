@@ -41,6 +41,7 @@ def calibrate(
     from rgbx.models.header import read_header
     from rgbx.samples import SampleSet
     from rgbx.trust.config import TrustConfig
+    from rgbx.trust.support import support_sentences
 
     given: dict[Modality, Path | None] = {"rgb": rgb, "xray": xray}
     asked = load_config(TrustConfig, config, settings or ())
@@ -49,14 +50,14 @@ def calibrate(
     calibration = fit_calibration(bundle, sets, sorting, asked, seed)
     console = Console()
     console.print(_table(calibration))
-    for sentence in _support(calibration):
+    for sentence in support_sentences(calibration):
         console.print(f"- {sentence}", soft_wrap=True, highlight=False)
 
 
 def _table(calibration: "Calibrated") -> "Table":
     from rich.table import Table
 
-    from rgbx.evaluation.results import TITLES
+    from rgbx.samples.record import TITLES
 
     table = Table("answers from", "images", "units", "temperature", "sorted", "false sorts", "at most")
     for channel, each in calibration.channels.items():
@@ -70,29 +71,3 @@ def _table(calibration: "Calibrated") -> "Table":
             f"{each.bound:.2%}",
         )
     return table
-
-
-def _support(calibration: "Calibrated") -> list[str]:
-    """Say what the images can and cannot support."""
-    from rgbx.evaluation.results import TITLES
-    from rgbx.trust.risk import trials_needed
-
-    config = calibration.config
-    needed = trials_needed(config.false_sorts, config.confidence)
-    sentences = []
-    for channel, each in calibration.channels.items():
-        if each.supported:
-            sentences.append(
-                f"{TITLES[channel]}: at most {config.false_sorts:.2%} false sorts, with {config.confidence:.0%} "
-                "confidence, if devices come as these did."
-            )
-        else:
-            sentences.append(
-                f"{TITLES[channel]}: {each.images} images cannot show that at most {config.false_sorts:.2%} are sorted "
-                f"wrongly; that takes {needed} sorted well, or fewer mistakes. The limit is the highest at which none "
-                f"of these went wrong: {each.sorted} sorted, so at most {each.bound:.2%}."
-            )
-        if each.agreement_threshold == 0 or each.candidate_threshold == 0:
-            sentences.append(f"{TITLES[channel]}: too few images for candidates; every class stays one.")
-    sentences.append("Images of one unit are alike: bounds count images, so take many units with few views each.")
-    return sentences

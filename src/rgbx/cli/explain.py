@@ -36,11 +36,11 @@ def explain(
 
     from rgbx.evaluation.explain import Case, cases_of_sets, explain_cases
     from rgbx.evaluation.faithfulness import measure_maps
-    from rgbx.evaluation.results import TITLES
     from rgbx.evaluation.tables import show
     from rgbx.files import write_json
     from rgbx.inference import Predictor
     from rgbx.samples import SampleSet
+    from rgbx.samples.record import TITLES
 
     if one is not None:
         cases = [Case(name=one.stem, rgb=rgb, xray=xray)]

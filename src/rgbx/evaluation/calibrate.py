@@ -12,6 +12,7 @@ from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.evaluation.predictions import check_sets, encode_set
 from rgbx.inference import Encoded, Predictor
+from rgbx.models.card import write_card
 from rgbx.models.header import check_weights
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.samples.record import Modality
@@ -19,6 +20,7 @@ from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
+from rgbx.trust.support import support_sentences
 
 
 class SortingFile(Config):
@@ -83,6 +85,7 @@ def calibrate(
     observed = observe(predictor, sets, seed)
     fitted = fit(observed.streams, observed.pairs, sorting, config)
     calibration.save(bundle, fitted, header.weights_sha256, sources)
+    write_card(bundle, header, support_sentences(fitted))
     return fitted
 
 

@@ -24,10 +24,11 @@ from rgbx.evaluation.intervals import (
 from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import PredictionRow, Predictions, cached_predictions, predict_sets
 from rgbx.evaluation.reliability import calibration_error
-from rgbx.evaluation.results import TITLES, ClassScores, Evaluation, Pairings, PairingScore, Scores, TrustScores
+from rgbx.evaluation.results import ClassScores, Evaluation, Pairings, PairingScore, Scores, TrustScores
 from rgbx.evaluation.tables import confusion_title, to_markdown
 from rgbx.files import write_json, write_text
 from rgbx.samples import SampleSet
+from rgbx.samples.record import TITLES
 from rgbx.trust.risk import upper_bound
 
 if TYPE_CHECKING:

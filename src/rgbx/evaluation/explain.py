@@ -16,9 +16,9 @@ from matplotlib.patches import Rectangle
 
 from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, write_figure
-from rgbx.evaluation.results import TITLES
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet, generator
+from rgbx.samples.record import TITLES
 
 if TYPE_CHECKING:
     from rgbx.inference import Encoded, Prediction, Predictor, View

@@ -8,8 +8,6 @@ from rgbx.config import Config
 from rgbx.evaluation.intervals import Estimate, Interval, PairedTest
 from rgbx.samples.record import Channel
 
-TITLES: dict[str, str] = {"rgb": "RGB", "xray": "X-ray", "rgbx": "RGB-X"}
-
 
 class ClassScores(Config):
     """Figures of one class."""

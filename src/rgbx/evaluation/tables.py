@@ -5,8 +5,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from rgbx.evaluation.intervals import Estimate
-from rgbx.evaluation.results import TITLES, Evaluation, Pairings, TrustScores
-from rgbx.samples.record import Channel
+from rgbx.evaluation.results import Evaluation, Pairings, TrustScores
+from rgbx.samples.record import TITLES, Channel
 
 
 def confusion_title(evaluation: Evaluation, channel: Channel) -> str:

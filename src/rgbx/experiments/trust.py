@@ -22,7 +22,7 @@ from rgbx.evaluation.metrics import share
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.evaluation.predictions import encode_set
 from rgbx.evaluation.reliability import area_under_roc
-from rgbx.evaluation.results import TITLES, Evaluation
+from rgbx.evaluation.results import Evaluation
 from rgbx.evaluation.tables import show
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import trained
@@ -32,7 +32,7 @@ from rgbx.files import link_or_copy, write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.samples import SampleSet
-from rgbx.samples.record import Channel, Modality
+from rgbx.samples.record import TITLES, Channel, Modality
 from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 from rgbx.trust.judge import Answer, Judge

@@ -14,6 +14,7 @@ import torch
 from rgbx import __version__
 from rgbx.errors import InputError
 from rgbx.files import write_bytes, write_json
+from rgbx.models.card import write_card
 from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, check_weights
@@ -67,6 +68,7 @@ def save(
     )
     write_bytes(folder / WEIGHTS, weights)
     write_json(folder / HEADER, header.model_dump(mode="json"))
+    write_card(folder, header)
 
 
 def load(folder: Path) -> Bundle:

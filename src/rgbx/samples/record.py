@@ -7,6 +7,7 @@ from rgbx.config import Config
 Modality = Literal["xray", "rgb"]
 Channel = Literal["rgb", "xray", "rgbx"]
 """What an answer comes from: one modality, or both."""
+TITLES: dict[Channel, str] = {"rgb": "RGB", "xray": "X-ray", "rgbx": "RGB-X"}
 
 
 class SampleRecord(Config):

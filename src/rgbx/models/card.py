@@ -1,0 +1,62 @@
+"""The model card of a bundle: what it is, what it was made from, how good it was found to be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rgbx.files import write_text
+from rgbx.models.header import BundleHeader
+
+CARD = "MODEL_CARD.md"
+
+
+def write_card(folder: Path, header: BundleHeader, trust: Sequence[str] = ()) -> None:
+    """Write ``MODEL_CARD.md`` into a bundle.
+
+    Args:
+        folder: of the bundle.
+        header: what it says of itself.
+        trust: sentences on how far to trust it; none before it was calibrated.
+    """
+    write_text(folder / CARD, model_card(header, trust))
+
+
+def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
+    """Return the card as Markdown."""
+    lines = [
+        "# Model card",
+        "",
+        f"Tells {len(header.classes)} device classes apart ({', '.join(header.classes)}) from "
+        f"{' and '.join(_NAMES[modality] for modality in header.streams)}. A device of any other class is given one of "
+        "these names, unless the bundle was calibrated and notices.",
+        "",
+        "| stream | backbone | input | iterations | crops from | statistics |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {modality} | {stream.backbone.name} | {stream.icam.input_size}² | {stream.icam.iterations} "
+            f"| {stream.icam.crop_source} | {stream.icam.batch_norm} |"
+            for modality, stream in header.streams.items()
+        ),
+        "",
+        "## Made from",
+        "",
+        *(f"- {name}: set {digest}" for name, digest in header.sources.items()),
+        f"- weights: SHA-256 {header.weights_sha256}",
+        f"- versions: {', '.join(f'{name} {version}' for name, version in header.versions.items())}",
+        "",
+        "## Measured while training",
+        "",
+        "On training images, and on held-out units where it says validation; neither is a test.",
+        "",
+        *(f"- {name.replace('_', ' ')}: {value:.4g}" for name, value in header.metrics.items()),
+        "",
+        "## How far to trust it",
+        "",
+        *(
+            [f"- {sentence}" for sentence in trust]
+            or ["Not calibrated: its probabilities are not to be taken at their word."]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_NAMES = {"rgb": "a photograph", "xray": "a radiograph"}
