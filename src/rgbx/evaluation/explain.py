@@ -18,7 +18,7 @@ from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, write_figure
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet, generator
-from rgbx.samples.record import TITLES
+from rgbx.samples.record import TITLES, Modality
 
 if TYPE_CHECKING:
     from rgbx.inference import Encoded, Prediction, Predictor, View
@@ -204,7 +204,7 @@ def _write_title(figure: Figure, prediction: "Prediction", truth: str | None, na
     figure.suptitle(f"{name}:  {text}" if name else text, fontsize=11.5, color=colour, fontweight="bold")
 
 
-def _stream_label(modality: str, encoded: "Encoded", classes: Sequence[str]) -> str:
+def _stream_label(modality: Modality, encoded: "Encoded", classes: Sequence[str]) -> str:
     shares = np.exp(encoded.logits.astype(np.float64) - encoded.logits.max())
     best = int(shares.argmax())
     return f"{TITLES[modality]}\nalone: {classes[best]} ({shares[best] / shares.sum():.0%})"

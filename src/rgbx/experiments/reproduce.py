@@ -177,6 +177,8 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
         earlier += [start] if start is not None else []
     if row.channel != "rgbx":
         return *runs.values(), *earlier
+    if row.fused_on_line:
+        sets = {modality: [workshop.line_set("labelled", modality)] for modality in sets}
     fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, sets)
     return fused, *runs.values(), *earlier
 

@@ -37,6 +37,8 @@ class Row:
     """Another backbone than the benchmark's, by timm's name."""
     labelled: bool = False
     """Trained on labelled photographs of the line as well (``Benchmark.labelled_units``)."""
+    fused_on_line: bool = False
+    """The fusion is trained on labelled images of the line, which no stream has seen, in place of the streams' own."""
     closer: bool = False
     """Compared with other iterations: trained by ``Benchmark.looking_closer``, from the same first look."""
     note: str = ""
@@ -252,6 +254,13 @@ TABLES: Mapping[TableName, PaperTable] = {
                 channel="rgbx",
                 paper=_scores(0.952, 0.951, 0.958),
                 fusion={"mode": "slow", "epochs": 3, "batch_size": 16},
+            ),
+            Row(
+                "fast fusion on labelled images of the line",
+                channel="rgbx",
+                fused_on_line=True,
+                fusion={"epochs": 100, "learning_rate": 1e-3},
+                note="streams as above; ours",
             ),
             Row("product of experts", channel="rgbx", fusion={"mode": "product"}, note="nothing trained"),
         ),

@@ -112,7 +112,8 @@ class Workshop:
         self, config: FusionTraining, runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence[SampleSet]]
     ) -> Path:
         """Return the bundle of two streams fused."""
-        folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), config.digest())
+        names = sorted(self._name(samples.folder) for each in sets.values() for samples in each)
+        folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), *names, config.digest())
         self._once(folder, "training fusion", lambda: train_fusion(config, runs, sets, folder))
         return folder
 
