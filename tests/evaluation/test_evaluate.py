@@ -130,6 +130,11 @@ def test_measuring_again_predicts_nothing_until_something_changes(bundle, photog
     assert again(pairings=4) == changed
     assert len(loads) == 5
 
+    source = out / "predictions.json"
+    source.write_text(source.read_text().replace('"format": 2', '"format": 1'))
+    assert again(pairings=4) == changed
+    assert len(loads) == 6, "an earlier rgbx wrote other columns"
+
 
 def test_a_stale_figure_does_not_stay(bundle, photographs, radiographs, tmp_path):
     out = tmp_path / "out"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # measuring from the cache must not wait for torch
 
 TABLE = "predictions.csv"
 SOURCE = "predictions.json"
+FORMAT = 2
+"""Of the table; one kept by an earlier rgbx, without decisions, is made again."""
 _BATCH = 32
 _TEXT_COLUMNS = ("modality", "pairing", "rgb", "xray", "rgb_unit", "xray_unit", "truth", "predicted")
 _COLUMNS = (*_TEXT_COLUMNS, "probability")
@@ -101,6 +103,7 @@ class Predictions:
 class _Source(Config):
     """What a table of predictions was made from; the cache is good while all of it is unchanged."""
 
+    format: int
     version: str
     bundle: str
     sets: dict[str, str]
@@ -168,6 +171,7 @@ def cached_predictions(
         raise InputError(bundle, "is not a folder", "give a bundle made by 'rgbx train'")
     sets = _given(rgb, xray)
     made_from = {
+        "format": FORMAT,
         "version": __version__,
         "bundle": _folder_digest(bundle),
         "sets": {name: _set_digest(samples) for name, samples in sets.items()},
