@@ -1,4 +1,5 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ from torch import nn
 
 from rgbx.errors import InputError
 from rgbx.models import bundle
+from rgbx.models.card import CARD
 from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.seal import SUMS, seal
 from rgbx.models.stream import build_stream
 from rgbx.models.transforms import TransformConfig
 
@@ -55,22 +58,29 @@ def test_tampering_is_refused_with_a_sentence(saved: Path, tmp_path: Path) -> No
     header, weights = saved / HEADER, saved / WEIGHTS
     good_header, good_weights = header.read_text(), weights.read_bytes()
 
-    def refused(match: str) -> None:
+    def refused(match: str, resealed: bool = False) -> None:
+        if resealed:
+            seal(saved, (HEADER,))
         with pytest.raises(InputError, match=match):
             bundle.load(saved)
         header.write_text(good_header)
         weights.write_bytes(good_weights)
+        seal(saved, (HEADER, WEIGHTS))
 
     weights.write_bytes(good_weights[: len(good_weights) // 2])
-    refused("damaged or belongs to another")
+    refused("weights.safetensors is damaged, was changed")
     weights.write_bytes(good_weights[:-1] + bytes([good_weights[-1] ^ 1]))
-    refused("damaged or belongs to another")
+    refused("weights.safetensors is damaged, was changed")
     weights.unlink()
     refused("is missing")
+    _edit(header, classes=["B", "A", "C"])
+    refused("bundle.json is damaged, was changed")
     _edit(header, classes=["A", "B"])
-    refused("does not fit the network")
+    refused("does not fit the network", resealed=True)
     _edit(header, fused=True)
-    refused("fused")
+    refused("fused", resealed=True)
+    (saved / SUMS).unlink()
+    refused("holds no SHA256SUMS")
     _edit(header, format=9)
     refused("format 9")
     _edit(header, kind="something else")
@@ -92,3 +102,9 @@ def test_fusion_starts_as_the_product_of_its_experts() -> None:
     features = {"rgb": torch.randn(2, 5), "xray": torch.randn(2, 7)}
     expected = classifiers["rgb"](features["rgb"]) + classifiers["xray"](features["xray"])
     torch.testing.assert_close(head(features), expected)
+
+
+def test_the_seal_is_what_sha256sum_checks(saved: Path) -> None:
+    ran = subprocess.run(["sha256sum", "--check", SUMS], cwd=saved, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0
+    assert sorted(ran.stdout.split("\n")[:-1]) == [f"{name}: OK" for name in (CARD, HEADER, WEIGHTS)]

@@ -134,6 +134,12 @@ def test_damage_and_foreign_weights_are_refused(tmp_path):
     tensors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="was changed"):
         calibration.load(tmp_path, "w")
+    tensors.write_bytes(content)
+    assert calibration.load(tmp_path, "w") is not None
+    record = (tmp_path / calibration.CALIBRATION).read_text()
+    (tmp_path / calibration.CALIBRATION).write_text(record.replace('"false_sorts": 0.001', '"false_sorts": 0.5'))
+    with pytest.raises(InputError, match="was changed"):
+        calibration.load(tmp_path, "w")
     (tmp_path / calibration.CALIBRATION).write_text('{"kind": "rgbx calibration"}')
     with pytest.raises(InputError, match="is damaged"):
         calibration.load(tmp_path, "w")

@@ -31,6 +31,8 @@ from rgbx.experiments.workshop import Workshop
 from rgbx.files import link_or_copy, write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
+from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.seal import SUMS
 from rgbx.samples import SampleSet
 from rgbx.samples.record import TITLES, Channel, Modality
 from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
@@ -148,7 +150,7 @@ def reproduce_trust(
 def _copy(bundle: Path, folder: Path) -> Path:
     """Return a copy of a bundle to calibrate, so that the tables' own stays as it was trained."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("bundle.json", "weights.safetensors"):
+    for name in (HEADER, WEIGHTS, SUMS):
         (folder / name).unlink(missing_ok=True)
         link_or_copy(bundle / name, folder / name)
     return folder

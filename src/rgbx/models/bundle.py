@@ -18,6 +18,7 @@ from rgbx.models.card import write_card
 from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, check_weights
+from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
 from rgbx.samples.record import Modality
 
@@ -68,6 +69,7 @@ def save(
     )
     write_bytes(folder / WEIGHTS, weights)
     write_json(folder / HEADER, header.model_dump(mode="json"))
+    seal(folder, (HEADER, WEIGHTS))
     write_card(folder, header)
 
 

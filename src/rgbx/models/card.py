@@ -5,12 +5,13 @@ from pathlib import Path
 
 from rgbx.files import write_text
 from rgbx.models.header import BundleHeader
+from rgbx.models.seal import seal
 
 CARD = "MODEL_CARD.md"
 
 
 def write_card(folder: Path, header: BundleHeader, trust: Sequence[str] = ()) -> None:
-    """Write ``MODEL_CARD.md`` into a bundle.
+    """Write ``MODEL_CARD.md`` into a bundle that has been saved.
 
     Args:
         folder: of the bundle.
@@ -18,6 +19,7 @@ def write_card(folder: Path, header: BundleHeader, trust: Sequence[str] = ()) ->
         trust: sentences on how far to trust it; none before it was calibrated.
     """
     write_text(folder / CARD, model_card(header, trust))
+    seal(folder, (CARD,))
 
 
 def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:

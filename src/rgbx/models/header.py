@@ -7,8 +7,9 @@ from pydantic import Field
 
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
-from rgbx.files import read_json, sha256
+from rgbx.files import read_json
 from rgbx.models.config import StreamConfig
+from rgbx.models.seal import sealed
 from rgbx.samples.record import Modality
 
 HEADER = "bundle.json"
@@ -38,7 +39,7 @@ def read_header(folder: Path) -> BundleHeader:
     """Read ``bundle.json`` alone.
 
     Raises:
-        InputError: the folder is missing or is no bundle of this version.
+        InputError: the folder is missing or is no bundle of this version, or the file was changed.
     """
     if not folder.is_dir():
         raise InputError(folder, "does not exist", "give the folder that 'rgbx train' wrote")
@@ -54,21 +55,18 @@ def read_header(folder: Path) -> BundleHeader:
         header = build_config(BundleHeader, content)
     except ConfigError as error:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    sealed(folder, HEADER, REMEDY)
     if header.fused != (len(header.streams) == 2):
         raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)
     return header
 
 
 def check_weights(folder: Path) -> BundleHeader:
-    """Read ``bundle.json`` and see that the weights beside it are those it speaks of.
+    """Read ``bundle.json`` and see that the weights beside it are those that were saved with it.
 
     Raises:
         InputError: as :func:`read_header`; the weights are missing, damaged or of another bundle.
     """
     header = read_header(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise InputError(weights, "is missing", REMEDY)
-    if sha256(weights) != header.weights_sha256:
-        raise InputError(weights, f"is damaged or belongs to another {HEADER}", REMEDY)
+    sealed(folder, WEIGHTS, REMEDY)
     return header

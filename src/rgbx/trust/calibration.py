@@ -9,7 +9,8 @@ import safetensors.numpy
 
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
-from rgbx.files import read_json, sha256, write_bytes, write_json
+from rgbx.files import read_json, write_bytes, write_json
+from rgbx.models.seal import seal, sealed
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.novelty import Distances, Mahalanobis, NearestNeighbours
@@ -63,8 +64,6 @@ class CalibrationFile(Config):
     format: Literal[1] = 1
     weights_sha256: str
     """Of the bundle's weights."""
-    tensors_sha256: str
-    """Of the file with the arrays."""
     config: TrustConfig
     sorting: Sorting
     channels: dict[Channel, ChannelCalibration]
@@ -85,13 +84,13 @@ def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dic
     write_bytes(folder / TENSORS, safetensors.numpy.save(stored))
     record = CalibrationFile(
         weights_sha256=weights_sha256,
-        tensors_sha256=sha256(folder / TENSORS),
         config=calibrated.config,
         sorting=calibrated.sorting,
         channels=calibrated.channels,
         sources=sources,
     )
     write_json(folder / CALIBRATION, record.model_dump(mode="json"))
+    seal(folder, (CALIBRATION, TENSORS))
 
 
 def load(folder: Path, weights_sha256: str) -> Calibrated | None:
@@ -109,10 +108,8 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
     if record.weights_sha256 != weights_sha256:
         raise InputError(path, "was made for other weights", REMEDY)
-    tensors = folder / TENSORS
-    if not tensors.is_file() or sha256(tensors) != record.tensors_sha256:
-        raise InputError(tensors, "is missing, damaged or was changed", REMEDY)
-    arrays = safetensors.numpy.load_file(tensors)
+    sealed(folder, CALIBRATION, REMEDY)
+    arrays = safetensors.numpy.load_file(sealed(folder, TENSORS, REMEDY))
     return Calibrated(
         record.config,
         record.sorting,
