@@ -11,7 +11,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgbx import __version__
-from rgbx.cli import demo, devices, evaluate, explain, export, predict, render, reproduce, scan, sets, train, transfer
+from rgbx.cli import (
+    demo,
+    devices,
+    evaluate,
+    explain,
+    export,
+    line,
+    predict,
+    render,
+    reproduce,
+    scan,
+    sets,
+    train,
+    transfer,
+)
 from rgbx.errors import RgbxError
 
 app = typer.Typer(
@@ -25,8 +39,10 @@ app = typer.Typer(
         "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
         "**sets** joins, exports or imports such sets), **train** trains a network on them, **evaluate** and "
         "**explain** say how good it is and why, **predict** classifies one device, **export** makes graphs of a "
-        "network that run without torch. **scan** photographs and X-rays simulated units, as a stand-in for a real "
-        "line. **demo** strings all of it together, **reproduce** measures the paper's tables again."
+        "network that run without torch. On a line **watch** classifies what arrives in folders, **flatfield** makes "
+        "the fields that radiographs are corrected with. **scan** photographs and X-rays simulated units, as a "
+        "stand-in for a real line. **demo** strings all of it together, **reproduce** measures the paper's tables "
+        "again."
     ),
 )
 app.add_typer(devices.app, name="devices")
@@ -39,6 +55,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
+app.command("watch")(line.watch)
+app.command("flatfield")(line.flatfield)
 app.command("demo")(demo.demo)
 app.command("reproduce")(reproduce.reproduce)
 

@@ -1,4 +1,4 @@
-"""What an image's file says of how it was taken: when, with what tube settings, of which component, in how many bits."""
+"""What a file says of how it was taken: when, with what tube settings, in how many bits, of which component."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Flat- and dark-field correction, (I − D) / (F − D): what is left of a radiograph when the detector's own pattern is out.
+"""Flat- and dark-field correction, (I − D) / (F − D): a radiograph without the detector's own pattern.
 
-A flat field F shows the open beam, a dark field D nothing at all. Both are averages of frames, kept as float32 TIFF with
-a record beside them, and are refused where they do not fit a radiograph: a correction by the wrong fields looks fine.
+A flat field F shows the open beam, a dark field D nothing at all. Both are averages of frames, kept as float32 TIFF
+with a record beside them. They are refused where they do not fit a radiograph: correcting by the wrong ones looks fine.
 """
 
 import math
@@ -53,7 +53,7 @@ class FlatFieldRecord(Config):
     tube_voltage_kv: float | None
     tube_current_ma: float | None
     flats: dict[str, str]
-    """SHA-256 of each frame of the open beam, by file name."""
+    """SHA-256 of each frame of the open beam, by its path."""
     darks: dict[str, str]
     files: dict[str, str]
     """SHA-256 of the two fields."""
@@ -185,8 +185,8 @@ def make_flat_field(
             bits=first.bits,
             tube_voltage_kv=first.tube_voltage_kv,
             tube_current_ma=first.tube_current_ma,
-            flats={path.name: sha256(path) for path in flats},
-            darks={path.name: sha256(path) for path in darks},
+            flats={str(path): sha256(path) for path in flats},
+            darks={str(path): sha256(path) for path in darks},
             files={name: sha256(new / name) for name in (FLAT, DARK)},
         )
         write_json(new / RECORD, record.model_dump(mode="json"))

@@ -25,8 +25,8 @@ MIN_SIDE = 16
 MAX_FILE_BYTES = 2 * 2**30
 SMALL_BYTES = 32 * 2**20
 MAX_EXPANSION, MAX_JPEG_EXPANSION = 30, 100
-"""Pixels of more than ``SMALL_BYTES`` are decoded only from a file no smaller than this fraction of them: photographs and
-radiographs have noise, which does not pack so well; a file made to fill the memory is a thousandth."""
+"""Pixels of more than ``SMALL_BYTES`` are decoded only from a file no smaller than this fraction of them: what cameras
+and detectors make has noise, which does not pack so well; a file made to fill the memory is a thousandth."""
 
 TIFF_COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS")
 """Those whose decoders give no more than the file says. JPEG in TIFF has dimensions of its own."""
@@ -231,7 +231,7 @@ def _decode_png_or_jpeg(path: Path, decoder: Callable[[bytes], np.ndarray]) -> n
 
 
 def _exif_orientation(header: Image.Image, content: bytes) -> int:
-    """Return EXIF's Orientation; Pillow decodes a whole PNG to look for EXIF behind its pixels, so only if there is any."""
+    """Return EXIF's Orientation; only where a PNG has EXIF, as Pillow decodes all of it to look behind the pixels."""
     if header.format == "PNG" and not any(mark in content for mark in (b"eXIf", b"Raw profile type")):
         return 1
     return header.getexif().get(ExifTags.Base.Orientation, 1)
