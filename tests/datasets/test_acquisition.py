@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,7 +72,11 @@ def test_depth_and_time_of_other_formats(tmp_path: Path) -> None:
 
 def test_a_file_without_a_time_has_that_of_its_file(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "image.png"), PIXELS)
-    assert time_taken(tmp_path / "image.png").timestamp() == (tmp_path / "image.png").stat().st_mtime
+    os.utime(tmp_path / "image.png", (1_000_000_000, 1_000_000_000))
+    assert time_taken(tmp_path / "image.png").timestamp() == 1_000_000_000
+    path = write_dicom(tmp_path / "image.dcm", PIXELS, ContentDate="20260301", ContentTime="1200")
+    assert acquisition_of(path).time == NOON.replace(second=0).astimezone()
+    assert acquisition_of(write_dicom(tmp_path / "odd.dcm", PIXELS, AcquisitionDateTime="2026-XX")).time is None
 
 
 def test_only_eight_bits_are_warned_of() -> None:

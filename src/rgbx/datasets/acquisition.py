@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from PIL import ExifTags, Image
-from pydicom.valuerep import DA, DT, TM
+from pydicom.valuerep import DT
 
 from rgbx.config import Config
 from rgbx.datasets.images import file_kind, read_dicom
@@ -52,8 +52,7 @@ def acquisition_of(image: np.ndarray | Path) -> Acquisition:
         if kind == "tiff":
             with open_tiff(path) as tiff:
                 page = tiff.pages.first
-                time = page.tags.valueof("DateTime")
-            return Acquisition(bits=8 * page.dtype.itemsize, time=_exif_time(time))
+                return Acquisition(bits=page.bitspersample, time=_exif_time(page.tags.valueof("DateTime")))
         with Image.open(path, formats=("PNG", "JPEG")) as header:
             if kind == "png" and "exif" not in header.info:  # Pillow would decode the pixels to look behind them
                 return Acquisition(bits=_png_bits(path))
@@ -88,13 +87,14 @@ def _dicom_time(header: pydicom.Dataset) -> datetime | None:
     stated = [str(header.get("AcquisitionDateTime") or "")]
     for name in ("Acquisition", "Content"):
         date, time = str(header.get(f"{name}Date") or ""), str(header.get(f"{name}Time") or "")
-        if DA(date) and TM(time):
-            stated.append(date + time)
-    for text in filter(None, stated):
-        time = DT(text if "+" in text or "-" in text else text + zone)
-        if time is not None:
-            return datetime.fromisoformat(time.isoformat()).astimezone()
-    return None
+        stated.append(date + time if date and time else "")
+    text = next(filter(None, stated), None)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(DT(text if "+" in text or "-" in text else text + zone).isoformat()).astimezone()
+    except ValueError:
+        return None
 
 
 def _exif_time(text: object) -> datetime | None:

@@ -28,7 +28,13 @@ MAX_EXPANSION, MAX_JPEG_EXPANSION = 30, 100
 """Pixels of more than ``SMALL_BYTES`` are decoded only from a file no smaller than this fraction of them: what cameras
 and detectors make has noise, which does not pack so well; a file made to fill the memory is a thousandth."""
 
-TIFF_COMPRESSIONS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS")
+TIFF_COMPRESSIONS = {
+    tifffile.COMPRESSION.NONE,
+    tifffile.COMPRESSION.LZW,
+    tifffile.COMPRESSION.ADOBE_DEFLATE,
+    tifffile.COMPRESSION.DEFLATE,
+    tifffile.COMPRESSION.PACKBITS,
+}
 """Those whose decoders give no more than the file says. JPEG in TIFF has dimensions of its own."""
 
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
@@ -244,9 +250,9 @@ def _decode_tiff(path: Path) -> np.ndarray:
         page = tiff.pages.first
         planar = page.axes.startswith("S")
         _check_dimensions(path, page.shape[1:] if planar else page.shape)
-        if page.compression not in (tifffile.COMPRESSION[name] for name in TIFF_COMPRESSIONS):
+        if page.compression not in TIFF_COMPRESSIONS:
             raise InputError(path, "is compressed in a way that cannot be read", "save it uncompressed or with LZW")
-        _check_expansion(path, max(page.nbytes, math.prod(page.chunks) * page.dtype.itemsize))
+        _check_expansion(path, max(page.nbytes, math.prod(page.chunks) * page.bitspersample // 8))
         pixels = page.asarray()
         zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         orientation = page.tags.valueof("Orientation", 1)
