@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from PIL import ExifTags, Image
-from pydicom.valuerep import DT
 
 from rgbx.config import Config
 from rgbx.datasets.images import file_kind, read_dicom
@@ -88,11 +87,9 @@ def _dicom_time(header: pydicom.Dataset) -> datetime | None:
     for name in ("Acquisition", "Content"):
         date, time = str(header.get(f"{name}Date") or ""), str(header.get(f"{name}Time") or "")
         stated.append(date + time if date and time else "")
-    text = next(filter(None, stated), None)
-    if text is None:
-        return None
+    text = next(filter(None, stated), "").strip()
     try:
-        return datetime.fromisoformat(DT(text if "+" in text or "-" in text else text + zone).isoformat()).astimezone()
+        return datetime.fromisoformat(f"{text[:8]}T{text[8:]}{'' if '+' in text or '-' in text else zone}").astimezone()
     except ValueError:
         return None
 
