@@ -4,6 +4,8 @@ Every error raised on purpose derives from :class:`RgbxError`; the command line 
 with code 2, without a traceback.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DAMAGED, COPY_AGAIN = "is damaged or cut off", "copy or export it again"
@@ -40,3 +42,14 @@ class ConfigError(RgbxError):
 
 class MissingToolError(RgbxError):
     """A program or package that a step needs is not installed; the message says how to get it."""
+
+
+@contextmanager
+def damage_refused(path: Path) -> Iterator[None]:
+    """Make whatever a decoder raises an :class:`InputError`; of damaged files they raise nearly anything."""
+    try:
+        yield
+    except (InputError, PermissionError):
+        raise
+    except Exception as error:
+        raise InputError(path, DAMAGED, COPY_AGAIN) from error

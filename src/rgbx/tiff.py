@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tifffile
 
-from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 
 
 @contextmanager
@@ -24,12 +24,8 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     faults = _Faults()
     logger.addHandler(faults)
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with damage_refused(path), tifffile.TiffFile(path) as tiff:
             yield tiff
-    except (InputError, PermissionError):
-        raise
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, MemoryError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
     finally:
         logger.removeHandler(faults)
     if faults.found:

@@ -18,6 +18,8 @@ VERBS = (
     "evaluate",
     "explain",
     "predict",
+    "watch",
+    "flatfield",
     "demo",
     "reproduce",
 )

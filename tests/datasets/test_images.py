@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
+from radiograph_files import write_dicom
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import InputError
 
@@ -28,24 +27,6 @@ def _colour() -> np.ndarray:
 def _smooth_colour() -> np.ndarray:
     y, x = np.mgrid[:48, :64]
     return np.stack([4 * x, 5 * y, 255 - 4 * x], axis=2).astype(np.uint8)
-
-
-def _write_dicom(path: Path, pixels: np.ndarray, **changes: object) -> Path:
-    image = Dataset()
-    image.file_meta = FileMetaDataset()
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    image.file_meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    image.SOPClassUID, image.SOPInstanceUID = DigitalXRayImageStorageForPresentation, generate_uid()
-    image.Rows, image.Columns = pixels.shape[:2]
-    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
-    image.BitsAllocated = image.BitsStored = 8 * pixels.dtype.itemsize
-    image.HighBit, image.PixelRepresentation = image.BitsStored - 1, int(pixels.dtype.kind == "i")
-    image.PixelData = pixels.tobytes()
-    for tag, value in changes.items():
-        setattr(image, tag, value)
-    image.save_as(path, enforce_file_format=True)
-    return path
 
 
 # --- radiographs ---
@@ -102,19 +83,19 @@ def test_tiff_whose_zero_is_white_is_inverted(tmp_path):
     ],
 )
 def test_dicom_grows_with_intensity(changes, inverted, tmp_path):
-    image = read_radiograph(_write_dicom(tmp_path / "image.dcm", _grey(), **changes))
+    image = read_radiograph(write_dicom(tmp_path / "image.dcm", _grey(), **changes))
     expected = _grey() / 65535
     np.testing.assert_allclose(image, 1 - expected if inverted else expected, atol=1e-6)
 
 
 def test_dicom_is_scaled_by_the_bits_stored(tmp_path):
-    path = _write_dicom(tmp_path / "image.dcm", _grey(12), BitsStored=12, HighBit=11)
+    path = write_dicom(tmp_path / "image.dcm", _grey(12), BitsStored=12, HighBit=11)
     np.testing.assert_allclose(read_radiograph(path), _grey(12) / 4095, rtol=1e-6)
 
 
 def test_signed_dicom(tmp_path):
     pixels = (_grey().astype(np.int32) - 32768).astype(np.int16)
-    np.testing.assert_allclose(read_radiograph(_write_dicom(tmp_path / "i.dcm", pixels)), _grey() / 65535, rtol=1e-6)
+    np.testing.assert_allclose(read_radiograph(write_dicom(tmp_path / "i.dcm", pixels)), _grey() / 65535, rtol=1e-6)
 
 
 @given(arrays(np.float32, (16, 17), elements=st.floats(0, 1, width=32)))
@@ -219,7 +200,7 @@ def _huge_tiff(folder: Path) -> Path:
 
 
 def _dicom_without_header(folder: Path) -> Path:
-    path = _write_dicom(folder / "image.dcm", _grey())
+    path = write_dicom(folder / "image.dcm", _grey())
     image = pydicom.dcmread(path)
     del image.Rows
     image.save_as(path)
@@ -237,7 +218,7 @@ BAD_FOR_BOTH = {
     "cut-jpeg-with-thumbnail": (_jpeg_with_thumbnail, "image.jpg is damaged", "copy or export it again"),
     "cut-tiff": (lambda folder: _cut(_tiff(folder, _grey()), 0.6), "image.tif is damaged", "copy or export it again"),
     "cut-dicom": (
-        lambda folder: _cut(_write_dicom(folder / "image.dcm", _grey()), 0.7),
+        lambda folder: _cut(write_dicom(folder / "image.dcm", _grey()), 0.7),
         "image.dcm is damaged",
         "copy or export it again",
     ),
@@ -268,7 +249,7 @@ BAD_RADIOGRAPHS = {
     ),
     "uint32": (lambda folder: _tiff(folder, _grey().astype(np.uint32)), "image.tif holds uint32 values", "16 bits"),
     "logarithmic": (
-        lambda folder: _write_dicom(folder / "image.dcm", _grey(), PixelIntensityRelationship="LOG"),
+        lambda folder: write_dicom(folder / "image.dcm", _grey(), PixelIntensityRelationship="LOG"),
         "image.dcm holds logarithmic intensities",
         "export the detector's linear image",
     ),
@@ -277,7 +258,7 @@ BAD_RADIOGRAPHS = {
 BAD_PHOTOGRAPHS = {
     "sixteen-bit-grey": (lambda folder: _png(folder, _grey()), "image.png looks like a radiograph", "with --xray"),
     "eight-bit-grey": (lambda folder: _png(folder, _grey(8)), "image.png looks like a radiograph", "with --xray"),
-    "dicom": (lambda folder: _write_dicom(folder / "i.dcm", _grey()), "i.dcm looks like a radiograph", "with --xray"),
+    "dicom": (lambda folder: write_dicom(folder / "i.dcm", _grey()), "i.dcm looks like a radiograph", "with --xray"),
     "equal-channels-of-16-bits": (
         lambda folder: _png(folder, np.repeat(_grey()[..., None], 3, axis=2)),
         "image.png looks like a radiograph",

@@ -18,6 +18,7 @@ from rgbx.cli import (
     evaluate,
     explain,
     export,
+    line,
     predict,
     render,
     reproduce,
@@ -39,9 +40,10 @@ app = typer.Typer(
         "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
         "**sets** joins, exports or imports such sets), **train** trains a network on them, **evaluate** and "
         "**explain** say how good it is and why, **calibrate** teaches it when not to trust itself, **predict** "
-        "classifies one device, **export** makes graphs of a network that run without torch. **scan** photographs and "
-        "X-rays simulated units, as a stand-in for a real line. **demo** strings all of it together, **reproduce** "
-        "measures the paper's tables again."
+        "classifies one device or a folder of them, **export** makes graphs of a network that run without torch. On a "
+        "line **watch** classifies what arrives in folders, **flatfield** makes the fields that radiographs are "
+        "corrected with. **scan** photographs and X-rays simulated units, as a stand-in for a real line. **demo** "
+        "strings all of it together, **reproduce** measures the paper's tables again."
     ),
 )
 app.add_typer(devices.app, name="devices")
@@ -55,6 +57,8 @@ app.command("explain")(explain.explain)
 app.command("calibrate")(calibrate.calibrate)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
+app.command("watch")(line.watch)
+app.command("flatfield")(line.flatfield)
 app.command("demo")(demo.demo)
 app.command("reproduce")(reproduce.reproduce)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rgbx.cli.line import Csv, Flat, Settings, load_predictor, predict_folder
+
 if TYPE_CHECKING:
     from rgbx.inference import Prediction
     from rgbx.trust.decision import Decision
@@ -24,17 +26,32 @@ def predict(
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
+    flat: Flat = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Classify all devices in a folder: images that end in _rgb or _xray, or rgb/ and xray/."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Results of --folder, a line each.")] = None,
+    csv: Csv = False,
+    settings: Settings = None,
 ) -> None:
-    """Classify one device from its photograph, its radiograph, or both.
+    """Classify one device from its photograph, its radiograph, or both; or all devices in a folder.
 
-    Example: rgbx predict model --rgb phone.png --xray phone.tiff --crops crops
+    Example: `rgbx predict model --rgb phone.png --xray phone.tiff --crops crops` or
+    `rgbx predict model --folder today --out today.jsonl`
     """
     from rgbx.errors import RgbxError
-    from rgbx.inference import Predictor
 
+    if folder is not None:
+        if out is None or rgb is not None or xray is not None:
+            raise RgbxError("--folder wants --out FILE.jsonl for its results, and neither --rgb nor --xray.")
+        predict_folder(bundle, folder, out, settings or [], flat, csv, runtime)
+        return
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = Predictor.load(bundle, runtime).predict(rgb, xray, explain=crops is not None)
+    prediction = load_predictor(bundle, runtime, flat).predict(rgb, xray, explain=crops is not None)
+    for warning in prediction.warnings:
+        typer.echo(warning, err=True)
     if crops is not None:
         _write_crops(prediction, crops)
     if as_json:
@@ -61,6 +78,7 @@ def _as_json(prediction: "Prediction") -> dict:
             modality: classes[int(encoded.logits.argmax())] for modality, encoded in prediction.streams.items()
         },
         "decision": None if prediction.decision is None else asdict(prediction.decision),
+        "warnings": list(prediction.warnings),
     }
 
 

@@ -4,22 +4,38 @@ Radiographs stay linear and keep their depth: 16-bit values become float32 in 0.
 minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import imagecodecs
 import numpy as np
 import pydicom
 import tifffile
-from PIL import ExifTags, Image, UnidentifiedImageError
-from pydicom.errors import InvalidDicomError
+from PIL import ExifTags, Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 from rgbx.tiff import open_tiff
 
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
 MIN_SIDE = 16
+MAX_FILE_BYTES = 2 * 2**30
+SMALL_BYTES = 32 * 2**20
+MAX_EXPANSION, MAX_JPEG_EXPANSION = 30, 100
+"""Pixels of more than ``SMALL_BYTES`` are decoded only from a file no smaller than this fraction of them: what cameras
+and detectors make has noise, which does not pack so well; a file made to fill the memory is a thousandth."""
+
+TIFF_COMPRESSIONS = {
+    tifffile.COMPRESSION.NONE,
+    tifffile.COMPRESSION.LZW,
+    tifffile.COMPRESSION.ADOBE_DEFLATE,
+    tifffile.COMPRESSION.DEFLATE,
+    tifffile.COMPRESSION.PACKBITS,
+}
+"""Those whose decoders give no more than the file says. JPEG in TIFF has dimensions of its own."""
 
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
@@ -90,7 +106,9 @@ def as_radiograph(image: np.ndarray, name: Path | str = "the radiograph") -> np.
             raise InputError(name, "is a colour photograph, not a radiograph", "pass it with --rgb")
         image = image[..., 0]
     if image.dtype in (np.uint8, np.uint16):
-        return image.astype(np.float32) / np.iinfo(image.dtype).max
+        scaled = image.astype(np.float32)
+        scaled /= np.iinfo(image.dtype).max
+        return scaled
     if image.dtype.kind != "f":
         raise InputError(name, f"holds {image.dtype} values", "save it with 16 bits (uint16)")
     if not np.isfinite(image).all():
@@ -142,8 +160,38 @@ def _check_dimensions(name: Path | str, shape: tuple[int, ...]) -> None:
         raise InputError(name, f"is only {width} × {height} pixels", f"give at least {MIN_SIDE} a side")
 
 
+def _check_expansion(path: Path, pixel_bytes: int, largest: int = MAX_EXPANSION) -> None:
+    if pixel_bytes > max(SMALL_BYTES, largest * path.stat().st_size):
+        raise InputError(
+            path,
+            f"says that it holds {pixel_bytes / 1e6:,.0f} MB of pixels, which no image packs into so small a file",
+            COPY_AGAIN,
+        )
+
+
+def is_dicom(path: Path) -> bool:
+    """Say whether a file begins as DICOM files do."""
+    with path.open("rb") as content:
+        return content.read(132)[128:] == b"DICM"
+
+
 def _decode(path: Path) -> np.ndarray:
     """Return the pixels in their own depth, (H, W) or (H, W, C), upright; which decoder is told by the content."""
+    kind = file_kind(path)
+    with damage_refused(path):
+        if kind == "dicom":
+            return _decode_dicom(path)
+        if kind == "tiff":
+            return _decode_tiff(path)
+        return _decode_png_or_jpeg(path, imagecodecs.png_decode if kind == "png" else imagecodecs.jpeg8_decode)
+
+
+def file_kind(path: Path) -> Literal["dicom", "tiff", "png", "jpeg"]:
+    """Return which format a file has by its content.
+
+    Raises:
+        InputError: it is missing, empty, far too large, or of no format that can be read.
+    """
     if not path.exists():
         raise InputError(path, "does not exist", "check the path of the image")
     if path.is_dir():
@@ -155,38 +203,44 @@ def _decode(path: Path) -> np.ndarray:
         raise InputError(path, "may not be read", "give yourself the right to read it") from error
     if not head:
         raise InputError(path, "is empty", COPY_AGAIN)
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise InputError(path, f"is larger than {MAX_FILE_BYTES / 2**30:.0f} GiB", "crop it to the device or reduce it")
     if head[128:] == b"DICM":
-        return _decode_dicom(path)
+        return "dicom"
     if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return _decode_tiff(path)
+        return "tiff"
     if head.startswith(b"\x89PNG"):
-        return _decode_png_or_jpeg(path, imagecodecs.png_decode)
+        return "png"
     if head.startswith(b"\xff\xd8"):
-        return _decode_png_or_jpeg(path, imagecodecs.jpeg8_decode)
+        return "jpeg"
     raise InputError(path, "is no image that can be read", "save it as PNG, JPEG, TIFF or DICOM")
 
 
 def _decode_png_or_jpeg(path: Path, decoder: Callable[[bytes], np.ndarray]) -> np.ndarray:
     """Decode with imagecodecs, which keeps 16-bit colour and refuses cut-off files; Pillow reads the header."""
+    content = path.read_bytes()
     try:
-        with Image.open(path) as header:
-            width, height = header.size
-            orientation = header.getexif().get(ExifTags.Base.Orientation, 1)
+        with Image.open(path, formats=("PNG", "JPEG")) as header:
+            _check_dimensions(path, header.size[::-1])
+            bytes_a_pixel = len(header.getbands()) * (2 if header.mode.startswith("I") else 1)
+            largest = MAX_JPEG_EXPANSION if header.format == "JPEG" else MAX_EXPANSION
+            _check_expansion(path, header.width * header.height * bytes_a_pixel, largest)
+            orientation = _exif_orientation(header, content)
     except Image.DecompressionBombError as error:
         raise InputError(path, "has far too many pixels", "crop it to the device or reduce it") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
-    _check_dimensions(path, (height, width))
-    content = path.read_bytes()
     if decoder is imagecodecs.jpeg8_decode and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
         raise InputError(path, DAMAGED, COPY_AGAIN)  # the decoder would fill the rest with grey
-    try:
-        pixels = decoder(content)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+    pixels = decoder(content)
     if decoder is imagecodecs.jpeg8_decode and pixels.ndim == 3 and pixels.shape[2] == 4:
         raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
     return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
+
+
+def _exif_orientation(header: Image.Image, content: bytes) -> int:
+    """Return EXIF's Orientation; only where a PNG has EXIF, as Pillow decodes all of it to look behind the pixels."""
+    if header.format == "PNG" and not any(mark in content for mark in (b"eXIf", b"Raw profile type")):
+        return 1
+    return header.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _decode_tiff(path: Path) -> np.ndarray:
@@ -196,6 +250,9 @@ def _decode_tiff(path: Path) -> np.ndarray:
         page = tiff.pages.first
         planar = page.axes.startswith("S")
         _check_dimensions(path, page.shape[1:] if planar else page.shape)
+        if page.compression not in TIFF_COMPRESSIONS:
+            raise InputError(path, "is compressed in a way that cannot be read", "save it uncompressed or with LZW")
+        _check_expansion(path, max(page.nbytes, math.prod(page.chunks) * page.bitspersample // 8))
         pixels = page.asarray()
         zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         orientation = page.tags.valueof("Orientation", 1)
@@ -206,23 +263,33 @@ def _decode_tiff(path: Path) -> np.ndarray:
     return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
 
 
+def read_dicom(path: Path, header_only: bool = False) -> pydicom.FileDataset:
+    """Read a DICOM file, or all of it but the pixels.
+
+    Raises:
+        InputError: it is damaged, or deflated as a whole, which says nothing of how much there is to inflate.
+    """
+    with damage_refused(path):
+        syntax = pydicom.filereader.read_file_meta_info(path).TransferSyntaxUID
+        if syntax == DeflatedExplicitVRLittleEndian:
+            raise InputError(path, "is compressed as a whole", "export it uncompressed")
+        return pydicom.dcmread(path, stop_before_pixels=header_only)
+
+
 def _decode_dicom(path: Path) -> np.ndarray:
-    try:
-        image = pydicom.dcmread(path)
-        shape = (int(image.Rows), int(image.Columns))
-    except (InvalidDicomError, AttributeError, EOFError, ValueError, OSError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
-    _check_dimensions(path, shape)
-    if int(image.get("NumberOfFrames", 1)) > 1:
+    image = read_dicom(path)
+    _check_dimensions(path, (int(image.Rows), int(image.Columns)))
+    if int(image.get("NumberOfFrames") or 1) > 1:
         raise InputError(path, "holds several frames", "export one of them as a file of its own")
     if image.get("PixelIntensityRelationship") == "LOG":
         raise InputError(path, "holds logarithmic intensities", "export the detector's linear image")
+    _check_expansion(path, int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) // 8)
     try:
         pixels = image.pixel_array
-    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:
         if image.file_meta.TransferSyntaxUID.is_compressed:
             raise InputError(path, "is compressed in a way that cannot be read", "export it uncompressed") from error
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
+        raise
     if pixels.ndim == 3:
         return pixels
     return _dicom_intensity(image, pixels)

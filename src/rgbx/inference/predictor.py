@@ -1,12 +1,15 @@
 """From images to a prediction: the only place where a bundle is applied."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
+from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
 from rgbx.inference.crops import images_seen
@@ -44,6 +47,10 @@ class Encoded:
     """(K,) float32, what the fusion needs of it."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
+    acquisition: Acquisition | None = None
+    """What is known of how a radiograph was taken."""
+    warnings: tuple[str, ...] = ()
+    """What is doubtful about the image, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class Prediction:
     decision: Decision | None = None
     """What to do with the device; None from a bundle that was not calibrated."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the images, a sentence each."""
+        return tuple(warning for encoded in self.streams.values() for warning in encoded.warnings)
+
 
 class Predictor:
     """Applies a bundle; get one with :meth:`load`."""
@@ -68,22 +80,26 @@ class Predictor:
         streams: Mapping[Modality, StreamRuntime],
         fusion: Fusion | None,
         judge: Judge | None = None,
+        flat_field: FlatField | None = None,
     ) -> None:
         self._configs = header.streams
         self._streams = streams
         self._fusion = fusion
         self._judge = judge
+        self._flat_field = flat_field
+        self.weights_sha256 = header.weights_sha256
         self.classes = header.classes
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: RuntimeName | None = None) -> Self:
+    def load(cls, folder: Path | str, runtime: RuntimeName | None = None, flat_field: FlatField | None = None) -> Self:
         """Load the bundle in ``folder``.
 
         Args:
             folder: of the bundle.
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
+            flat_field: of the detector; what every radiograph is corrected with first.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
@@ -96,7 +112,8 @@ class Predictor:
         else:
             header = check_weights(folder)
             streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
-        return cls(header, streams, Fusion.read(folder) if header.fused else None, Judge.read(folder, header))
+        fusion = Fusion.read(folder) if header.fused else None
+        return cls(header, streams, fusion, Judge.read(folder, header), flat_field)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
@@ -112,8 +129,10 @@ class Predictor:
         self._check(modality)
         encoded: list[Encoded] = []
         for start in range(0, len(images), BATCH):
-            prepared = np.stack([self.prepare(modality, image) for image in images[start : start + BATCH]])
-            encoded += self._run(modality, prepared, explain)
+            batch = images[start : start + BATCH]
+            prepared = np.stack([self.prepare(modality, image) for image in batch])
+            found = self._run(modality, prepared, explain)
+            encoded += map(_with_acquisition, found, batch) if modality == "xray" else found
         return encoded
 
     def respond(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
@@ -186,6 +205,8 @@ class Predictor:
         """
         if modality == "xray":
             pixels = as_radiograph(image) if isinstance(image, np.ndarray) else read_radiograph(Path(image))
+            if self._flat_field is not None:
+                pixels = _flattened(pixels, image, self._flat_field)
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
         return prepare(pixels, modality, self._configs[modality].transform)
@@ -209,6 +230,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Return (n, C) probabilities, in float64, of (n, C) logits."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _with_acquisition(encoded: Encoded, radiograph: np.ndarray | Path) -> Encoded:
+    acquisition = acquisition_of(radiograph)
+    return replace(encoded, acquisition=acquisition, warnings=acquisition.warnings(_name(radiograph)))
+
+
+def _flattened(pixels: np.ndarray, radiograph: np.ndarray | Path, flat_field: FlatField) -> np.ndarray:
+    """Correct a radiograph; an array is taken to be of now."""
+    taken = datetime.now(UTC) if isinstance(radiograph, np.ndarray) else time_taken(Path(radiograph))
+    return flat_field.correct(pixels, acquisition_of(radiograph), taken, _name(radiograph))
+
+
+def _name(radiograph: np.ndarray | Path) -> Path | str:
+    return "the radiograph" if isinstance(radiograph, np.ndarray) else radiograph
 
 
 def _torch_streams(folder: Path) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:

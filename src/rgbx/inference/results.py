@@ -1,0 +1,318 @@
+"""Results as a plant's software reads them, and the log that keeps them.
+
+Fields are named after ``ResultDataType`` of OPC 40100-1, OPC UA for Machine Vision; what ``ResultContent`` holds is
+ours.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_pascal
+
+from rgbx.config import Config
+from rgbx.errors import InputError
+from rgbx.files import readable_os_errors, write_text
+from rgbx.inference.arrivals import Device
+from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
+from rgbx.samples.record import Modality
+from rgbx.trust.decision import Decision
+
+COMPLETED, FAILED = 1, 4
+"""Two of ``ResultStateDataType``."""
+_BEGINNING = b'{"ResultId":'
+COLUMNS = (
+    "CreationTime", "PartId", "ResultState", "label", "probability", "bin", "reason", "candidates", "unknown_score",
+    "rgb", "xray", "warnings", "errors",
+)  # fmt: skip
+"""Of the CSV file."""
+
+
+class _OpcStructure(Config):
+    """Its fields are written as the companion specification spells them, ``ResultId`` for ``result_id``."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True)
+
+
+class Identifier(_OpcStructure):
+    """``ResultIdDataType`` and ``PartIdDataType``."""
+
+    id: str
+
+
+class ProcessingTimes(_OpcStructure):
+    """``ProcessingTimesDataType``; durations are in milliseconds."""
+
+    start_time: datetime
+    end_time: datetime
+    acquisition_duration: float | None
+    """From the arrival of the device's first image to that of its last."""
+    processing_duration: float
+    """What this device took of the time of those that were answered with it."""
+
+
+class Content(Config):
+    """What was found out about the device."""
+
+    label: str | None
+    """None where no image could be used."""
+    probability: float | None
+    probabilities: dict[str, float]
+    decision: Decision | None
+    """None from a bundle that was not calibrated, unless the device is put aside for another reason."""
+    streams: dict[Modality, str]
+    """What each stream says alone."""
+    images: dict[Modality, str]
+    """Files."""
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+    """Why an image could not be used, a sentence each."""
+    model: str
+    """SHA-256 of the bundle's weights."""
+
+
+class Result(_OpcStructure):
+    """The answer for one device."""
+
+    result_id: Identifier
+    has_transferable_data_on_file: bool = False
+    is_partial: bool = False
+    is_simulated: bool = False
+    result_state: int
+    """1 when completed, 4 when no image could be used."""
+    part_id: Identifier
+    """The component that a DICONDE radiograph names, else the device's name."""
+    creation_time: datetime
+    processing_times: ProcessingTimes
+    result_content: tuple[Content]
+
+    @property
+    def content(self) -> Content:
+        """Return what was found out."""
+        return self.result_content[0]
+
+    def to_json(self) -> str:
+        """Return one line of the log."""
+        return self.model_dump_json(by_alias=True)
+
+
+def answer(predictor: Predictor, devices: Sequence[Device], deadline: float | None = None) -> list[Result]:
+    """Predict devices together; an image that cannot be used is part of the answer.
+
+    Args:
+        predictor: of a bundle that knows the modalities of ``devices``.
+        devices: any number.
+        deadline: seconds after a device's first image has arrived from which on it has passed the sorting gate.
+
+    Returns:
+        One result for each device, in order.
+    """
+    start = datetime.now(UTC)
+    found: dict[Modality, dict[Path, Encoded | InputError]] = {}
+    for modality in predictor.modalities:
+        paths = [device.images[modality] for device in devices if modality in device.images]
+        found[modality] = dict(zip(paths, _encode(predictor, modality, paths), strict=True))
+    answers = []
+    for device in devices:
+        each = {modality: found[modality][path] for modality, path in device.images.items()}
+        errors = tuple(str(one) for one in each.values() if isinstance(one, InputError))
+        good = {modality: one for modality, one in each.items() if isinstance(one, Encoded)}
+        answers.append((predictor.combine(good.get("rgb"), good.get("xray")) if good else None, errors))
+    end = datetime.now(UTC)
+    return [
+        _result(predictor, device, prediction, errors, start, end, len(devices), deadline)
+        for device, (prediction, errors) in zip(devices, answers, strict=True)
+    ]
+
+
+def answer_all(
+    predictor: Predictor, devices: Sequence[Device], log: "ResultLog", deadline: float | None = None
+) -> Iterator[Result]:
+    """Answer devices, some at a time; what is yielded is in the log.
+
+    Raises:
+        RgbxError: the log cannot be written.
+    """
+    for start in range(0, len(devices), BATCH):
+        results = answer(predictor, devices[start : start + BATCH], deadline)
+        log.append(results)
+        yield from results
+
+
+def _encode(predictor: Predictor, modality: Modality, paths: Sequence[Path]) -> list[Encoded | InputError]:
+    """Encode images together or, where one of them cannot be used, one by one."""
+    if not paths:
+        return []
+    try:
+        return list(predictor.encode(modality, paths))
+    except InputError as error:
+        if len(paths) == 1:
+            return [error]
+    return [_encode(predictor, modality, [path])[0] for path in paths]
+
+
+def _result(
+    predictor: Predictor,
+    device: Device,
+    prediction: Prediction | None,
+    errors: tuple[str, ...],
+    start: datetime,
+    end: datetime,
+    together: int,
+    deadline: float | None,
+) -> Result:
+    streams = prediction.streams if prediction else {}
+    radiograph = streams.get("xray")
+    component = radiograph.acquisition.component if radiograph and radiograph.acquisition else None
+    late = deadline is not None and device.arrived is not None and end.timestamp() - device.arrived > deadline
+    return Result(
+        result_id=Identifier(id=str(uuid4())),
+        result_state=COMPLETED if prediction else FAILED,
+        part_id=Identifier(id=component or device.name),
+        creation_time=end,
+        processing_times=ProcessingTimes(
+            start_time=start,
+            end_time=end,
+            acquisition_duration=(
+                None if device.arrived is None or device.acquired is None else 1e3 * (device.acquired - device.arrived)
+            ),
+            processing_duration=1e3 * (end - start).total_seconds() / together,
+        ),
+        result_content=(
+            Content(
+                label=prediction.label if prediction else None,
+                probability=prediction.probabilities[prediction.label] if prediction else None,
+                probabilities=prediction.probabilities if prediction else {},
+                decision=_decision(prediction, bool(errors), late),
+                streams={
+                    modality: predictor.classes[int(encoded.logits.argmax())] for modality, encoded in streams.items()
+                },
+                images={modality: str(path) for modality, path in device.images.items()},
+                warnings=prediction.warnings if prediction else (),
+                errors=errors,
+                model=predictor.weights_sha256,
+            ),
+        ),
+    )
+
+
+def _decision(prediction: Prediction | None, bad_image: bool, late: bool) -> Decision | None:
+    """Put a device aside for a bad image or for being late, whatever the bundle would have done with it."""
+    decided = prediction.decision if prediction else None
+    if not bad_image and not late:
+        return decided
+    return replace(decided or Decision(None, None), bin=None, reason="bad image" if bad_image else "late")
+
+
+class ResultLog:
+    """A JSONL file of results that only grows: a line for each device, on the disk before the next one is begun.
+
+    Opening it cuts off a line that was half written when the run was killed; its device is not done then.
+
+    Args:
+        path: of the log; made when it is missing.
+        table: whether to keep a CSV file of the same name beside it, which is written anew from the log at first.
+
+    Raises:
+        InputError: the file holds something else.
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, table: bool = False) -> None:
+        self.path = path
+        self.table = path.with_suffix(".csv") if table else None
+        self.done: dict[Modality, set[Path]] = {"rgb": set(), "xray": set()}
+        """Images that have been answered."""
+        with readable_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        if self.table is not None:
+            write_text(self.table, _rows([], header=True))
+        for result in read_results(path):
+            self._note(result)
+            if self.table is not None:
+                _append(self.table, _rows([result]))
+        _cut_half_line(path)
+
+    def append(self, results: Sequence[Result]) -> None:
+        """Write results and wait until the disk has them.
+
+        Raises:
+            RgbxError: the disk is full or the file cannot be written.
+        """
+        _append(self.path, "".join(f"{result.to_json()}\n" for result in results))
+        if self.table is not None:
+            _append(self.table, _rows(results))
+        for result in results:
+            self._note(result)
+
+    def holds(self, device: Device) -> bool:
+        """Whether any image of a device has been answered."""
+        return any(path in self.done[modality] for modality, path in device.images.items())
+
+    def _note(self, result: Result) -> None:
+        for modality, path in result.content.images.items():
+            self.done[modality].add(Path(path))
+
+
+def read_results(path: Path) -> Iterator[Result]:
+    """Read a log, result by result; a last line that is only half written is left out.
+
+    Raises:
+        InputError: the file holds something else.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.endswith(b"\n"):
+                    yield Result.model_validate_json(line)
+                elif line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
+                    raise ValueError("no beginning of a result")
+            except ValueError as error:  # of which pydantic's is one
+                raise InputError(path, f"holds no result in line {number}", "give another file as --out") from error
+
+
+def _append(path: Path, text: str) -> None:
+    with readable_os_errors(path), path.open("ab") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _cut_half_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+
+def _rows(results: Sequence[Result], header: bool = False) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(_row(result) for result in results)
+    return text.getvalue()
+
+
+def _row(result: Result) -> dict[str, object]:
+    content, decision = result.content, result.content.decision
+    return {
+        "CreationTime": result.creation_time.isoformat(),
+        "PartId": result.part_id.id,
+        "ResultState": result.result_state,
+        "label": content.label,
+        "probability": content.probability,
+        "bin": decision.bin if decision else None,
+        "reason": decision.reason if decision else None,
+        "candidates": "|".join(decision.candidates) if decision else None,
+        "unknown_score": decision.unknown_score if decision else None,
+        "rgb": content.images.get("rgb"),
+        "xray": content.images.get("xray"),
+        "warnings": " ".join(content.warnings),
+        "errors": " ".join(content.errors),
+    }

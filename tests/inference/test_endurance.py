@@ -1,0 +1,44 @@
+"""Ten thousand devices in a row: each is answered once, and the memory stays as it is."""
+
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rgbx.inference import Predictor
+from rgbx.inference.arrivals import Pairing, devices_in
+from rgbx.inference.export import export_bundle
+from rgbx.inference.results import ResultLog, answer_all, read_results
+from tiny_bundle import write_untrained_bundle
+
+COUNT, SETTLED = 10_000, 1000
+MORE_MEGABYTES = 16
+
+
+def resident_megabytes() -> float:
+    """Return what of this process is in memory (Linux)."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory in use from Linux's /proc")
+def test_ten_thousand_predictions_in_a_row(tmp_path: Path) -> None:
+    bundle, folder = write_untrained_bundle(tmp_path / "bundle"), tmp_path / "images"
+    export_bundle(bundle, ("onnx",))
+    folder.mkdir()
+    first = folder / "0_xray.png"
+    cv2.imwrite(str(first), np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uint16))
+    for number in range(1, COUNT):
+        (folder / f"{number}_xray.png").hardlink_to(first)
+    predictor, log = Predictor.load(bundle, "onnx"), ResultLog(tmp_path / "line.jsonl")
+    devices = devices_in(folder, ("xray",), Pairing())
+    before = 0.0
+    for number, _ in enumerate(answer_all(predictor, devices, log), start=1):
+        if number == SETTLED:
+            before = resident_megabytes()
+    assert resident_megabytes() - before < MORE_MEGABYTES
+    answered = Counter(result.part_id.id for result in read_results(log.path))
+    assert answered == {str(number): 1 for number in range(COUNT)}
