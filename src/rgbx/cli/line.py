@@ -119,8 +119,8 @@ def flatfield(
 
 
 def _frames(paths: list[Path]) -> list[Path]:
+    from rgbx.datasets.images import is_image
     from rgbx.errors import InputError
-    from rgbx.inference.arrivals import is_image
 
     frames: list[Path] = []
     for path in paths:

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rgbx import __version__
+from rgbx.datasets.images import is_image
 from rgbx.datasets.labelled import READERS
 from rgbx.errors import InputError
 from rgbx.files import digest, link_or_copy, readable_os_errors, sha256
 from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import Modality, SampleRecord, SetHeader
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom"}
 
 
 class LabelledFile(NamedTuple):
@@ -41,7 +40,7 @@ def find_labelled_files(folder: Path) -> list[LabelledFile]:
         raise InputError(folder, "holds fewer than two folders", "make one for each class and put its images there")
     found: dict[str, LabelledFile] = {}
     for place in classes:
-        images = [path for path in sorted(place.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+        images = [path for path in sorted(place.rglob("*")) if is_image(path)]
         if not images:
             raise InputError(place, "holds no image (PNG, JPEG, TIFF, DICOM)", "add some or remove the folder")
         for path in images:

@@ -19,6 +19,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 from rgbx.tiff import open_tiff
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
+"""Of images in folders."""
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
 MIN_SIDE = 16
@@ -169,8 +171,15 @@ def _check_expansion(path: Path, pixel_bytes: int, largest: int = MAX_EXPANSION)
         )
 
 
-def is_dicom(path: Path) -> bool:
-    """Say whether a file begins as DICOM files do."""
+def is_image(path: Path) -> bool:
+    """Say whether a file is to be read: by its suffix or, as DICOM often has none or numbers, by its first bytes."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or ((not suffix or suffix[1:].isdigit()) and _is_dicom(path))
+
+
+def _is_dicom(path: Path) -> bool:
     with path.open("rb") as content:
         return content.read(132)[128:] == b"DICM"
 

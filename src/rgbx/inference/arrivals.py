@@ -10,12 +10,11 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
-from rgbx.datasets.images import is_dicom
+from rgbx.datasets.images import SUFFIXES, is_image
 from rgbx.errors import InputError
 from rgbx.samples.record import Modality
 
 MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
 
 
 class Pairing(Config):
@@ -221,14 +220,6 @@ def devices_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) -
         raise InputError(folder, "holds no images", f"put some into it, with one of {', '.join(SUFFIXES)}")
     devices = [pairs.add(image) for image in sorted(images, key=lambda image: (image.taken, image.path.name))]
     return [device for device in devices if device is not None] + pairs.overdue(pairing.wait)
-
-
-def is_image(path: Path) -> bool:
-    """Say whether a file is to be read: by its suffix or, as DICOM often has none or numbers, by its first bytes."""
-    if path.name.startswith("."):
-        return False
-    suffix = path.suffix.lower()
-    return suffix in SUFFIXES or ((not suffix or suffix[1:].isdigit()) and path.is_file() and is_dicom(path))
 
 
 def check_folder(folder: Path) -> None:
