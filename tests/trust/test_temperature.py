@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from rgbx.trust.temperature import LIMITS, fit_temperature, probabilities
+from rgbx.trust.probabilities import probabilities
+from rgbx.trust.temperature import LIMITS, fit_temperature
 
 
 def _said(rng, n, temperature):

@@ -29,7 +29,7 @@ from rgbx.evaluation.tables import confusion_title, to_markdown
 from rgbx.files import write_json, write_text
 from rgbx.samples import SampleSet
 from rgbx.samples.record import TITLES
-from rgbx.trust.risk import upper_bound
+from rgbx.trust.false_sorts import upper_bound
 
 if TYPE_CHECKING:
     from rgbx.inference import Predictor

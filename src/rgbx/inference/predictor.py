@@ -21,6 +21,7 @@ from rgbx.models.transforms import as_input, prepare
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.decision import Decision
 from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.probabilities import probabilities
 
 BATCH = 32
 
@@ -139,7 +140,7 @@ class Predictor:
         """Return one stream's own probabilities, (n, C), of n images from :meth:`prepare`."""
         self._check(modality)
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
-        return softmax(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
+        return probabilities(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -160,13 +161,13 @@ class Predictor:
         label = self.classes[int(np.argmax(logits))]
         decision = None
         if self._judge is None:
-            probabilities = softmax(logits[None])[0]
+            shares = probabilities(logits)
         else:
             channel: Channel = "rgbx" if len(given) == 2 else next(iter(given))
-            probabilities = self._judge.probabilities(channel, logits)
+            shares = self._judge.probabilities(channel, logits)
             answers = {modality: Answer(each.logits, each.fused_input) for modality, each in given.items()}
             decision = self._judge.decide(channel, logits, answers)
-        return Prediction(label, dict(zip(self.classes, probabilities.tolist(), strict=True)), given, decision)
+        return Prediction(label, dict(zip(self.classes, shares.tolist(), strict=True)), given, decision)
 
     def is_right_bin(self, bin: str, label: str) -> bool:
         """Return whether a device of class ``label`` belongs in a bin; of calibrated bundles."""
@@ -224,12 +225,6 @@ class Predictor:
             each = zip(prepared, output.windows, output.cams, strict=True)
             views = [_views(image, windows, cams, config) for image, windows, cams in each]
         return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, views, strict=True)]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return (n, C) probabilities, in float64, of (n, C) logits."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _with_acquisition(encoded: Encoded, radiograph: np.ndarray | Path) -> Encoded:

@@ -10,9 +10,11 @@ from rgbx.samples.record import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
+from rgbx.trust.false_sorts import risk_limit, surest_limit, upper_bound
 from rgbx.trust.novelty import Distances, fit_distances, novelty
-from rgbx.trust.risk import cheapest_bins, risk_limit, surest_limit, upper_bound
-from rgbx.trust.temperature import fit_temperature, probabilities
+from rgbx.trust.probabilities import probabilities
+from rgbx.trust.risk import cheapest_bins
+from rgbx.trust.temperature import fit_temperature
 
 FOLDS = 5
 

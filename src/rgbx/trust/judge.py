@@ -12,8 +12,8 @@ from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason
 from rgbx.trust.novelty import novelty
+from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
-from rgbx.trust.temperature import probabilities
 
 
 class Answer(NamedTuple):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
-from scipy.special import logsumexp
 
 from rgbx.trust.config import TrustConfig
 
@@ -137,7 +136,7 @@ def novelty(logits: np.ndarray, distances: Sequence[np.ndarray]) -> np.ndarray:
         logits: (n, C), of the channel.
         distances: (n, C) of each modality shown; without any, the score is the logits' energy (Liu et al., 2020).
     """
-    return np.sum(distances, axis=0).min(1) if len(distances) else -logsumexp(logits, axis=1)
+    return np.sum(distances, axis=0).min(1) if len(distances) else -np.logaddexp.reduce(logits, axis=1)
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:

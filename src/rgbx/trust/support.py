@@ -2,7 +2,7 @@
 
 from rgbx.samples.record import TITLES
 from rgbx.trust.calibration import Calibrated
-from rgbx.trust.risk import trials_needed
+from rgbx.trust.false_sorts import trials_needed
 
 
 def support_sentences(calibrated: Calibrated) -> list[str]:

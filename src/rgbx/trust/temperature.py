@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
 
 LIMITS = (0.05, 20.0)
 
@@ -24,8 +24,3 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
     found = minimize_scalar(loss, bounds=tuple(np.log(LIMITS)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
-
-
-def probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return (…, C) probabilities, in float64, of (…, C) logits."""
-    return softmax(logits.astype(np.float64) / temperature, axis=-1)

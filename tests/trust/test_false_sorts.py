@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rgbx.trust.risk import cheapest_bins, risk_limit, surest_limit, trials_needed, upper_bound
+from rgbx.trust.false_sorts import risk_limit, surest_limit, trials_needed, upper_bound
+from rgbx.trust.risk import cheapest_bins
 
 
 @given(st.integers(1, 400), st.data())
