@@ -13,6 +13,7 @@ from rich.markup import escape
 from rgbx import __version__
 from rgbx.cli import demo, devices, evaluate, explain, export, predict, render, reproduce, scan, sets, train, transfer
 from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
 
 app = typer.Typer(
     name="rgbx",
@@ -61,7 +62,8 @@ def _root(
 def main() -> None:
     """Run the command line; an :class:`RgbxError` becomes one sentence on stderr and exit code 2."""
     try:
-        app()
+        with optional_packages():
+            app()
     except RgbxError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)

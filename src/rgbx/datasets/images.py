@@ -6,16 +6,18 @@ minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
-import pydicom
 import tifffile
 from PIL import ExifTags, Image, UnidentifiedImageError
-from pydicom.errors import InvalidDicomError
 
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
 from rgbx.tiff import open_tiff
+
+if TYPE_CHECKING:
+    import pydicom
 
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
@@ -207,6 +209,9 @@ def _decode_tiff(path: Path) -> np.ndarray:
 
 
 def _decode_dicom(path: Path) -> np.ndarray:
+    import pydicom  # takes a quarter of a second, and few images are DICOM
+    from pydicom.errors import InvalidDicomError
+
     try:
         image = pydicom.dcmread(path)
         shape = (int(image.Rows), int(image.Columns))
@@ -228,7 +233,7 @@ def _decode_dicom(path: Path) -> np.ndarray:
     return _dicom_intensity(image, pixels)
 
 
-def _dicom_intensity(image: pydicom.Dataset, pixels: np.ndarray) -> np.ndarray:
+def _dicom_intensity(image: "pydicom.Dataset", pixels: np.ndarray) -> np.ndarray:
     """Return float32 in 0..1 that grows with the detected intensity.
 
     A rescale maps the range of the stored bits onto another; as a share of that range it changes nothing but
