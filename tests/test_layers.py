@@ -8,7 +8,7 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("contract", ["flow", "blind"])
+@pytest.mark.parametrize("contract", ["flow", "blind", "line"])
 def test_contract_is_kept(contract, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert lint_imports(limit_to_contracts=(contract,), cache_dir=None) == 0

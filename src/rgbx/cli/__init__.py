@@ -28,6 +28,7 @@ from rgbx.cli import (
     transfer,
 )
 from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
 
 app = typer.Typer(
     name="rgbx",
@@ -81,7 +82,8 @@ def _root(
 def main() -> None:
     """Run the command line; an :class:`RgbxError` becomes one sentence on stderr and exit code 2."""
     try:
-        app()
+        with optional_packages():
+            app()
     except RgbxError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)

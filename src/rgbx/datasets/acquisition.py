@@ -2,15 +2,18 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pydicom
 from PIL import ExifTags, Image
 
 from rgbx.config import Config
 from rgbx.datasets.images import file_kind, read_dicom
 from rgbx.errors import damage_refused
 from rgbx.tiff import open_tiff
+
+if TYPE_CHECKING:
+    import pydicom
 
 SHALLOW_BITS = 8
 """A radiograph of so few bits is read, but never without saying so."""
@@ -69,7 +72,7 @@ def time_taken(path: Path) -> datetime:
     return acquisition_of(path).time or datetime.fromtimestamp(path.stat().st_mtime).astimezone()
 
 
-def _of_dicom(header: pydicom.Dataset) -> Acquisition:
+def _of_dicom(header: "pydicom.Dataset") -> Acquisition:
     component = str(header.get("PatientID") or "").strip() or str(header.get("PatientName") or "").strip()
     return Acquisition(
         bits=int(header.BitsStored),
@@ -80,7 +83,7 @@ def _of_dicom(header: pydicom.Dataset) -> Acquisition:
     )
 
 
-def _dicom_time(header: pydicom.Dataset) -> datetime | None:
+def _dicom_time(header: "pydicom.Dataset") -> datetime | None:
     """Return the acquisition's time, else the content's; a date without a time of day is none."""
     zone = str(header.get("TimezoneOffsetFromUTC") or "")
     stated = [str(header.get("AcquisitionDateTime") or "")]

@@ -7,17 +7,18 @@ minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import imagecodecs
 import numpy as np
-import pydicom
 import tifffile
 from PIL import ExifTags, Image
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 from rgbx.tiff import open_tiff
+
+if TYPE_CHECKING:
+    import pydicom
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
 """Of images in folders."""
@@ -272,12 +273,15 @@ def _decode_tiff(path: Path) -> np.ndarray:
     return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
 
 
-def read_dicom(path: Path, header_only: bool = False) -> pydicom.FileDataset:
+def read_dicom(path: Path, header_only: bool = False) -> "pydicom.FileDataset":
     """Read a DICOM file, or all of it but the pixels.
 
     Raises:
         InputError: it is damaged, or deflated as a whole, which says nothing of how much there is to inflate.
     """
+    import pydicom  # takes a quarter of a second, and few images are DICOM
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
     with damage_refused(path):
         syntax = pydicom.filereader.read_file_meta_info(path).TransferSyntaxUID
         if syntax == DeflatedExplicitVRLittleEndian:
@@ -304,7 +308,7 @@ def _decode_dicom(path: Path) -> np.ndarray:
     return _dicom_intensity(image, pixels)
 
 
-def _dicom_intensity(image: pydicom.Dataset, pixels: np.ndarray) -> np.ndarray:
+def _dicom_intensity(image: "pydicom.Dataset", pixels: np.ndarray) -> np.ndarray:
     """Return float32 in 0..1 that grows with the detected intensity.
 
     A rescale maps the range of the stored bits onto another; as a share of that range it changes nothing but

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from rgbx.errors import MissingToolError, RgbxError
+from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
 from rgbx.files import atomic_folder, sha256, write_json
-from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, import_package, load_graph
+from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, load_graph
 from rgbx.inference.torch_runtime import StreamGraph
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
@@ -127,9 +128,11 @@ def _write_graphs(
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
-        openvino = import_package("openvino", "run 'pip install rgbx[export]'")
+        with optional_packages():
+            import openvino
+        core = openvino.Core()
         for name in graphs:
-            model = openvino.convert_model(out / f"{name}.onnx")
+            model = core.read_model(out / f"{name}.onnx")
             openvino.save_model(model, out / f"{name}.xml", compress_to_fp16=False)
     if "onnx" not in formats:  # they were the way to OpenVINO's
         for name in graphs:
@@ -139,6 +142,8 @@ def _write_graphs(
 
 def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
     batch = torch.export.Dim("batch", min=1, max=4096)
+    with optional_packages():
+        import onnxscript  # noqa: F401 (torch's exporter needs it)
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -151,9 +156,7 @@ def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: S
                 external_data=False,
                 verbose=False,
             )
-        except (ModuleNotFoundError, torch.onnx.OnnxExporterError) as error:
-            if "onnxscript" in str(error):
-                raise MissingToolError("Exporting needs onnxscript: run 'pip install rgbx[export]'.") from error
+        except torch.onnx.OnnxExporterError as error:
             raise RgbxError(f"the network cannot be exported ({str(error).splitlines()[0]}).") from error
     program.save(path)  # type: ignore[union-attr]
 

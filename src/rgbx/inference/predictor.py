@@ -12,6 +12,7 @@ from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
 from rgbx.inference.crops import images_seen
 from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick_runtime
@@ -243,8 +244,9 @@ def _name(radiograph: np.ndarray | Path) -> Path | str:
 
 
 def _torch_streams(folder: Path) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:
-    from rgbx.inference.torch_runtime import TorchRuntime
-    from rgbx.models import bundle
+    with optional_packages():
+        from rgbx.inference.torch_runtime import TorchRuntime
+        from rgbx.models import bundle
 
     header, network = bundle.load(folder)
     return header, {modality: TorchRuntime(network.streams[modality]) for modality in header.streams}  # type: ignore[arg-type]

@@ -3,12 +3,13 @@
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError, MissingToolError
+from rgbx.errors import ConfigError, InputError
+from rgbx.extras import optional_packages
 from rgbx.files import read_json, sha256
 from rgbx.models.header import BundleHeader
 from rgbx.processes import cores
@@ -68,11 +69,12 @@ class OnnxGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        ort = import_package("onnxruntime", "run 'pip install onnxruntime', or take --runtime torch")
-        options = ort.SessionOptions()
+        with optional_packages():
+            import onnxruntime
+        options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = cores()
         options.log_severity_level = 3
-        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
         return self._session.run(list(outputs), dict(inputs))
@@ -86,9 +88,10 @@ class OpenVinoGraph:
     """
 
     def __init__(self, path: Path) -> None:
-        core = import_package("openvino", "run 'pip install openvino', or take --runtime torch").Core()
+        with optional_packages():
+            import openvino
         settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores()}
-        self._model = core.compile_model(str(path), "CPU", settings)
+        self._model = openvino.Core().compile_model(str(path), "CPU", settings)
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
         found = self._model(dict(inputs))
@@ -155,15 +158,3 @@ def read_graphs(folder: Path) -> Graphs | None:
         return build_config(Graphs, read_json(path))
     except ConfigError as error:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
-
-
-def import_package(name: str, remedy: str) -> Any:
-    """Import what a runtime needs.
-
-    Raises:
-        MissingToolError: it is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingToolError(f"{name} is not installed: {remedy}.") from error

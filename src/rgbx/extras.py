@@ -1,0 +1,31 @@
+"""Packages that the base install leaves out, and where to get each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rgbx.errors import MissingToolError
+
+INSTALLS: dict[str, tuple[str, ...]] = {
+    "rgbx": ("onnxruntime", "openvino"),  # a system that has no wheel of one may still use the other
+    "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scipy", "matplotlib"),
+    "rgbx[render]": ("SimpleITK", "trimesh", "shapely", "mapbox_earcut", "numba", "llvmlite", "xraydb", "spekpy"),
+    "rgbx[export]": ("onnx", "onnxscript", "nncf"),
+    "rgbx[all]": ("jinja2",),
+}
+"""What to install for packages that are imported only where they are needed, by what pip calls it."""
+
+
+@contextmanager
+def optional_packages() -> Iterator[None]:
+    """Turn the failed import of an optional package into a sentence that says how to get it.
+
+    Raises:
+        MissingToolError: a package of :data:`INSTALLS` is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        for target, packages in INSTALLS.items():
+            if error.name in packages:
+                raise MissingToolError(f"{error.name} is not installed: run 'pip install {target}'.") from error
+        raise

@@ -1,0 +1,142 @@
+"""The base install: it predicts with an exported bundle, and names the extra that any other verb needs."""
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rgbx.extras import INSTALLS, optional_packages
+from rgbx.inference import Predictor
+from rgbx.inference.export import export_bundle
+from tiny_bundle import write_untrained_bundle
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+HEAVY = {package for target, packages in INSTALLS.items() if target != "rgbx" for package in packages} | {"ray", "vtk"}
+MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL"}
+"""What Python calls a package, where pip calls it by another name."""
+
+REFUSE_HEAVY = f"""
+import sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY | {"vtkmodules"}!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refused())
+from rgbx.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle")
+    export_bundle(bundle, ("onnx", "openvino"))
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(bundle / "rgb.png"), rng.integers(0, 255, (50, 40, 3), np.uint8))
+    cv2.imwrite(str(bundle / "xray.png"), rng.integers(0, 65535, (40, 50), np.uint16))
+    return bundle
+
+
+def _run(python: Path | str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    command = [str(python), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def _predict(model: Path, runtime: str) -> tuple[str | Path, ...]:
+    images = ("--rgb", model / "rgb.png", "--xray", model / "xray.png")
+    return ("predict", model, *images, "--runtime", runtime, "--json")
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_predicting_takes_none_of_the_extras(model: Path, runtime: str) -> None:
+    ran = _run(sys.executable, "-c", REFUSE_HEAVY, *_predict(model, runtime))
+    assert ran.returncode == 0, ran.stderr
+    expected = Predictor.load(model, "torch").predict(model / "rgb.png", model / "xray.png")
+    assert json.loads(ran.stdout)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-4)
+
+
+def test_help_takes_none_of_the_extras() -> None:
+    ran = _run(sys.executable, "-c", REFUSE_HEAVY, "--help")
+    assert ran.returncode == 0, ran.stderr
+    assert "train" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra"),
+    [
+        ("train xray --data {0} --out {0}/out", "train"),
+        ("train fusion --rgb {0} --xray {0} --rgb-data {0} --xray-data {0} --out {0}/out", "train"),
+        ("predict {0} --rgb {0}/rgb.png --runtime torch", "train"),
+        ("evaluate {0} --xray {0} --out {0}/out", "train"),
+        ("explain {0} --rgb {0}/rgb.png --out {0}/out", "train"),
+        ("export {0}", "train"),
+        ("devices check {0}", "render"),
+        ("render xray {0} --out {0}/out", "render"),
+        ("render rgb {0} --out {0}/out", "render"),
+        ("scan {0} --out {0}/out", "render"),
+        ("demo --out {0}/out", "train"),
+    ],
+)
+def test_other_verbs_name_the_extra_that_they_need(model: Path, verb: str, extra: str) -> None:
+    ran = _run(sys.executable, "-c", REFUSE_HEAVY, *verb.format(model).split())
+    assert ran.returncode == 2, ran.stderr
+    assert f"is not installed: run 'pip install rgbx[{extra}]'." in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_what_is_missing_besides_is_no_users_business() -> None:
+    with pytest.raises(ModuleNotFoundError, match="rgbx_nowhere"), optional_packages():
+        import rgbx_nowhere  # noqa: F401
+
+
+def test_every_extra_brings_the_packages_that_it_is_named_for() -> None:
+    for target, packages in INSTALLS.items():
+        extra = target.removeprefix("rgbx").strip("[]")
+        listed = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
+        names = {requirement.split(">")[0].replace("-", "_") for requirement in listed}
+        assert set(packages) <= names, target
+
+
+def test_every_import_is_of_the_base_or_named_with_its_extra() -> None:
+    base = {requirement.split(">")[0] for requirement in PROJECT["dependencies"]}
+    known = {MODULES.get(name, name) for name in base} | {each for packages in INSTALLS.values() for each in packages}
+    elsewhere = {"rgbx", "bpy", "bmesh", "mathutils", "ray", "vtkmodules"}  # these say so themselves
+    for source in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            imported = {name.partition(".")[0] for name in names}
+            assert imported <= known | elsewhere | sys.stdlib_module_names, source
+
+
+@pytest.mark.slow
+def test_a_fresh_base_install(model: Path, tmp_path: Path) -> None:
+    """What `pip install rgbx` gives, in an environment of its own (some 0.7 GB)."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    quiet = ("-m", "pip", "--disable-pip-version-check", "--no-cache-dir")
+    if _run(python, *quiet, "download", "--no-deps", "--dest", tmp_path / "reached", "hatchling").returncode:
+        pytest.skip("pip reaches no package index")
+    installed = _run(python, *quiet, "install", ROOT)
+    assert installed.returncode == 0, installed.stderr
+    find = f"import importlib.util as u; print([name for name in {sorted(HEAVY)!r} if u.find_spec(name)])"
+    assert _run(python, "-I", "-c", find).stdout.strip() == "[]"
+    imported = _run(python, "-I", "-c", "import rgbx, rgbx.inference; print(rgbx.__file__)")
+    assert imported.stdout.startswith(str(tmp_path)), imported.stderr
+    predicted = _run(python, "-I", "-m", "rgbx", *_predict(model, "onnx"))
+    assert predicted.returncode == 0, predicted.stderr
+    assert json.loads(predicted.stdout)["label"] in ("A", "B", "C")
+    refused = _run(python, "-I", "-m", "rgbx", "train", "xray", "--data", model, "--out", tmp_path / "out")
+    assert refused.returncode == 2
+    assert refused.stderr.strip().endswith("torch is not installed: run 'pip install rgbx[train]'.")
