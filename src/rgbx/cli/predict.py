@@ -19,6 +19,10 @@ def predict(
         Literal["torch", "onnx", "openvino"] | None,
         typer.Option(help="What computes; the fastest that the bundle was exported for by default."),
     ] = None,
+    precision: Annotated[
+        Literal["f32", "int8"],
+        typer.Option(help="What OpenVINO computes in; int8 wants a bundle exported with --int8."),
+    ] = "f32",
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
@@ -32,7 +36,7 @@ def predict(
 
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = Predictor.load(bundle, runtime).predict(rgb, xray, explain=crops is not None)
+    prediction = Predictor.load(bundle, runtime, precision).predict(rgb, xray, explain=crops is not None)
     if crops is not None:
         _write_crops(prediction, crops)
     if as_json:

@@ -12,7 +12,7 @@ from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 from rgbx.inference.crops import images_seen
 from rgbx.inference.fusion import Fusion
-from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.inference.runtimes import Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
 from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.models.transforms import as_input, prepare
@@ -70,25 +70,32 @@ class Predictor:
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: RuntimeName | None = None) -> Self:
+    def load(cls, folder: Path | str, runtime: RuntimeName | None = None, precision: Precision = "f32") -> Self:
         """Load the bundle in ``folder``.
 
         Args:
             folder: of the bundle.
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
+            precision: of OpenVINO's arithmetic; others compute in float32 only.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
             MissingToolError: the runtime is not installed.
+            RgbxError: the runtime lacks the precision.
         """
         folder = Path(folder)
         name = runtime or pick_runtime(folder)
+        if precision != "f32" and name != "openvino":
+            raise RgbxError(
+                f"{name} computes in float32 only: export the bundle with 'rgbx export' and take --runtime openvino, "
+                "or --precision f32."
+            )
         if name == "torch":
             header, streams = _torch_streams(folder)
         else:
             header = check_weights(folder)
-            streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
+            streams = {modality: open_graph(folder, header, modality, name, precision) for modality in header.streams}
         return cls(header, streams, Fusion.read(folder) if header.fused else None)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
