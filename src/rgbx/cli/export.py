@@ -26,6 +26,13 @@ def export(
     format: Annotated[Format, typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")] = Format.all,
     rgb_set: Annotated[Path | None, typer.Option(help="Set of photographs to check the graphs with.")] = None,
     xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to check the graphs with.")] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also write int8 graphs for OpenVINO, calibrated and checked with the sets.")
+    ] = False,
+    int8_loss: Annotated[float, typer.Option(min=0, help="Points of accuracy that an int8 graph may lose.")] = 0.5,
+    int8_crops: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of images on which it must look where torch looks.")
+    ] = 0.99,
 ) -> None:
     """Export a bundle's networks as graphs, crops included, that run without torch.
 
@@ -33,25 +40,42 @@ def export(
     graph. `rgbx predict` then takes the fastest runtime there is. Graphs that do not give the classes and crops
     that torch gives are refused.
 
+    Int8 graphs that lose more accuracy or crops than allowed are not written; `rgbx predict --precision int8` takes
+    those that are.
+
     Example: `rgbx export model --rgb-set line/rgb --xray-set line/xray`
     """
     from rich.console import Console
     from rich.table import Table
 
+    from rgbx.errors import ConfigError
     from rgbx.inference.export import export_bundle
+    from rgbx.inference.int8 import Int8Gates, show_gain
     from rgbx.models.header import read_header
 
     header = read_header(bundle)
     given: dict[Modality, Path | None] = {"rgb": rgb_set, "xray": xray_set}
-    images = None
+    images, labels = None, None
     if any(given[modality] for modality in header.streams):
-        images = {modality: _prepared(given[modality], modality, bundle) for modality in header.streams}
+        sets = {modality: _prepared(given[modality], modality, bundle) for modality in header.streams}
+        images = {modality: prepared for modality, (prepared, _) in sets.items()}
+        labels = {modality: classes for modality, (_, classes) in sets.items()}
+    elif int8:
+        raise ConfigError("int8 is calibrated and checked with labelled images: give --rgb-set, --xray-set or both.")
+    if int8 and format is Format.onnx:
+        raise ConfigError("int8 graphs are OpenVINO's: leave out --format onnx.")
     formats: dict[Format, tuple[RuntimeName, ...]] = {
         Format.onnx: ("onnx",),
         Format.openvino: ("openvino",),
         Format.all: ("onnx", "openvino"),
     }
-    graphs = export_bundle(bundle, formats[format], images)
+    graphs = export_bundle(
+        bundle,
+        formats[format],
+        images,
+        labels,
+        Int8Gates(accuracy_loss=int8_loss / 100, equal_crops=int8_crops) if int8 else None,
+    )
     table = Table("graph", "images", "largest difference of logits", "equal classes", "equal crops")
     for name, found in graphs.parity.items():
         table.add_row(
@@ -62,11 +86,18 @@ def export(
             f"{found['equal_crops']:.2%}",
         )
     Console().print(table)
+    for name, found in graphs.parity.items():
+        if "accuracy_gain" in found:
+            typer.echo(f"{name}: accuracy {show_gain(found)}.")
+    for name, fault in graphs.refused.items():
+        typer.echo(f"{name} was not written: it {fault}; the float graph stays.")
     typer.echo(f"{len(graphs.files)} files in {bundle / 'graphs'}.")
 
 
-def _prepared(folder: Path | None, modality: "Modality", bundle: Path) -> "list[np.ndarray]":
-    """Return a set's images as the stream gets them."""
+def _prepared(folder: Path | None, modality: "Modality", bundle: Path) -> "tuple[list[np.ndarray], np.ndarray]":
+    """Return a set's images as the stream gets them, and the index of each one's class, -1 for an unknown one."""
+    import numpy as np
+
     from rgbx.errors import ConfigError
     from rgbx.inference import Predictor
     from rgbx.samples import SampleSet
@@ -74,4 +105,6 @@ def _prepared(folder: Path | None, modality: "Modality", bundle: Path) -> "list[
     if folder is None:
         raise ConfigError(f"The bundle has both modalities: give --{modality}-set as well, or neither.")
     samples, predictor = SampleSet.open(folder), Predictor.load(bundle, "torch")
-    return [predictor.prepare(modality, samples.path(record)) for record in samples]
+    images = [predictor.prepare(modality, samples.path(record)) for record in samples]
+    places = {name: place for place, name in enumerate(predictor.classes)}
+    return images, np.array([places.get(record.label, -1) for record in samples])

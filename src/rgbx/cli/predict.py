@@ -23,6 +23,10 @@ def predict(
         Literal["torch", "onnx", "openvino"] | None,
         typer.Option(help="What computes; the fastest that the bundle was exported for by default."),
     ] = None,
+    precision: Annotated[
+        Literal["f32", "int8"],
+        typer.Option(help="What OpenVINO computes in; int8 wants a bundle exported with --int8."),
+    ] = "f32",
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
@@ -49,7 +53,7 @@ def predict(
         return
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = load_predictor(bundle, runtime, flat).predict(rgb, xray, explain=crops is not None)
+    prediction = load_predictor(bundle, runtime, precision, flat).predict(rgb, xray, explain=crops is not None)
     for warning in prediction.warnings:
         typer.echo(warning, err=True)
     if crops is not None:

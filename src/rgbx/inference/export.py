@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from rgbx.errors import RgbxError
+from rgbx.errors import ConfigError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import atomic_folder, sha256, write_json
+from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare, failed_gate, quantise
 from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, load_graph
-from rgbx.inference.torch_runtime import StreamGraph
+from rgbx.inference.torch_runtime import StreamGraph, TorchRuntime
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.fusion import MODALITIES, RgbXNetwork
@@ -29,8 +30,6 @@ from rgbx.samples.record import Modality
 
 LEAST_AGREEMENT = 0.999
 """Share of images on which a graph and torch have to give the same class and the same crops."""
-SAME_PLACE = 1e-4
-"""Windows closer than this, as a share of the image's side, are the same crop."""
 CHECKED = 64
 """Images made up for the check where none are given."""
 _BATCH = 16
@@ -58,7 +57,11 @@ PAIR_OUTPUTS = ("logits", *(f"{modality}_{name}" for modality in MODALITIES for 
 
 
 def export_bundle(
-    folder: Path, formats: Sequence[RuntimeName], images: Mapping[Modality, Sequence[np.ndarray]] | None = None
+    folder: Path,
+    formats: Sequence[RuntimeName],
+    images: Mapping[Modality, Sequence[np.ndarray]] | None = None,
+    labels: Mapping[Modality, np.ndarray] | None = None,
+    int8: Int8Gates | None = None,
 ) -> Graphs:
     """Write a bundle's graphs into its folder ``graphs``, in place of earlier ones, once they agree with torch.
 
@@ -66,16 +69,21 @@ def export_bundle(
         folder: of the bundle.
         formats: ``"onnx"``, ``"openvino"`` or both.
         images: prepared images of each modality to check with; made up when None.
+        labels: (n,) the index of each image's class; int8 needs them.
+        int8: also write each stream for OpenVINO in int8, where it passes these gates; not when None.
 
     Returns:
         What was written, with what the check found: the largest difference of logits, the shares of equal classes and
-        of equal crops.
+        of equal crops; and which int8 graphs were refused.
 
     Raises:
         RgbxError: a graph does not agree with torch; nothing is written then.
         MissingToolError: what exports or runs a format is not installed.
+        ConfigError: int8 is asked for without OpenVINO's format or labelled images.
         InputError: the folder is no bundle.
     """
+    if int8 is not None and (images is None or labels is None or "openvino" not in formats):
+        raise ConfigError("int8 graphs are OpenVINO's and are checked on labelled images: give sets, and that format.")
     loaded = bundle.load(folder)
     checked = {
         modality: images[modality] if images else made_up_images(modality, config.transform.source_size)
@@ -90,10 +98,24 @@ def export_bundle(
             for format in formats
             for name in names
         }
+        refused = {}
+        if int8 is not None and labels is not None:
+            for modality in loaded.header.streams:
+                path = new / f"{modality}.int8.xml"
+                quantise(new / f"{modality}.xml", path, checked[modality])
+                torch_stream = TorchRuntime(_stream(loaded, modality))
+                found = compare(path, torch_stream, checked[modality], labels[modality])
+                if fault := failed_gate(found, int8):
+                    refused[path.name] = fault
+                    path.unlink()
+                    path.with_suffix(".bin").unlink()
+                else:
+                    parity[path.name] = found
         graphs = Graphs(
             weights_sha256=loaded.header.weights_sha256,
             files={path.name: sha256(path) for path in sorted(new.iterdir())},
             parity=parity,
+            refused=refused,
         )
         write_json(new / GRAPHS, graphs.model_dump(mode="json"))
     shutil.rmtree(target, ignore_errors=True)

@@ -15,7 +15,7 @@ from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 from rgbx.inference.crops import images_seen
 from rgbx.inference.fusion import Fusion
-from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.inference.runtimes import Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
 from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.models.transforms import as_input, prepare
@@ -94,26 +94,39 @@ class Predictor:
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: RuntimeName | None = None, flat_field: FlatField | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path | str,
+        runtime: RuntimeName | None = None,
+        precision: Precision = "f32",
+        flat_field: FlatField | None = None,
+    ) -> Self:
         """Load the bundle in ``folder``.
 
         Args:
             folder: of the bundle.
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
+            precision: of OpenVINO's arithmetic; others compute in float32 only.
             flat_field: of the detector; what every radiograph is corrected with first.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
             MissingToolError: the runtime is not installed.
+            RgbxError: the runtime lacks the precision.
         """
         folder = Path(folder)
         name = runtime or pick_runtime(folder)
+        if precision != "f32" and name != "openvino":
+            raise RgbxError(
+                f"{name} computes in float32 only: export the bundle with 'rgbx export' and take --runtime openvino, "
+                "or --precision f32."
+            )
         if name == "torch":
             header, streams = _torch_streams(folder)
         else:
             header = check_weights(folder)
-            streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
+            streams = {modality: open_graph(folder, header, modality, name, precision) for modality in header.streams}
         fusion = Fusion.read(folder) if header.fused else None
         return cls(header, streams, fusion, Judge.read(folder, header), flat_field)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
@@ -16,6 +17,7 @@ from rgbx.processes import cores
 from rgbx.samples.record import Modality
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
+Precision = Literal["f32", "bf16", "int8"]
 GRAPHS = "graphs.json"
 SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
 REMEDY = "run 'rgbx export' on the bundle again"
@@ -52,6 +54,8 @@ class Graphs(Config):
     """SHA-256 of each file."""
     parity: dict[str, dict[str, float]]
     """What the export's check against torch found, by graph."""
+    refused: dict[str, str] = Field(default_factory=dict)
+    """Int8 graphs that were not written, and why."""
 
 
 class Graph(Protocol):
@@ -126,17 +130,21 @@ def pick_runtime(folder: Path) -> RuntimeName:
     return "torch"
 
 
-def open_graph(folder: Path, header: BundleHeader, modality: Modality, name: RuntimeName) -> StreamRuntime:
-    """Open a bundle's exported stream.
+def open_graph(
+    folder: Path, header: BundleHeader, modality: Modality, name: RuntimeName, precision: Precision = "f32"
+) -> StreamRuntime:
+    """Open a bundle's exported stream; graphs in int8 are files of their own.
 
     Raises:
         InputError: it was not exported, or a file is damaged or of other weights.
         MissingToolError: the runtime is not installed.
     """
-    path = folder / "graphs" / f"{modality}{SUFFIXES[name]}"
+    path = folder / "graphs" / f"{modality}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
     graphs = read_graphs(folder)
     if graphs is None or path.name not in graphs.files:
-        raise InputError(folder, f"was not exported for {name}", f"run 'rgbx export {folder} --format {name}'")
+        option = " --int8" if precision == "int8" else ""
+        command = f"rgbx export {folder} --format {name}{option}"
+        raise InputError(folder, f"was not exported for {name} ({path.name} is missing)", f"run '{command}'")
     if graphs.weights_sha256 != header.weights_sha256:
         raise InputError(path, "was exported from other weights", REMEDY)
     for file in (path, path.with_suffix(".bin")):
