@@ -26,6 +26,9 @@ def export(
     format: Annotated[Format, typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")] = Format.all,
     rgb_set: Annotated[Path | None, typer.Option(help="Set of photographs to check the graphs with.")] = None,
     xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to check the graphs with.")] = None,
+    early_exit: Annotated[
+        bool, typer.Option("--early-exit", help="Also write each pass by itself, for 'rgbx predict --early-exit'.")
+    ] = False,
 ) -> None:
     """Export a bundle's networks as graphs, crops included, that run without torch.
 
@@ -51,7 +54,7 @@ def export(
         Format.openvino: ("openvino",),
         Format.all: ("onnx", "openvino"),
     }
-    graphs = export_bundle(bundle, formats[format], images)
+    graphs = export_bundle(bundle, formats[format], images, early_exit)
     table = Table("graph", "images", "largest difference of logits", "equal classes", "equal crops")
     for name, found in graphs.parity.items():
         table.add_row(

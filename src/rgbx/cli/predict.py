@@ -19,6 +19,14 @@ def predict(
         Literal["torch", "onnx", "openvino"] | None,
         typer.Option(help="What computes; the fastest that the bundle was exported for by default."),
     ] = None,
+    precision: Annotated[
+        Literal["f32", "bf16", "int8"],
+        typer.Option(help="What OpenVINO computes in; less than f32 is faster where the processor has it."),
+    ] = "f32",
+    early_exit: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Look no closer once a class has this probability, e.g. 0.99."),
+    ] = None,
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
@@ -32,7 +40,8 @@ def predict(
 
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = Predictor.load(bundle, runtime).predict(rgb, xray, explain=crops is not None)
+    predictor = Predictor.load(bundle, runtime, precision, early_exit=early_exit)
+    prediction = predictor.predict(rgb, xray, explain=crops is not None)
     if crops is not None:
         _write_crops(prediction, crops)
     if as_json:

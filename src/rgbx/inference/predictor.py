@@ -10,11 +10,21 @@ import numpy as np
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
 from rgbx.inference.crops import images_seen
+from rgbx.inference.early_exit import EarlyExit, pass_name
 from rgbx.inference.fusion import Fusion
-from rgbx.inference.runtimes import RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.inference.runtimes import (
+    GraphRuntime,
+    Mode,
+    Precision,
+    RuntimeName,
+    StreamRuntime,
+    open_graph,
+    pick_runtime,
+)
 from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.models.transforms import as_input, prepare
+from rgbx.processes import in_threads
 from rgbx.samples.record import Modality
 from rgbx.trust.decision import Decision
 
@@ -41,6 +51,8 @@ class Encoded:
     """(C,) float32, of the stream alone."""
     fused_input: np.ndarray
     """(K,) float32, what the fusion needs of it."""
+    passes: int
+    """How often the stream looked: its iterations, or fewer with early exit."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
 
@@ -69,25 +81,45 @@ class Predictor:
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
 
     @classmethod
-    def load(cls, folder: Path | str, runtime: RuntimeName | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path | str,
+        runtime: RuntimeName | None = None,
+        precision: Precision = "f32",
+        mode: Mode = "latency",
+        early_exit: float | None = None,
+    ) -> Self:
         """Load the bundle in ``folder``.
 
         Args:
             folder: of the bundle.
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
+            precision: of OpenVINO's arithmetic; others compute in float32 only.
+            mode: whether OpenVINO is to be fast with one device or with many.
+            early_exit: stop looking closer at an image once a class has at least this probability, in 0..1; when None,
+                every image has all passes.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
             MissingToolError: the runtime is not installed.
+            RgbxError: the runtime or the processor lacks the precision.
         """
         folder = Path(folder)
         name = runtime or pick_runtime(folder)
+        if precision != "f32" and name != "openvino":
+            raise RgbxError(
+                f"{name} computes in float32 only: export the bundle with 'rgbx export' and take --runtime openvino, "
+                "or --precision f32."
+            )
         if name == "torch":
-            header, streams = _torch_streams(folder)
+            header, streams = _torch_streams(folder, early_exit)
         else:
             header = check_weights(folder)
-            streams = {modality: open_graph(folder, header, modality, name) for modality in header.streams}
+            streams = {
+                modality: _open_stream(folder, header, modality, name, precision, mode, early_exit)
+                for modality in header.streams
+            }
         return cls(header, streams, Fusion.read(folder) if header.fused else None)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
@@ -104,7 +136,8 @@ class Predictor:
         self._check(modality)
         encoded: list[Encoded] = []
         for start in range(0, len(images), BATCH):
-            prepared = np.stack([self.prepare(modality, image) for image in images[start : start + BATCH]])
+            batch = images[start : start + BATCH]
+            prepared = np.stack(in_threads(lambda image: self.prepare(modality, image), batch))
             encoded += self._run(modality, prepared, explain)
         return encoded
 
@@ -113,6 +146,19 @@ class Predictor:
         self._check(modality)
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
         return softmax(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
+
+    def respond_by_pass(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
+        """Return what :meth:`respond` would say after each pass, (n, passes, C): what ``early_exit`` is chosen by.
+
+        Raises:
+            RgbxError: the predictor was loaded without early exit.
+        """
+        self._check(modality)
+        stream = self._streams[modality]
+        if not isinstance(stream, EarlyExit):
+            raise RgbxError("Answers of single passes need early exit: load the bundle with early_exit=1.0.")
+        parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
+        return np.concatenate([stream.respond_by_pass(as_input(part)) for part in parts])
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -140,10 +186,14 @@ class Predictor:
         Raises:
             RgbxError: no image is given, or one cannot be used.
         """
-        return self.combine(
-            None if rgb is None else self.encode("rgb", [rgb], explain)[0],
-            None if xray is None else self.encode("xray", [xray], explain)[0],
-        )
+        images: dict[Modality, np.ndarray | Path] = {}
+        if rgb is not None:
+            images["rgb"] = rgb
+        if xray is not None:
+            images["xray"] = xray
+        encoded = in_threads(lambda modality: self.encode(modality, [images[modality]], explain)[0], list(images))
+        given = dict(zip(images, encoded, strict=True))
+        return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
         """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare`.
@@ -169,7 +219,8 @@ class Predictor:
             config = self._configs[modality].icam
             each = zip(prepared, output.windows, output.cams, strict=True)
             views = [_views(image, windows, cams, config) for image, windows, cams in each]
-        return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, views, strict=True)]
+        passes = [len(windows) for windows in output.windows]
+        return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, passes, views, strict=True)]
 
     def _fused(self, given: dict[Modality, Encoded]) -> np.ndarray:
         if self._fusion is None:
@@ -183,12 +234,40 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _torch_streams(folder: Path) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:
-    from rgbx.inference.torch_runtime import TorchRuntime
+def _open_stream(
+    folder: Path,
+    header: BundleHeader,
+    modality: Modality,
+    name: RuntimeName,
+    precision: Precision,
+    mode: Mode,
+    early_exit: float | None,
+) -> StreamRuntime:
+    if early_exit is None:
+        return GraphRuntime(open_graph(folder, header, modality, name, precision, mode))
+    numbers = range(1, header.streams[modality].icam.iterations + 1)
+    passes = [
+        open_graph(folder, header, pass_name(modality, number), name, precision, mode, "--early-exit")
+        for number in numbers
+    ]
+    return EarlyExit(passes, early_exit)
+
+
+def _torch_streams(folder: Path, early_exit: float | None) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:
+    from rgbx.inference.torch_runtime import TorchPass, TorchRuntime
     from rgbx.models import bundle
+    from rgbx.models.icam import ICam
 
     header, network = bundle.load(folder)
-    return header, {modality: TorchRuntime(network.streams[modality]) for modality in header.streams}  # type: ignore[arg-type]
+    streams: dict[Modality, StreamRuntime] = {}
+    for modality, config in header.streams.items():
+        stream: ICam = network.streams[modality]  # type: ignore[assignment]
+        if early_exit is None:
+            streams[modality] = TorchRuntime(stream)
+        else:
+            passes = [TorchPass(stream, number) for number in range(1, config.icam.iterations + 1)]
+            streams[modality] = EarlyExit(passes, early_exit)
+    return header, streams
 
 
 def _views(prepared: np.ndarray, windows: np.ndarray, cams: np.ndarray, config: ICamConfig) -> tuple[View, ...]:
