@@ -191,8 +191,13 @@ class Predictor:
             images["rgb"] = rgb
         if xray is not None:
             images["xray"] = xray
-        encoded = in_threads(lambda modality: self.encode(modality, [images[modality]], explain)[0], list(images))
-        given = dict(zip(images, encoded, strict=True))
+        for modality in images:
+            self._check(modality)
+        prepared = in_threads(lambda modality: self.prepare(modality, images[modality]), list(images))
+        given = {  # one stream after the other: each fills all cores
+            modality: self._run(modality, each[None], explain)[0]
+            for modality, each in zip(images, prepared, strict=True)
+        }
         return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:

@@ -92,8 +92,8 @@ class OpenVinoGraph:
     """
 
     def __init__(self, path: Path, precision: Precision = "f32", mode: Mode = "latency") -> None:
-        self._openvino = import_package("openvino", "run 'pip install openvino', or take --runtime torch")
-        core = self._openvino.Core()
+        openvino = import_package("openvino", "run 'pip install openvino', or take --runtime torch")
+        core = openvino.Core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise RgbxError("This processor has no instructions for bfloat16: take --precision f32.")
         settings = {
@@ -102,28 +102,28 @@ class OpenVinoGraph:
             "INFERENCE_NUM_THREADS": cores(),
         }
         self._model = core.compile_model(str(path), "CPU", settings)
-        self._mode = mode
+        self._requests = openvino.AsyncInferQueue(self._model) if mode == "throughput" else None
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        if self._mode == "throughput":
-            return self._share_out(inputs, outputs)
-        found = self._model.create_infer_request().infer(dict(inputs))
+        if self._requests is not None:
+            return _share_out(self._requests, inputs, outputs)
+        found = self._model(dict(inputs))
         return [np.array(found[name]) for name in outputs]
 
-    def _share_out(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        """Run each image by itself, several at a time."""
-        answers: dict[int, list[np.ndarray]] = {}
 
-        def keep(request: Any, place: int) -> None:
-            answers[place] = [request.get_tensor(name).data.copy() for name in outputs]
+def _share_out(requests: Any, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    """Run each image by itself, as many at a time as OpenVINO's queue of ``requests`` has."""
+    answers: dict[int, list[np.ndarray]] = {}
 
-        requests = self._openvino.AsyncInferQueue(self._model)
-        requests.set_callback(keep)
-        count = len(next(iter(inputs.values())))
-        for place in range(count):
-            requests.start_async({name: each[place : place + 1] for name, each in inputs.items()}, place)
-        requests.wait_all()
-        return [np.concatenate(parts) for parts in zip(*(answers[place] for place in range(count)), strict=True)]
+    def keep(request: Any, place: int) -> None:
+        answers[place] = [request.get_tensor(name).data.copy() for name in outputs]
+
+    requests.set_callback(keep)
+    count = len(next(iter(inputs.values())))
+    for place in range(count):
+        requests.start_async({name: each[place : place + 1] for name, each in inputs.items()}, place)
+    requests.wait_all()
+    return [np.concatenate(parts) for parts in zip(*(answers[place] for place in range(count)), strict=True)]
 
 
 class GraphRuntime:

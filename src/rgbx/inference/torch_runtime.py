@@ -1,6 +1,5 @@
 """A stream as torch computes it, straight from a bundle's weights."""
 
-import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,9 +10,6 @@ from rgbx.inference.early_exit import PassOutput
 from rgbx.inference.runtimes import StreamOutput
 from rgbx.models.device import pick_device
 from rgbx.models.icam import ICam, Looks
-
-_turn = threading.Lock()
-"""One stream fills all cores; two at once would only get in each other's way."""
 
 
 class StreamGraph(nn.Module):
@@ -77,7 +73,7 @@ class TorchRuntime:
         self._graph = StreamGraph(stream).to(self._device).eval()
 
     def __call__(self, images: np.ndarray) -> StreamOutput:
-        with _turn, torch.inference_mode():
+        with torch.inference_mode():
             found = self._graph(torch.from_numpy(images).to(self._device))
         return StreamOutput(*(each.float().cpu().numpy() for each in found))
 
@@ -90,7 +86,7 @@ class TorchPass:
         self._graph = PassGraph(stream, number).to(self._device).eval()
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        with _turn, torch.inference_mode():
+        with torch.inference_mode():
             found = self._graph(**{name: torch.from_numpy(each).to(self._device) for name, each in inputs.items()})
         named = dict(zip(PassOutput._fields, found, strict=True))
         return [named[name].float().cpu().numpy() for name in outputs]
