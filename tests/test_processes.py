@@ -1,10 +1,10 @@
-"""Work shared between processes."""
+"""Work shared between processes or threads."""
 
 from pathlib import Path
 
 import pytest
 
-from rgbx.processes import in_processes
+from rgbx.processes import in_processes, in_threads
 
 
 def square(number: int) -> int:
@@ -33,3 +33,14 @@ def test_the_first_error_is_raised_and_ends_the_work(workers, tmp_path):
     with pytest.raises(ValueError, match="0"):
         list(in_processes(touch_or_fail, jobs, workers))
     assert len(list(tmp_path.iterdir())) < len(jobs) - 1
+
+
+def test_threads_answer_in_order():
+    assert in_threads(square, list(range(9))) == [number**2 for number in range(9)]
+    assert in_threads(square, [3]) == [9]
+    assert in_threads(square, []) == []
+
+
+def test_the_first_failure_in_a_thread_is_raised(tmp_path: Path):
+    with pytest.raises(ValueError, match="0"):
+        in_threads(touch_or_fail, [tmp_path / name for name in ("a", "0", "b")])

@@ -33,6 +33,9 @@ def export(
     int8_crops: Annotated[
         float, typer.Option(min=0, max=1, help="Share of images on which it must look where torch looks.")
     ] = 0.99,
+    early_exit: Annotated[
+        bool, typer.Option("--early-exit", help="Also write each pass by itself, for 'rgbx predict --early-exit'.")
+    ] = False,
 ) -> None:
     """Export a bundle's networks as graphs, crops included, that run without torch.
 
@@ -75,6 +78,7 @@ def export(
         images,
         labels,
         Int8Gates(accuracy_loss=int8_loss / 100, equal_crops=int8_crops) if int8 else None,
+        early_exit,
     )
     table = Table("graph", "images", "largest difference of logits", "equal classes", "equal crops")
     for name, found in graphs.parity.items():

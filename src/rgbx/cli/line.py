@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.05
 """Seconds between two looks into a hot folder that is empty."""
 Runtime = Literal["torch", "onnx", "openvino"]
+Precision = Literal["f32", "bf16", "int8"]
+RuntimeOption = Annotated[
+    Runtime | None, typer.Option(help="What computes; the fastest that the bundle was exported for by default.")
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="What OpenVINO computes in: bf16 where the processor can, int8 after 'export --int8'.")
+]
+EarlyExitOption = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Look no closer once a class has this probability, e.g. 0.99.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Setting of the pairing, e.g. rgb_suffix=_top; may be repeated."),
@@ -34,7 +44,9 @@ def watch(
     settings: Settings = None,
     flat: Flat = None,
     csv: Csv = False,
-    runtime: Annotated[Runtime | None, typer.Option(help="What computes, as in 'rgbx predict'.")] = None,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = "f32",
+    early_exit: EarlyExitOption = None,
 ) -> None:
     """Classify each device as its images arrive in folders, until stopped (Ctrl-C).
 
@@ -58,7 +70,7 @@ def watch(
     if not folders:
         raise RgbxError("there is no folder to watch: give --rgb DIR, --xray DIR or both.")
     pairing = load_config(Pairing, overrides=[f"by={pair}", f"wait={wait}", *(settings or [])])
-    predictor = load_predictor(bundle, runtime, flat)
+    predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
     for modality in folders:
         if modality not in predictor.modalities:
             raise RgbxError(
@@ -75,16 +87,13 @@ def watch(
             time.sleep(LOOK_EVERY)
 
 
-def predict_folder(
-    bundle: Path, folder: Path, out: Path, settings: list[str], flat: Path | None, csv: bool, runtime: Runtime | None
-) -> None:
+def predict_folder(predictor: "Predictor", folder: Path, out: Path, settings: list[str], csv: bool) -> None:
     """Classify the devices of a folder that have no result in ``out`` yet."""
     from rgbx.config import load_config
     from rgbx.inference.arrivals import Pairing, devices_in
     from rgbx.inference.results import ResultLog, answer_all
     from rgbx.progress import track
 
-    predictor = load_predictor(bundle, runtime, flat)
     devices = devices_in(folder, predictor.modalities, load_config(Pairing, overrides=settings))
     log = ResultLog(out, csv)
     new = [device for device in devices if not log.holds(device)]
@@ -141,8 +150,11 @@ def _show(result: "Result") -> None:
         typer.echo(text, err=True)
 
 
-def load_predictor(bundle: Path, runtime: Runtime | None, flat: Path | None) -> "Predictor":
+def load_predictor(
+    bundle: Path, runtime: Runtime | None, precision: Precision, early_exit: float | None, flat: Path | None
+) -> "Predictor":
     from rgbx.datasets.flat_field import FlatField
     from rgbx.inference import Predictor
 
-    return Predictor.load(bundle, runtime, None if flat is None else FlatField.read(flat))
+    flat_field = None if flat is None else FlatField.read(flat)
+    return Predictor.load(bundle, runtime, precision, early_exit=early_exit, flat_field=flat_field)

@@ -3,11 +3,20 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rgbx.cli.line import Csv, Flat, Settings, load_predictor, predict_folder
+from rgbx.cli.line import (
+    Csv,
+    EarlyExitOption,
+    Flat,
+    PrecisionOption,
+    RuntimeOption,
+    Settings,
+    load_predictor,
+    predict_folder,
+)
 
 if TYPE_CHECKING:
     from rgbx.inference import Prediction
@@ -19,14 +28,9 @@ def predict(
     rgb: Annotated[Path | None, typer.Option(help="Photograph: PNG or JPEG.")] = None,
     xray: Annotated[Path | None, typer.Option(help="Radiograph: 8- or 16-bit PNG, 16-bit TIFF, DICOM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
-    runtime: Annotated[
-        Literal["torch", "onnx", "openvino"] | None,
-        typer.Option(help="What computes; the fastest that the bundle was exported for by default."),
-    ] = None,
-    precision: Annotated[
-        Literal["f32", "int8"],
-        typer.Option(help="What OpenVINO computes in; int8 wants a bundle exported with --int8."),
-    ] = "f32",
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = "f32",
+    early_exit: EarlyExitOption = None,
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
@@ -49,11 +53,13 @@ def predict(
     if folder is not None:
         if out is None or rgb is not None or xray is not None:
             raise RgbxError("--folder wants --out FILE.jsonl for its results, and neither --rgb nor --xray.")
-        predict_folder(bundle, folder, out, settings or [], flat, csv, runtime)
+        predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
+        predict_folder(predictor, folder, out, settings or [], csv)
         return
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = load_predictor(bundle, runtime, precision, flat).predict(rgb, xray, explain=crops is not None)
+    predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
+    prediction = predictor.predict(rgb, xray, explain=crops is not None)
     for warning in prediction.warnings:
         typer.echo(warning, err=True)
     if crops is not None:

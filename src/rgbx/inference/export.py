@@ -17,9 +17,10 @@ from torch import nn
 from rgbx.errors import ConfigError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import atomic_folder, sha256, write_json
+from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs, pass_name
 from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare, failed_gate, quantise
-from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graphs, RuntimeName, StreamOutput, load_graph
-from rgbx.inference.torch_runtime import StreamGraph, TorchRuntime
+from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graph, Graphs, RuntimeName, StreamOutput, load_graph
+from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.fusion import MODALITIES, RgbXNetwork
@@ -32,6 +33,8 @@ LEAST_AGREEMENT = 0.999
 """Share of images on which a graph and torch have to give the same class and the same crops."""
 CHECKED = 64
 """Images made up for the check where none are given."""
+PASSES = ".passes"
+"""Ends the name under which the check speaks of all passes of a stream."""
 _BATCH = 16
 
 
@@ -62,6 +65,7 @@ def export_bundle(
     images: Mapping[Modality, Sequence[np.ndarray]] | None = None,
     labels: Mapping[Modality, np.ndarray] | None = None,
     int8: Int8Gates | None = None,
+    early_exit: bool = False,
 ) -> Graphs:
     """Write a bundle's graphs into its folder ``graphs``, in place of earlier ones, once they agree with torch.
 
@@ -71,6 +75,7 @@ def export_bundle(
         images: prepared images of each modality to check with; made up when None.
         labels: (n,) the index of each image's class; int8 needs them.
         int8: also write each stream for OpenVINO in int8, where it passes these gates; not when None.
+        early_exit: also write each pass of each stream as a graph of its own.
 
     Returns:
         What was written, with what the check found: the largest difference of logits, the shares of equal classes and
@@ -92,7 +97,7 @@ def export_bundle(
     fresh, target = folder / ".graphs", folder / "graphs"
     shutil.rmtree(fresh, ignore_errors=True)
     with atomic_folder(fresh) as new:
-        names = _write_graphs(loaded, checked, formats, new)
+        names = _write_graphs(loaded, checked, formats, new, early_exit)
         parity = {
             f"{name}{SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
             for format in formats
@@ -135,9 +140,13 @@ def made_up_images(modality: Modality, size: int, count: int = CHECKED) -> list[
 
 
 def _write_graphs(
-    loaded: Bundle, images: Mapping[Modality, Sequence[np.ndarray]], formats: Sequence[RuntimeName], out: Path
+    loaded: Bundle,
+    images: Mapping[Modality, Sequence[np.ndarray]],
+    formats: Sequence[RuntimeName],
+    out: Path,
+    early_exit: bool,
 ) -> list[str]:
-    """Write every graph in every format; return the graphs' names."""
+    """Write every graph in every format; return what is to be checked, ``"rgb.passes"`` for a stream's passes."""
     examples = {
         modality: torch.from_numpy(as_input(np.stack([each[0], each[-1]]))) for modality, each in images.items()
     }
@@ -147,6 +156,11 @@ def _write_graphs(
     }
     if loaded.header.fused:
         graphs["rgbx"] = (PairGraph(loaded.network), {name: examples[name] for name in MODALITIES}, PAIR_OUTPUTS)
+    names = list(graphs)
+    if early_exit:
+        for modality, example in examples.items():
+            graphs |= _pass_graphs(_stream(loaded, modality), modality, example)
+            names.append(f"{modality}{PASSES}")
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
@@ -159,7 +173,22 @@ def _write_graphs(
     if "onnx" not in formats:  # they were the way to OpenVINO's
         for name in graphs:
             (out / f"{name}.onnx").unlink()
-    return list(graphs)
+    return names
+
+
+def _pass_graphs(
+    stream: ICam, modality: Modality, images: torch.Tensor
+) -> dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]]:
+    """Return each pass of a stream as :func:`_write_onnx` takes it, by name."""
+    graphs: dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]] = {}
+    inputs = {"images": images}
+    for number in range(1, stream.config.iterations + 1):
+        graph = PassGraph(stream, number).eval()
+        graphs[pass_name(modality, number)] = (graph, inputs, PassOutput._fields)
+        with torch.no_grad():
+            found = dict(zip(PassOutput._fields, graph(**inputs), strict=True))
+        inputs = next_inputs(images, found)
+    return graphs
 
 
 def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], path: Path) -> None:
@@ -183,6 +212,17 @@ def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: S
     program.save(path)  # type: ignore[union-attr]
 
 
+class _AllPasses:
+    """The passes of a stream, one after the other and all of them, as one graph to check."""
+
+    def __init__(self, passes: Sequence[Graph]) -> None:
+        self._stream = EarlyExit(passes, threshold=2.0)
+
+    def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+        found = self._stream(inputs["images"])._asdict()
+        return [np.stack(list(found[name])) for name in outputs]
+
+
 def _parity(
     loaded: Bundle, name: str, format: RuntimeName, folder: Path, images: Mapping[Modality, Sequence[np.ndarray]]
 ) -> dict[str, float]:
@@ -191,11 +231,16 @@ def _parity(
     Raises:
         RgbxError: it gives other classes or other crops.
     """
-    path = folder / f"{name}{SUFFIXES[format]}"
-    graph = load_graph(path, format)
-    modalities = [modality for modality in MODALITIES if name in (modality, "rgbx")]
+    suffix = SUFFIXES[format]
+    modalities = [modality for modality in MODALITIES if name.removesuffix(PASSES) in (modality, "rgbx")]
     ours = (PairGraph(loaded.network) if name == "rgbx" else StreamGraph(_stream(loaded, modalities[0]))).eval()
     inputs, outputs = (MODALITIES, PAIR_OUTPUTS) if name == "rgbx" else (("images",), StreamOutput._fields)
+    if name.endswith(PASSES):
+        numbers = range(1, loaded.header.streams[modalities[0]].icam.iterations + 1)
+        files = [folder / f"{pass_name(modalities[0], number)}{suffix}" for number in numbers]
+        graph: Graph = _AllPasses([load_graph(file, format) for file in files])
+    else:
+        graph = load_graph(folder / f"{name}{suffix}", format)
     count = min(len(images[modality]) for modality in modalities)
     differences, classes, crops = [], [], []
     for start in range(0, count, _BATCH):
@@ -216,8 +261,8 @@ def _parity(
     }
     if min(found["equal_classes"], found["equal_crops"]) < LEAST_AGREEMENT:
         raise RgbxError(
-            f"{path.name} does not answer as torch does: same class for {found['equal_classes']:.1%}, same crops for "
-            f"{found['equal_crops']:.1%} of {count} images, {LEAST_AGREEMENT:.1%} asked for; nothing was written."
+            f"{name}{suffix} does not answer as torch does: same class for {found['equal_classes']:.1%}, same crops "
+            f"for {found['equal_crops']:.1%} of {count} images, {LEAST_AGREEMENT:.1%} asked for; nothing was written."
         )
     return found
 

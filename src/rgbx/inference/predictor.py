@@ -12,13 +12,15 @@ from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
-from rgbx.extras import optional_packages
 from rgbx.inference.crops import images_seen
+from rgbx.inference.early_exit import EarlyExit
 from rgbx.inference.fusion import Fusion
-from rgbx.inference.runtimes import Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.inference.runtimes import Mode, Precision, RuntimeName, StreamRuntime
+from rgbx.inference.streams import open_streams
 from rgbx.models.config import ICamConfig
-from rgbx.models.header import BundleHeader, check_weights
+from rgbx.models.header import BundleHeader
 from rgbx.models.transforms import as_input, prepare
+from rgbx.processes import in_threads
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.decision import Decision
 from rgbx.trust.judge import Answer, Judge
@@ -47,6 +49,8 @@ class Encoded:
     """(C,) float32, of the stream alone."""
     fused_input: np.ndarray
     """(K,) float32, what the fusion needs of it."""
+    passes: int
+    """How often the stream looked: its iterations, or fewer with early exit."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
     acquisition: Acquisition | None = None
@@ -99,6 +103,8 @@ class Predictor:
         folder: Path | str,
         runtime: RuntimeName | None = None,
         precision: Precision = "f32",
+        mode: Mode = "latency",
+        early_exit: float | None = None,
         flat_field: FlatField | None = None,
     ) -> Self:
         """Load the bundle in ``folder``.
@@ -108,25 +114,18 @@ class Predictor:
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
             precision: of OpenVINO's arithmetic; others compute in float32 only.
+            mode: whether OpenVINO is to be fast with one device or with many.
+            early_exit: stop looking closer at an image once a class has at least this probability, in 0..1; when None,
+                every image has all passes.
             flat_field: of the detector; what every radiograph is corrected with first.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
             MissingToolError: the runtime is not installed.
-            RgbxError: the runtime lacks the precision.
+            RgbxError: the runtime or the processor lacks the precision.
         """
         folder = Path(folder)
-        name = runtime or pick_runtime(folder)
-        if precision != "f32" and name != "openvino":
-            raise RgbxError(
-                f"{name} computes in float32 only: export the bundle with 'rgbx export' and take --runtime openvino, "
-                "or --precision f32."
-            )
-        if name == "torch":
-            header, streams = _torch_streams(folder)
-        else:
-            header = check_weights(folder)
-            streams = {modality: open_graph(folder, header, modality, name, precision) for modality in header.streams}
+        header, streams = open_streams(folder, runtime, precision, mode, early_exit)
         fusion = Fusion.read(folder) if header.fused else None
         return cls(header, streams, fusion, Judge.read(folder, header), flat_field)
 
@@ -145,9 +144,8 @@ class Predictor:
         encoded: list[Encoded] = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            prepared = np.stack([self.prepare(modality, image) for image in batch])
-            found = self._run(modality, prepared, explain)
-            encoded += map(_with_acquisition, found, batch) if modality == "xray" else found
+            prepared = np.stack(in_threads(lambda image: self.prepare(modality, image), batch))
+            encoded += self._run(modality, batch, prepared, explain)
         return encoded
 
     def respond(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
@@ -155,6 +153,19 @@ class Predictor:
         self._check(modality)
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
         return probabilities(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
+
+    def respond_by_pass(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
+        """Return what :meth:`respond` would say after each pass, (n, passes, C): what ``early_exit`` is chosen by.
+
+        Raises:
+            RgbxError: the predictor was loaded without early exit.
+        """
+        self._check(modality)
+        stream = self._streams[modality]
+        if not isinstance(stream, EarlyExit):
+            raise RgbxError("Answers of single passes need early exit: load the bundle with early_exit=1.0.")
+        parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
+        return np.concatenate([stream.respond_by_pass(as_input(part)) for part in parts])
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -207,10 +218,19 @@ class Predictor:
         Raises:
             RgbxError: no image is given, or one cannot be used.
         """
-        return self.combine(
-            None if rgb is None else self.encode("rgb", [rgb], explain)[0],
-            None if xray is None else self.encode("xray", [xray], explain)[0],
-        )
+        images: dict[Modality, np.ndarray | Path] = {}
+        if rgb is not None:
+            images["rgb"] = rgb
+        if xray is not None:
+            images["xray"] = xray
+        for modality in images:
+            self._check(modality)
+        prepared = in_threads(lambda modality: self.prepare(modality, images[modality]), list(images))
+        given = {  # one stream after the other: each fills all cores
+            modality: self._run(modality, [images[modality]], each[None], explain)[0]
+            for modality, each in zip(images, prepared, strict=True)
+        }
+        return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
         """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare`.
@@ -231,14 +251,18 @@ class Predictor:
             have = " and ".join(self.modalities)
             raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
 
-    def _run(self, modality: Modality, prepared: np.ndarray, explain: bool) -> list[Encoded]:
+    def _run(
+        self, modality: Modality, images: Sequence[np.ndarray | Path], prepared: np.ndarray, explain: bool
+    ) -> list[Encoded]:
         output = self._streams[modality](as_input(prepared))
         views: Sequence[tuple[View, ...]] = [()] * len(prepared)
         if explain:
             config = self._configs[modality].icam
             each = zip(prepared, output.windows, output.cams, strict=True)
             views = [_views(image, windows, cams, config) for image, windows, cams in each]
-        return [Encoded(*parts) for parts in zip(output.logits, output.fused_input, views, strict=True)]
+        passes = [len(windows) for windows in output.windows]
+        found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, passes, views, strict=True)]
+        return [*map(_with_acquisition, found, images)] if modality == "xray" else found
 
 
 def _with_acquisition(encoded: Encoded, radiograph: np.ndarray | Path) -> Encoded:
@@ -254,15 +278,6 @@ def _flattened(pixels: np.ndarray, radiograph: np.ndarray | Path, flat_field: Fl
 
 def _name(radiograph: np.ndarray | Path) -> Path | str:
     return "the radiograph" if isinstance(radiograph, np.ndarray) else radiograph
-
-
-def _torch_streams(folder: Path) -> tuple[BundleHeader, dict[Modality, StreamRuntime]]:
-    with optional_packages():
-        from rgbx.inference.torch_runtime import TorchRuntime
-        from rgbx.models import bundle
-
-    header, network = bundle.load(folder)
-    return header, {modality: TorchRuntime(network.streams[modality]) for modality in header.streams}  # type: ignore[arg-type]
 
 
 def _views(prepared: np.ndarray, windows: np.ndarray, cams: np.ndarray, config: ICamConfig) -> tuple[View, ...]:

@@ -1,23 +1,26 @@
 """What computes a stream's answer: torch, ONNX Runtime or OpenVINO, all behind one call. Only torch's needs torch."""
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError
+from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import read_json, sha256
 from rgbx.models.header import BundleHeader
 from rgbx.processes import cores
-from rgbx.samples.record import Modality
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
+"""``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
+``int8``: a graph exported for it."""
+Mode = Literal["latency", "throughput"]
+"""``latency``: all cores work on one batch. ``throughput``: they share out its images."""
 GRAPHS = "graphs.json"
 SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
 REMEDY = "run 'rgbx export' on the bundle again"
@@ -30,10 +33,11 @@ class StreamOutput(NamedTuple):
     """(B, C), of the stream alone."""
     fused_input: np.ndarray
     """(B, K), what the fusion needs."""
-    cams: np.ndarray
-    """(B, n, h, w), unnormalised."""
-    windows: np.ndarray
-    """(B, n, 3): left, top and side of what each iteration saw, in 0..1 of the prepared image."""
+    cams: Iterable[np.ndarray]
+    """(B, n, h, w), unnormalised; B arrays (i, h, w) with early exit, i ≤ n."""
+    windows: Iterable[np.ndarray]
+    """(B, n, 3): left, top and side of what each iteration saw, in 0..1 of the prepared image; B arrays (i, 3) with
+    early exit."""
 
 
 class StreamRuntime(Protocol):
@@ -85,21 +89,47 @@ class OnnxGraph:
 
 
 class OpenVinoGraph:
-    """A graph in OpenVINO, in float32: its own choice, bfloat16 where there is, moves crops.
+    """A graph in OpenVINO, in float32 unless asked: its own choice, bfloat16 where there is, moves crops.
 
     Raises:
         MissingToolError: openvino is not installed.
+        RgbxError: the processor lacks the precision.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, precision: Precision = "f32", mode: Mode = "latency") -> None:
         with optional_packages():
             import openvino
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": cores()}
-        self._model = openvino.Core().compile_model(str(path), "CPU", settings)
+        core = openvino.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RgbxError("This processor has no instructions for bfloat16: take --precision f32.")
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "PERFORMANCE_HINT": mode.upper(),
+            "INFERENCE_NUM_THREADS": cores(),
+        }
+        self._model = core.compile_model(str(path), "CPU", settings)
+        self._requests = openvino.AsyncInferQueue(self._model) if mode == "throughput" else None
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+        if self._requests is not None:
+            return _share_out(self._requests, inputs, outputs)
         found = self._model(dict(inputs))
         return [np.array(found[name]) for name in outputs]
+
+
+def _share_out(requests: Any, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    """Run each image by itself, as many at a time as OpenVINO's queue of ``requests`` has."""
+    answers: dict[int, list[np.ndarray]] = {}
+
+    def keep(request: Any, place: int) -> None:
+        answers[place] = [request.get_tensor(name).data.copy() for name in outputs]
+
+    requests.set_callback(keep)
+    count = len(next(iter(inputs.values())))
+    for place in range(count):
+        requests.start_async({name: each[place : place + 1] for name, each in inputs.items()}, place)
+    requests.wait_all()
+    return [np.concatenate(parts) for parts in zip(*(answers[place] for place in range(count)), strict=True)]
 
 
 class GraphRuntime:
@@ -112,13 +142,14 @@ class GraphRuntime:
         return StreamOutput(*self._graph({"images": images}, StreamOutput._fields))
 
 
-def load_graph(path: Path, name: RuntimeName) -> Graph:
+def load_graph(path: Path, name: RuntimeName, precision: Precision = "f32", mode: Mode = "latency") -> Graph:
     """Load a graph's file.
 
     Raises:
         MissingToolError: the runtime is not installed.
+        RgbxError: the processor lacks the precision.
     """
-    return OnnxGraph(path) if name == "onnx" else OpenVinoGraph(path)
+    return OnnxGraph(path) if name == "onnx" else OpenVinoGraph(path, precision, mode)
 
 
 def pick_runtime(folder: Path) -> RuntimeName:
@@ -131,26 +162,42 @@ def pick_runtime(folder: Path) -> RuntimeName:
 
 
 def open_graph(
-    folder: Path, header: BundleHeader, modality: Modality, name: RuntimeName, precision: Precision = "f32"
-) -> StreamRuntime:
-    """Open a bundle's exported stream; graphs in int8 are files of their own.
+    folder: Path,
+    header: BundleHeader,
+    graph: str,
+    name: RuntimeName,
+    precision: Precision = "f32",
+    mode: Mode = "latency",
+    option: str = "",
+) -> Graph:
+    """Open one of a bundle's exported graphs.
+
+    Args:
+        folder: of the bundle.
+        header: of the bundle.
+        graph: its name, e.g. ``"rgb"``.
+        name: of the runtime.
+        precision: to compute with; graphs in int8 are files of their own.
+        mode: what to be fast at.
+        option: of ``rgbx export``, without which the graph is not written.
 
     Raises:
         InputError: it was not exported, or a file is damaged or of other weights.
         MissingToolError: the runtime is not installed.
+        RgbxError: the processor lacks the precision.
     """
-    path = folder / "graphs" / f"{modality}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
+    path = folder / "graphs" / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
     graphs = read_graphs(folder)
     if graphs is None or path.name not in graphs.files:
-        option = " --int8" if precision == "int8" else ""
-        command = f"rgbx export {folder} --format {name}{option}"
+        options = f"{' --int8' if precision == 'int8' else ''}{option}"
+        command = f"rgbx export {folder} --format {name}{options}"
         raise InputError(folder, f"was not exported for {name} ({path.name} is missing)", f"run '{command}'")
     if graphs.weights_sha256 != header.weights_sha256:
         raise InputError(path, "was exported from other weights", REMEDY)
     for file in (path, path.with_suffix(".bin")):
         if file.name in graphs.files and (not file.is_file() or sha256(file) != graphs.files[file.name]):
             raise InputError(file, "is missing, damaged or was changed", REMEDY)
-    return GraphRuntime(load_graph(path, name))
+    return load_graph(path, name, precision, mode)
 
 
 def read_graphs(folder: Path) -> Graphs | None:

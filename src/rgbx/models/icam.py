@@ -43,6 +43,19 @@ class ICamOutput(NamedTuple):
     """(B, n, 3): left, top and side, in 0..1 of the source image, of what each iteration saw."""
 
 
+class Looks(NamedTuple):
+    """What the loop has seen and found so far, an entry for each iteration."""
+
+    images: tuple[torch.Tensor, ...] = ()
+    """(B, 1 or 3, H, H), what the extractor saw."""
+    windows: tuple[torch.Tensor, ...] = ()
+    """(B, 3), as in :class:`ICamOutput`."""
+    features: tuple[torch.Tensor, ...] = ()
+    """(B, K), pooled."""
+    cams: tuple[torch.Tensor, ...] = ()
+    """(B, h, w)."""
+
+
 class ICam(nn.Module):
     """One modality's network ("stream").
 
@@ -99,29 +112,39 @@ class ICam(nn.Module):
             label: (B,) class whose activation map guides the crops; each iteration's predicted class when None.
             iterations: run only so many (training's warm-up); all when None.
         """
-        count, size = iterations or self.config.iterations, self.config.input_size
-        window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
-        images = [sample_window(source, window, size)]
-        windows, features, cams = [window], [], []
-        for iteration in range(count):
-            maps = self.look(images[-1], iteration)
-            pooled = maps.mean((2, 3))
-            chosen = self.classifier(pooled).argmax(1) if label is None else label
-            features.append(pooled)
-            cams.append(self._activation_map(maps.detach(), chosen))
-            if iteration + 1 < count:
-                outer = self.config.outer(iteration + 1)
-                local = self._next_window(cams[outer], windows[outer + 1 :])
-                windows.append(compose(windows[outer], local))
-                images.append(self._crop(source, images[outer], windows[-1], local))
-        stacked = torch.stack(features, 1)
+        looks = Looks()
+        for _ in range(iterations or self.config.iterations):
+            looks = self.look_closer(source, looks, label)
+        stacked = torch.stack(looks.features, 1)
         return ICamOutput(
             logits=self.classify(stacked),
             features=stacked,
             iteration_logits=self.classifier(self.dropout(stacked)),
-            cams=torch.stack(cams, 1),
-            windows=torch.stack(windows, 1),
+            cams=torch.stack(looks.cams, 1),
+            windows=torch.stack(looks.windows, 1),
         )
+
+    def look_closer(self, source: torch.Tensor, looks: Looks, label: torch.Tensor | None = None) -> Looks:
+        """Return ``looks`` with one more iteration: of the whole image if it is the first.
+
+        Args:
+            source, label: as in :meth:`forward`.
+            looks: of the iterations before; of ``images`` only the one that this iteration looks at a part of is read.
+        """
+        iteration = len(looks.features)
+        if iteration == 0:
+            window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
+            image = sample_window(source, window, self.config.input_size)
+        else:
+            outer = self.config.outer(iteration)
+            local = self._next_window(looks.cams[outer], looks.windows[outer + 1 :])
+            window = compose(looks.windows[outer], local)
+            image = self._crop(source, looks.images[outer], window, local)
+        maps = self.look(image, iteration)
+        pooled = maps.mean((2, 3))
+        chosen = self.classifier(pooled).argmax(1) if label is None else label
+        cam = self._activation_map(maps.detach(), chosen)
+        return Looks(*((*past, new) for past, new in zip(looks, (image, window, pooled, cam), strict=True)))
 
     def reset_classes(self, classes: int) -> None:
         """Start a new classifier, of ``classes`` classes, on what the extractor has learnt."""

@@ -1,0 +1,60 @@
+"""Opening a bundle's streams in a runtime."""
+
+from pathlib import Path
+
+from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
+from rgbx.inference.early_exit import EarlyExit, pass_name
+from rgbx.inference.runtimes import GraphRuntime, Mode, Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.models.header import BundleHeader, check_weights
+from rgbx.samples.record import Modality
+
+Streams = tuple[BundleHeader, dict[Modality, StreamRuntime]]
+
+
+def open_streams(
+    folder: Path, runtime: RuntimeName | None, precision: Precision, mode: Mode, early_exit: float | None
+) -> Streams:
+    """Open all streams of a bundle; the arguments are those of :meth:`rgbx.inference.Predictor.load`.
+
+    Raises:
+        InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
+        MissingToolError: the runtime is not installed.
+        RgbxError: the runtime or the processor lacks the precision.
+    """
+    name = runtime or pick_runtime(folder)
+    if precision != "f32" and name != "openvino":
+        raise RgbxError(
+            f"{name} computes in float32 only: export the bundle with 'rgbx export' and take --runtime openvino, "
+            "or --precision f32."
+        )
+    if name == "torch":
+        return _in_torch(folder, early_exit)
+    header = check_weights(folder)
+    streams: dict[Modality, StreamRuntime] = {}
+    for modality, config in header.streams.items():
+        if early_exit is None:
+            streams[modality] = GraphRuntime(open_graph(folder, header, modality, name, precision, mode))
+        else:
+            names = [pass_name(modality, number) for number in range(1, config.icam.iterations + 1)]
+            passes = [open_graph(folder, header, each, name, precision, mode, " --early-exit") for each in names]
+            streams[modality] = EarlyExit(passes, early_exit)
+    return header, streams
+
+
+def _in_torch(folder: Path, early_exit: float | None) -> Streams:
+    with optional_packages():
+        from rgbx.inference.torch_runtime import TorchPass, TorchRuntime
+        from rgbx.models import bundle
+        from rgbx.models.icam import ICam
+
+    header, network = bundle.load(folder)
+    streams: dict[Modality, StreamRuntime] = {}
+    for modality, config in header.streams.items():
+        stream: ICam = network.streams[modality]  # type: ignore[assignment]
+        if early_exit is None:
+            streams[modality] = TorchRuntime(stream)
+        else:
+            passes = [TorchPass(stream, number) for number in range(1, config.icam.iterations + 1)]
+            streams[modality] = EarlyExit(passes, early_exit)
+    return header, streams
