@@ -79,7 +79,9 @@ def compare(graph: Path, torch: StreamRuntime, images: Sequence[np.ndarray], lab
     ours = GraphRuntime(load_graph(graph, "openvino"))
     expected, found = ([stream(as_input(image[None])) for image in images] for stream in (torch, ours))
     expected_logits, found_logits = (np.concatenate([each.logits for each in stream]) for stream in (expected, found))
-    windows, found_windows = (np.concatenate([np.stack([*each.windows]) for each in stream]) for stream in (expected, found))
+    windows, found_windows = (
+        np.concatenate([np.stack([*each.windows]) for each in stream]) for stream in (expected, found)
+    )
     moved = np.abs(found_windows - windows).max((1, 2))
     expected_classes, found_classes = expected_logits.argmax(1), found_logits.argmax(1)
     was_right, is_right = expected_classes == labels, found_classes == labels
