@@ -86,17 +86,17 @@ def test_changed_or_foreign_graphs_are_refused(tmp_path: Path) -> None:
     bundle = write_untrained_bundle(tmp_path / "bundle")
     export_bundle(bundle, ("onnx",))
     header = bundle / "graphs/graphs.json"
-    content = json.loads(header.read_text())
-    header.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
+    good = header.read_text()
+    header.write_text(json.dumps({**json.loads(good), "weights_sha256": "0" * 64}))
     with pytest.raises(InputError, match="exported from other weights"):
         Predictor.load(bundle, "onnx")
     header.write_text("{}")
     with pytest.raises(InputError, match="is damaged"):
         Predictor.load(bundle, "onnx")
-    header.write_text(json.dumps(content))
+    header.write_text(good)
     with (bundle / "graphs/xray.onnx").open("ab") as file:
         file.write(b" ")
-    with pytest.raises(InputError, match=r"xray\.onnx.* is missing, damaged or was changed"):
+    with pytest.raises(InputError, match=r"xray\.onnx is damaged, was changed"):
         Predictor.load(bundle, "onnx")
 
 

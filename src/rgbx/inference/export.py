@@ -16,15 +16,16 @@ from torch import nn
 
 from rgbx.errors import ConfigError, RgbxError
 from rgbx.extras import optional_packages
-from rgbx.files import atomic_folder, sha256, write_json
+from rgbx.files import atomic_folder, write_json
 from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs, pass_name
 from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare, failed_gate, quantise
-from rgbx.inference.runtimes import GRAPHS, SUFFIXES, Graph, Graphs, RuntimeName, StreamOutput, load_graph
+from rgbx.inference.runtimes import FOLDER, GRAPHS, SUFFIXES, Graph, Graphs, RuntimeName, StreamOutput, load_graph
 from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.fusion import MODALITIES, RgbXNetwork
 from rgbx.models.icam import ICam
+from rgbx.models.seal import seal
 from rgbx.models.transforms import as_input
 from rgbx.progress import track
 from rgbx.samples.record import Modality
@@ -94,7 +95,7 @@ def export_bundle(
         modality: images[modality] if images else made_up_images(modality, config.transform.source_size)
         for modality, config in loaded.header.streams.items()
     }
-    fresh, target = folder / ".graphs", folder / "graphs"
+    fresh, target = folder / f".{FOLDER}", folder / FOLDER
     shutil.rmtree(fresh, ignore_errors=True)
     with atomic_folder(fresh) as new:
         names = _write_graphs(loaded, checked, formats, new, early_exit)
@@ -118,13 +119,14 @@ def export_bundle(
                     parity[path.name] = found
         graphs = Graphs(
             weights_sha256=loaded.header.weights_sha256,
-            files={path.name: sha256(path) for path in sorted(new.iterdir())},
+            files=tuple(sorted(path.name for path in new.iterdir())),
             parity=parity,
             refused=refused,
         )
         write_json(new / GRAPHS, graphs.model_dump(mode="json"))
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
+    seal(folder, [f"{FOLDER}/{name}" for name in (*graphs.files, GRAPHS)])
     return graphs
 
 

@@ -11,8 +11,9 @@ from pydantic import Field
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.extras import optional_packages
-from rgbx.files import read_json, sha256
+from rgbx.files import read_json
 from rgbx.models.header import BundleHeader
+from rgbx.models.seal import sealed
 from rgbx.processes import cores
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
@@ -21,7 +22,7 @@ Precision = Literal["f32", "bf16", "int8"]
 ``int8``: a graph exported for it."""
 Mode = Literal["latency", "throughput"]
 """``latency``: all cores work on one batch. ``throughput``: they share out its images."""
-GRAPHS = "graphs.json"
+FOLDER, GRAPHS = "graphs", "graphs.json"
 SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
 REMEDY = "run 'rgbx export' on the bundle again"
 
@@ -54,8 +55,7 @@ class Graphs(Config):
     format: Literal[1] = 1
     weights_sha256: str
     """Of the weights that the graphs hold."""
-    files: dict[str, str]
-    """SHA-256 of each file."""
+    files: tuple[str, ...]
     parity: dict[str, dict[str, float]]
     """What the export's check against torch found, by graph."""
     refused: dict[str, str] = Field(default_factory=dict)
@@ -156,7 +156,7 @@ def pick_runtime(folder: Path) -> RuntimeName:
     """Return the fastest runtime that a bundle has been exported for and that is installed; torch if there is none."""
     for name in ("openvino", "onnx"):
         package = "openvino" if name == "openvino" else "onnxruntime"
-        if any((folder / "graphs").glob(f"*{SUFFIXES[name]}")) and importlib.util.find_spec(package):
+        if any((folder / FOLDER).glob(f"*{SUFFIXES[name]}")) and importlib.util.find_spec(package):
             return name
     return "torch"
 
@@ -186,7 +186,7 @@ def open_graph(
         MissingToolError: the runtime is not installed.
         RgbxError: the processor lacks the precision.
     """
-    path = folder / "graphs" / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
+    path = folder / FOLDER / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
     graphs = read_graphs(folder)
     if graphs is None or path.name not in graphs.files:
         options = f"{' --int8' if precision == 'int8' else ''}{option}"
@@ -194,9 +194,9 @@ def open_graph(
         raise InputError(folder, f"was not exported for {name} ({path.name} is missing)", f"run '{command}'")
     if graphs.weights_sha256 != header.weights_sha256:
         raise InputError(path, "was exported from other weights", REMEDY)
-    for file in (path, path.with_suffix(".bin")):
-        if file.name in graphs.files and (not file.is_file() or sha256(file) != graphs.files[file.name]):
-            raise InputError(file, "is missing, damaged or was changed", REMEDY)
+    for file in (GRAPHS, path.name, path.with_suffix(".bin").name):
+        if file in (GRAPHS, *graphs.files):
+            sealed(folder, f"{FOLDER}/{file}", REMEDY)
     return load_graph(path, name, precision, mode)
 
 
@@ -206,7 +206,7 @@ def read_graphs(folder: Path) -> Graphs | None:
     Raises:
         InputError: it is damaged.
     """
-    path = folder / "graphs" / GRAPHS
+    path = folder / FOLDER / GRAPHS
     if not path.exists():
         return None
     try:
