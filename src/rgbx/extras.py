@@ -7,7 +7,7 @@ from rgbx.errors import MissingToolError
 
 INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx": ("onnxruntime", "openvino"),  # a system that has no wheel of one may still use the other
-    "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "matplotlib"),
+    "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scipy", "matplotlib"),
     "rgbx[render]": ("SimpleITK", "trimesh", "shapely", "mapbox_earcut", "numba", "llvmlite", "xraydb", "spekpy"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
     "rgbx[all]": ("jinja2",),

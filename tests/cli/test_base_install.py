@@ -93,7 +93,7 @@ def test_help_takes_none_of_the_extras() -> None:
         ("render xray {0} --out {0}/out", "render"),
         ("render rgb {0} --out {0}/out", "render"),
         ("scan {0} --out {0}/out", "render"),
-        ("demo --out {0}/out", "render"),
+        ("demo --out {0}/out", "train"),
     ],
 )
 def test_other_verbs_name_the_extra_that_they_need(model: Path, verb: str, extra: str) -> None:
