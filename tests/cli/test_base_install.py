@@ -4,8 +4,10 @@ import ast
 import json
 import subprocess
 import sys
+import tempfile
 import tomllib
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -45,6 +47,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(bundle / "rgb.png"), rng.integers(0, 255, (50, 40, 3), np.uint8))
     cv2.imwrite(str(bundle / "xray.png"), rng.integers(0, 65535, (40, 50), np.uint16))
     return bundle
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder that is gone after the test: pytest would keep three environments."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def _run(python: Path | str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
@@ -121,22 +130,22 @@ def test_every_import_is_of_the_base_or_named_with_its_extra() -> None:
 
 
 @pytest.mark.slow
-def test_a_fresh_base_install(model: Path, tmp_path: Path) -> None:
-    """What `pip install rgbx` gives, in an environment of its own (some 0.7 GB)."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv/bin/python"
+def test_a_fresh_base_install(model: Path, scratch: Path) -> None:
+    """What `pip install rgbx` gives, in an environment of its own (0.8 GB)."""
+    venv.create(scratch / "venv", with_pip=True)
+    python = scratch / "venv/bin/python"
     quiet = ("-m", "pip", "--disable-pip-version-check", "--no-cache-dir")
-    if _run(python, *quiet, "download", "--no-deps", "--dest", tmp_path / "reached", "hatchling").returncode:
+    if _run(python, *quiet, "download", "--no-deps", "--dest", scratch / "reached", "hatchling").returncode:
         pytest.skip("pip reaches no package index")
     installed = _run(python, *quiet, "install", ROOT)
     assert installed.returncode == 0, installed.stderr
     find = f"import importlib.util as u; print([name for name in {sorted(HEAVY)!r} if u.find_spec(name)])"
     assert _run(python, "-I", "-c", find).stdout.strip() == "[]"
     imported = _run(python, "-I", "-c", "import rgbx, rgbx.inference; print(rgbx.__file__)")
-    assert imported.stdout.startswith(str(tmp_path)), imported.stderr
+    assert imported.stdout.startswith(str(scratch)), imported.stderr
     predicted = _run(python, "-I", "-m", "rgbx", *_predict(model, "onnx"))
     assert predicted.returncode == 0, predicted.stderr
     assert json.loads(predicted.stdout)["label"] in ("A", "B", "C")
-    refused = _run(python, "-I", "-m", "rgbx", "train", "xray", "--data", model, "--out", tmp_path / "out")
+    refused = _run(python, "-I", "-m", "rgbx", "train", "xray", "--data", model, "--out", scratch / "out")
     assert refused.returncode == 2
     assert refused.stderr.strip().endswith("torch is not installed: run 'pip install rgbx[train]'.")

@@ -168,9 +168,8 @@ def _write_graphs(
     if "openvino" in formats:
         with optional_packages():
             import openvino
-        core = openvino.Core()
         for name in graphs:
-            model = core.read_model(out / f"{name}.onnx")
+            model = openvino.convert_model(out / f"{name}.onnx")
             openvino.save_model(model, out / f"{name}.xml", compress_to_fp16=False)
     if "onnx" not in formats:  # they were the way to OpenVINO's
         for name in graphs:
