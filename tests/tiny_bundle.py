@@ -1,9 +1,14 @@
 """A bundle of both modalities that no training has touched: right in form, not in its answers."""
 
+import os
+import shutil
 from pathlib import Path
 
+import pytest
 import torch
+from filelock import FileLock
 
+from rgbx.inference.export import export_bundle
 from rgbx.models import bundle
 from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
@@ -27,3 +32,15 @@ def write_untrained_bundle(folder: Path) -> Path:
     network = RgbXNetwork({name: build_stream(config, 3) for name, config in configs.items()}, fused=True)
     bundle.save(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
     return folder
+
+
+def write_exported_bundle(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the same with graphs for both runtimes; exporting takes a minute, so all tests share one export."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "exported"
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.exists():
+            made = write_untrained_bundle(shared.with_name("exporting"))
+            export_bundle(made, ("onnx", "openvino"))
+            made.rename(shared)
+    return shutil.copytree(shared, folder)

@@ -16,8 +16,7 @@ import pytest
 
 from rgbx.extras import INSTALLS, optional_packages
 from rgbx.inference import Predictor
-from rgbx.inference.export import export_bundle
-from tiny_bundle import write_untrained_bundle
+from tiny_bundle import write_exported_bundle
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -41,8 +40,7 @@ main()
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bundle = write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle")
-    export_bundle(bundle, ("onnx", "openvino"))
+    bundle = write_exported_bundle(tmp_path_factory.mktemp("model") / "bundle", tmp_path_factory)
     rng = np.random.default_rng(0)
     cv2.imwrite(str(bundle / "rgb.png"), rng.integers(0, 255, (50, 40, 3), np.uint8))
     cv2.imwrite(str(bundle / "xray.png"), rng.integers(0, 65535, (40, 50), np.uint16))

@@ -9,9 +9,8 @@ import pytest
 
 from rgbx.inference import Predictor
 from rgbx.inference.arrivals import Pairing, devices_in
-from rgbx.inference.export import export_bundle
 from rgbx.inference.results import ResultLog, answer_all, read_results
-from tiny_bundle import write_untrained_bundle
+from tiny_bundle import write_exported_bundle
 
 COUNT, SETTLED = 10_000, 1000
 MORE_MEGABYTES = 16
@@ -25,9 +24,8 @@ def resident_megabytes() -> float:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory in use from Linux's /proc")
-def test_ten_thousand_predictions_in_a_row(tmp_path: Path) -> None:
-    bundle, folder = write_untrained_bundle(tmp_path / "bundle"), tmp_path / "images"
-    export_bundle(bundle, ("onnx",))
+def test_ten_thousand_predictions_in_a_row(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    bundle, folder = write_exported_bundle(tmp_path / "bundle", tmp_path_factory), tmp_path / "images"
     folder.mkdir()
     first = folder / "0_xray.png"
     cv2.imwrite(str(first), np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uint16))

@@ -16,7 +16,7 @@ from rgbx.inference import export as exporting
 from rgbx.inference.export import PAIR_OUTPUTS, export_bundle, made_up_images
 from rgbx.inference.runtimes import load_graph, pick_runtime, read_graphs
 from rgbx.models.transforms import as_input
-from tiny_bundle import write_untrained_bundle
+from tiny_bundle import write_exported_bundle, write_untrained_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]
 PHOTOGRAPHS = [np.random.default_rng(seed).integers(0, 255, (50, 40, 3)).astype(np.uint8) for seed in range(5)]
@@ -82,9 +82,8 @@ def test_the_exported_runtime_is_taken_by_itself(exported: Path, tmp_path: Path)
         Predictor.load(tmp_path / "fresh", "onnx")
 
 
-def test_changed_or_foreign_graphs_are_refused(tmp_path: Path) -> None:
-    bundle = write_untrained_bundle(tmp_path / "bundle")
-    export_bundle(bundle, ("onnx",))
+def test_changed_or_foreign_graphs_are_refused(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    bundle = write_exported_bundle(tmp_path / "bundle", tmp_path_factory)
     header = bundle / "graphs/graphs.json"
     good = header.read_text()
     header.write_text(json.dumps({**json.loads(good), "weights_sha256": "0" * 64}))

@@ -16,7 +16,7 @@ from rgbx.inference import Predictor, int8
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.int8 import Int8Gates, failed_gate, paired_interval
 from rgbx.inference.runtimes import read_graphs
-from tiny_bundle import write_untrained_bundle
+from tiny_bundle import write_exported_bundle, write_untrained_bundle
 
 GATES = Int8Gates(accuracy_loss=1.0, equal_crops=1.0)
 RADIOGRAPH = np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uint16)
@@ -44,7 +44,9 @@ def test_an_int8_graph_looks_where_torch_looks(exported: Path) -> None:
         assert graphs.parity[name]["largest_difference"] > 0
 
 
-def test_predicting_in_int8_takes_those_graphs(exported: Path, tmp_path: Path) -> None:
+def test_predicting_in_int8_takes_those_graphs(
+    exported: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     predictors = [Predictor.load(exported, precision=precision) for precision in ("f32", "int8")]
     exact, rounded = (predictor.predict(xray=RADIOGRAPH, explain=True).streams["xray"] for predictor in predictors)
     assert not np.array_equal(exact.logits, rounded.logits)
@@ -52,8 +54,7 @@ def test_predicting_in_int8_takes_those_graphs(exported: Path, tmp_path: Path) -
         assert after.window == pytest.approx(before.window, abs=1e-5)
     with pytest.raises(RgbxError, match="onnx computes in float32 only"):
         Predictor.load(exported, "onnx", "int8")
-    float_only = write_untrained_bundle(tmp_path / "bundle")
-    export_bundle(float_only, ("openvino",))
+    float_only = write_exported_bundle(tmp_path / "bundle", tmp_path_factory)
     with pytest.raises(InputError, match=r"rgb\.int8\.xml is missing.*--int8'"):
         Predictor.load(float_only, precision="int8")
 

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
-from rgbx.inference.export import export_bundle
-from tiny_bundle import write_untrained_bundle
+from tiny_bundle import write_exported_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 255, (50, 40, 3)).astype(np.uint8)
@@ -20,9 +19,7 @@ HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILIT
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bundle = write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle")
-    export_bundle(bundle, ("openvino",))
-    return bundle
+    return write_exported_bundle(tmp_path_factory.mktemp("model") / "bundle", tmp_path_factory)
 
 
 def test_throughput_gives_the_answers_of_latency_in_the_same_order(exported: Path) -> None:
