@@ -21,6 +21,7 @@ from rgbx.models import bundle
 from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.icam import ICam
+from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
 from rgbx.models.transforms import TransformConfig
 from tiny_bundle import write_untrained_bundle
@@ -130,6 +131,7 @@ def test_what_early_exit_needs_is_said(exported: Path, tmp_path: Path) -> None:
     graphs = json.loads((fresh / "graphs/graphs.json").read_text())
     graphs["files"] = [name for name in graphs["files"] if ".pass" not in name]
     (fresh / "graphs/graphs.json").write_text(json.dumps(graphs))
+    seal(fresh, ["graphs/graphs.json"])
     with pytest.raises(InputError, match=r"rgbx export .* --format onnx --early-exit"):
         Predictor.load(fresh, "onnx", early_exit=0.9)
     with pytest.raises(RgbxError, match="need early exit"):
