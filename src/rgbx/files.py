@@ -103,6 +103,19 @@ def link_or_copy(source: Path, target: Path) -> None:
         write_bytes(target, source.read_bytes())
 
 
+def link_in_place(source: Path, target: Path) -> None:
+    """Make ``target`` what :func:`link_or_copy` does, in place of a file that is there; folders are made as needed.
+
+    Raises:
+        FileNotFoundError: ``source`` is missing.
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    with readable_os_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    link_or_copy(source, target)
+
+
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path`` whole or not at all."""
     write_bytes(path, content.encode())

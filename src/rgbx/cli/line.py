@@ -8,7 +8,6 @@ import typer
 if TYPE_CHECKING:
     from rgbx.inference import Predictor
     from rgbx.inference.results import Result
-    from rgbx.samples.record import Modality
 
 LOOK_EVERY = 0.05
 """Seconds between two looks into a hot folder that is empty."""
@@ -61,12 +60,9 @@ def watch(
     from rgbx.errors import RgbxError
     from rgbx.inference.arrivals import HotFolders, Pairing
     from rgbx.inference.results import ResultLog, answer_all
+    from rgbx.samples.record import given_modalities
 
-    folders: dict[Modality, Path] = {}
-    if rgb is not None:
-        folders["rgb"] = rgb
-    if xray is not None:
-        folders["xray"] = xray
+    folders = given_modalities(rgb, xray)
     if not folders:
         raise RgbxError("there is no folder to watch: give --rgb DIR, --xray DIR or both.")
     pairing = load_config(Pairing, overrides=[f"by={pair}", f"wait={wait}", *(settings or [])])

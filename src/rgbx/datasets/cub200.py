@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rgbx import __version__
 from rgbx.errors import InputError
-from rgbx.files import digest_files, link_or_copy, readable_os_errors, write_bytes
+from rgbx.files import digest_files, link_in_place, write_bytes
 from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import SampleRecord, SetHeader
@@ -136,7 +136,4 @@ def _place(image: Path, target: Path, grey: bool) -> None:
             opened.convert("RGB").save(content, "png")
         write_bytes(target, content.getvalue())
         return
-    with readable_os_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-    link_or_copy(image, target)
+    link_in_place(image, target)

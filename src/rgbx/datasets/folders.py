@@ -7,7 +7,7 @@ from rgbx import __version__
 from rgbx.datasets.images import is_image
 from rgbx.datasets.labelled import READERS
 from rgbx.errors import InputError
-from rgbx.files import digest, link_or_copy, readable_os_errors, sha256
+from rgbx.files import digest, link_in_place, sha256
 from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import Modality, SampleRecord, SetHeader
@@ -80,11 +80,7 @@ def import_folder(folder: Path, modality: Modality, out: Path) -> SampleSet:
         if each.file_name in known:
             continue
         READERS[modality](each.path)
-        target = samples.folder / each.file_name
-        with readable_os_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-        link_or_copy(each.path, target)
+        link_in_place(each.path, samples.folder / each.file_name)
         samples.add(
             SampleRecord(
                 file_name=each.file_name,

@@ -14,7 +14,7 @@ from rgbx.evaluation.pairing import draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
-from rgbx.samples.record import Channel, Modality
+from rgbx.samples.record import Channel, Modality, given_modalities
 
 if TYPE_CHECKING:  # measuring from the cache must not wait for torch
     from rgbx.inference import Encoded, Predictor
@@ -124,7 +124,7 @@ def predict_sets(
         InputError: a set is empty, of the wrong modality, or shows classes that the bundle or the other set has not.
         RgbxError: no set was given, or the bundle has no stream for one that was.
     """
-    sets = _given(rgb, xray)
+    sets = given_modalities(rgb, xray)
     check_sets(predictor, sets)
     classes = tuple(predictor.classes)
     encoded = {name: encode_set(predictor, name, samples) for name, samples in sets.items()}
@@ -169,7 +169,7 @@ def cached_predictions(
     """
     if not bundle.is_dir():
         raise InputError(bundle, "is not a folder", "give a bundle made by 'rgbx train'")
-    sets = _given(rgb, xray)
+    sets = given_modalities(rgb, xray)
     made_from = {
         "format": FORMAT,
         "version": __version__,
@@ -195,11 +195,6 @@ def cached_predictions(
 def origin_of(sets: Iterable[SampleSet]) -> str:
     """Say in words how the images of ``sets`` came about, each origin once."""
     return "; ".join(dict.fromkeys(samples.header.origin for samples in sets))
-
-
-def _given(rgb: SampleSet | None, xray: SampleSet | None) -> dict[Modality, SampleSet]:
-    both: dict[Modality, SampleSet | None] = {"rgb": rgb, "xray": xray}
-    return {modality: samples for modality, samples in both.items() if samples is not None}
 
 
 def check_sets(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:

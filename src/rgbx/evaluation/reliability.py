@@ -13,7 +13,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.nda
         right: (n,) bool.
         weights: (b, n) how often each prediction counts.
     """
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    place = _bin(confidence)
     gap = np.zeros((len(place), BINS))
     gap[np.arange(len(place)), place] = right - confidence
     total = weights.sum(axis=-1)
@@ -22,7 +22,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.nda
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean confidence, accuracy and count of each bin that is not empty, three arrays of one length."""
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    place = _bin(confidence)
     counts = np.bincount(place, minlength=BINS)
     filled = counts > 0
     means = (np.bincount(place, values, BINS)[filled] / counts[filled] for values in (confidence, right.astype(float)))
@@ -60,3 +60,8 @@ def area_under_roc(scores: np.ndarray, unknown: np.ndarray, weights: np.ndarray)
     pairs = weights[:, unknown].sum(1) * weights[:, ~unknown].sum(1)
     sums = np.einsum("bm,mn,bn->b", weights[:, unknown], higher, weights[:, ~unknown], optimize=True)
     return np.divide(sums, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
+
+
+def _bin(confidence: np.ndarray) -> np.ndarray:
+    """Return the (n,) number of the bin that each confidence falls into; its upper end belongs to it."""
+    return np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)

@@ -28,21 +28,20 @@ from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import trained
 from rgbx.experiments.tables import Row
 from rgbx.experiments.workshop import Workshop
-from rgbx.files import link_or_copy, write_json, write_text
+from rgbx.files import link_in_place, write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.models.header import HEADER, WEIGHTS
 from rgbx.models.seal import SUMS
 from rgbx.samples import SampleSet
-from rgbx.samples.record import TITLES, Channel, Modality
+from rgbx.samples.record import MODALITIES, TITLES, Channel, Modality
+from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 from rgbx.trust.judge import Answer, Judge
-from rgbx.trust.novelty import novelty
 
 RGBX = Row("RGB-X", channel="rgbx")
 """The bundle of Table V."""
-MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
 CHANNELS: tuple[Channel, ...] = ("rgb", "xray", "rgbx")
 SCORES: tuple[NoveltyScore, ...] = get_args(NoveltyScore)
 
@@ -149,10 +148,8 @@ def reproduce_trust(
 
 def _copy(bundle: Path, folder: Path) -> Path:
     """Return a copy of a bundle to calibrate, so that the tables' own stays as it was trained."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name in (HEADER, WEIGHTS, SUMS):
-        (folder / name).unlink(missing_ok=True)
-        link_or_copy(bundle / name, folder / name)
+        link_in_place(bundle / name, folder / name)
     return folder
 
 
@@ -174,11 +171,11 @@ def _hold_out(
     of_calibration: dict[NoveltyScore, dict[Channel, float]] = {}
     for score in SCORES:
         fitted = fit(streams, pairs, sorting, config.updated({"novelty": score}))
-        strange = {channel: _novelty(fitted.distances, new, channel) for channel in CHANNELS}
+        strange = {channel: _novelty(fitted, new, channel) for channel in CHANNELS}
         auroc[score] = {c: _auroc(strange[c], new.labels == name, new.units, benchmark.seed) for c in CHANNELS}
         unknown = own.chosen(~known)
         of_calibration[score] = {
-            c: _area(np.concatenate([fitted.known[c], _novelty(fitted.distances, unknown, c)]), len(fitted.known[c]))
+            c: _area(np.concatenate([fitted.known[c], _novelty(fitted, unknown, c)]), len(fitted.known[c]))
             for c in CHANNELS
         }
     judge = Judge(predictor.classes, fit(streams, pairs, sorting, config))
@@ -236,10 +233,9 @@ def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modali
     return streams, Pairs(devices.logits["rgbx"], each, each)
 
 
-def _novelty(distances: Mapping[Modality, object], devices: _Devices, channel: Channel) -> np.ndarray:
+def _novelty(calibrated: Calibrated, devices: _Devices, channel: Channel) -> np.ndarray:
     shown = MODALITIES if channel == "rgbx" else (channel,)
-    apart = [distances[modality](devices.features[modality]) for modality in shown] if distances else []  # type: ignore[operator]
-    return novelty(devices.logits[channel], apart)
+    return calibrated.novelty(devices.logits[channel], {modality: devices.features[modality] for modality in shown})
 
 
 def _reason(judge: Judge, devices: _Devices, place: int) -> str:

@@ -23,12 +23,12 @@ from rgbx.inference.runtimes import FOLDER, GRAPHS, SUFFIXES, Graph, Graphs, Run
 from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
-from rgbx.models.fusion import MODALITIES, RgbXNetwork
+from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.icam import ICam
 from rgbx.models.seal import seal
 from rgbx.models.transforms import as_input
 from rgbx.progress import track
-from rgbx.samples.record import Modality
+from rgbx.samples.record import MODALITIES, Modality
 
 LEAST_AGREEMENT = 0.999
 """Share of images on which a graph and torch have to give the same class and the same crops."""

@@ -21,7 +21,7 @@ from rgbx.models.config import ICamConfig
 from rgbx.models.header import BundleHeader
 from rgbx.models.transforms import as_input, prepare
 from rgbx.processes import in_threads
-from rgbx.samples.record import Channel, Modality
+from rgbx.samples.record import Channel, Modality, given_modalities
 from rgbx.trust.decision import Decision
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.probabilities import probabilities
@@ -175,11 +175,7 @@ class Predictor:
         Raises:
             RgbxError: both are missing.
         """
-        given: dict[Modality, Encoded] = {}
-        if rgb is not None:
-            given["rgb"] = rgb
-        if xray is not None:
-            given["xray"] = xray
+        given = given_modalities(rgb, xray)
         if not given:
             raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
         logits = self.fuse(given)
@@ -218,11 +214,7 @@ class Predictor:
         Raises:
             RgbxError: no image is given, or one cannot be used.
         """
-        images: dict[Modality, np.ndarray | Path] = {}
-        if rgb is not None:
-            images["rgb"] = rgb
-        if xray is not None:
-            images["xray"] = xray
+        images: dict[Modality, np.ndarray | Path] = given_modalities(rgb, xray)
         for modality in images:
             self._check(modality)
         prepared = in_threads(lambda modality: self.prepare(modality, images[modality]), list(images))

@@ -7,9 +7,7 @@ import torch
 from torch import nn
 
 from rgbx.models.icam import ICam
-from rgbx.samples.record import Modality
-
-MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
+from rgbx.samples.record import MODALITIES, Modality
 
 
 class FusionHead(nn.Module):

@@ -19,13 +19,13 @@ from rgbx.files import write_bytes
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.device import keep_freed_memory, pick_device
-from rgbx.models.fusion import MODALITIES, FusionHead, RgbXNetwork
+from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.header import read_header
 from rgbx.models.icam import ICam
 from rgbx.models.transforms import prepare
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
-from rgbx.samples.record import Modality
+from rgbx.samples.record import MODALITIES, Modality
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches, to_unit_range
 from rgbx.training.config import FusionTraining

@@ -13,7 +13,7 @@ from rgbx.files import read_json, write_bytes, write_json
 from rgbx.models.seal import seal, sealed
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.config import Sorting, TrustConfig
-from rgbx.trust.novelty import Distances, Mahalanobis, NearestNeighbours
+from rgbx.trust.novelty import Distances, Mahalanobis, NearestNeighbours, novelty
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
@@ -55,6 +55,16 @@ class Calibrated(NamedTuple):
     """Empty where novelty is the energy."""
     known: dict[Channel, np.ndarray]
     """(n,) ascending: novelty of the devices that it was fitted to."""
+
+    def novelty(self, logits: np.ndarray, features: Mapping[Modality, np.ndarray]) -> np.ndarray:
+        """Return how strange n devices are, (n,).
+
+        Args:
+            logits: (n, C), of the channel.
+            features: (n, K) of each modality shown.
+        """
+        apart = [self.distances[modality](each) for modality, each in features.items()] if self.distances else []
+        return novelty(logits, apart)
 
 
 class CalibrationFile(Config):

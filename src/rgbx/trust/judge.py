@@ -11,7 +11,6 @@ from rgbx.samples.record import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason
-from rgbx.trust.novelty import novelty
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 
@@ -85,9 +84,8 @@ class Judge:
         return self._calibrated.channels[channel]
 
     def _novelty(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
-        measure = self._calibrated.distances
-        apart = [measure[modality](answer.features[None]) for modality, answer in answers.items()] if measure else []
-        return float(novelty(logits[None], apart)[0])
+        features = {modality: answer.features[None] for modality, answer in answers.items()}
+        return float(self._calibrated.novelty(logits[None], features)[0])
 
     def _is_strange_alone(self, modality: Modality, answer: Answer) -> bool:
         return self._novelty(answer.logits, {modality: answer}) > self._of(modality).unknown_above
