@@ -1,7 +1,6 @@
 """Inference on a processor: one device at a time in PyTorch and in OpenVINO, and what of it the loop costs.
 
     python benchmarks/inference.py [--quick] [--backbone inception_v3 --size 299] [--cache FOLDER]
-        [--model BUNDLE --rgb-set SET --xray-set SET]
 
 prints one JSON object as its last line. The network is the paper's, n = 3, with random weights, which take as long as
 trained ones. Every contestant answers through ``Predictor.predict``, images prepared and streams fused; they take
@@ -24,9 +23,8 @@ import torch
 from torch import nn
 
 from rgbx.errors import RgbxError
-from rgbx.evaluation.exits import fewest_passes
 from rgbx.inference import Predictor
-from rgbx.inference.export import SAME_PLACE, export_bundle, made_up_images
+from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Precision, StreamOutput
 from rgbx.inference.torch_runtime import TorchRuntime
@@ -37,8 +35,6 @@ from rgbx.models.icam import ICam
 from rgbx.models.stream import build_stream
 from rgbx.models.transforms import as_input
 from rgbx.processes import cores
-from rgbx.samples import SampleSet
-from rgbx.samples.record import Modality
 
 CLASSES = tuple(f"SP{number}" for number in range(1, 11))
 MANY = 16
@@ -187,44 +183,12 @@ def measure(folder: Path, size: int, quick: bool) -> dict[str, object]:
     }
 
 
-def trained(folder: Path, sets: dict[Modality, SampleSet]) -> dict[str, object]:
-    """Return for each stream of an exported bundle how often bfloat16 agrees, and what early exit saves."""
-    rough, exact = Predictor.load(folder, "openvino", "bf16"), Predictor.load(folder, "openvino")
-    stepwise = Predictor.load(folder, "torch", early_exit=1.0)
-    found: dict[str, object] = {}
-    for modality, samples in sets.items():
-        paths = [samples.path(record) for record in samples]
-        ours, theirs = (each.encode(modality, paths, explain=True) for each in (exact, rough))
-        crops = [
-            np.allclose([view.window for view in one.views], [view.window for view in other.views], atol=SAME_PLACE)
-            for one, other in zip(ours, theirs, strict=True)
-        ]
-        classes = [one.logits.argmax() == other.logits.argmax() for one, other in zip(ours, theirs, strict=True)]
-        probabilities = stepwise.respond_by_pass(
-            modality, np.stack([stepwise.prepare(modality, path) for path in paths])
-        )
-        truth = np.array([stepwise.classes.index(record.label) for record in samples])
-        found[modality] = {
-            "images": len(paths),
-            "bf16_equal_classes": float(np.mean(classes)),
-            "bf16_equal_crops": float(np.mean(crops)),
-            "passes": probabilities.shape[1],
-            "early_exit": fewest_passes(probabilities, truth, np.linspace(0.3, 1, 71).tolist())._asdict(),
-        }
-    return found
-
-
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="inception_v3")
     parser.add_argument("--size", type=int, default=299, help="side of the images, pixels")
     parser.add_argument("--quick", action="store_true", help="few rounds")
-    parser.add_argument(
-        "--model", type=Path, help="a trained, exported bundle to see how bfloat16 and early exit change its answers"
-    )
-    parser.add_argument("--rgb-set", type=Path, help="labelled photographs for it")
-    parser.add_argument("--xray-set", type=Path, help="labelled radiographs for it")
     parser.add_argument(
         "--cache",
         type=Path,
@@ -245,10 +209,6 @@ def main() -> None:
         "size": options.size,
         **measure(folder, options.size, options.quick),
     }
-    if options.model:
-        sets: dict[Modality, Path | None] = {"rgb": options.rgb_set, "xray": options.xray_set}
-        opened = {modality: SampleSet.open(path) for modality, path in sets.items() if path}
-        result["trained"] = trained(options.model, opened)
     print(json.dumps(result))
 
 

@@ -12,9 +12,11 @@ from rgbx.cli import app
 from rgbx.evaluation.intervals import PairedTest
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
-from rgbx.experiments.tables import ALONE, BIRDS, TABLES, Row, icam
+from rgbx.experiments.tables import ALONE, BEST, BIRDS, TABLES, Row, icam
 from rgbx.experiments.workshop import Workshop
+from rgbx.models.seal import SUMS, seal, sealed
 from rgbx.samples import SampleSet
+from tiny_bundle import write_untrained_bundle
 
 OPTIONS = options(TINY | CLOSER)
 
@@ -84,7 +86,7 @@ def test_table_3_is_about_the_official_birds(tmp_path, monkeypatch):
     assert (alone.images, alone.units, alone.speed.passes) == (8, 8, 1)
     assert (looped.images, looped.units, looped.speed.passes) == (8, 8, 3)
     assert alone.told_apart is None
-    assert alone.note == "trained from scratch"
+    assert alone.note == "trained from scratch, epochs: 1"
 
 
 def test_every_row_is_a_valid_change_of_both_presets():
@@ -102,6 +104,29 @@ def test_every_row_is_a_valid_change_of_both_presets():
                 benchmark.fusion_training.updated(row.fusion)
 
 
+def test_networks_that_start_from_nothing_have_epochs_of_their_own():
+    benchmark = preset_benchmark("small")
+    rows = {row.name: row for row in TABLES["table2"].rows}
+    embedded, _ = stream_trainings(benchmark, rows["iCAM on EfficientNet-Lite0, n = 3"], "xray", 0)
+    scratch, _ = stream_trainings(benchmark, rows["iCAM on InceptionV3, n = 3"], "xray", 0)
+    assert (embedded.epochs, embedded.warmup_epochs) == (9, 8)
+    assert (scratch.epochs, scratch.warmup_epochs) == (4, 3)
+    alone, _ = stream_trainings(benchmark, rows["VGG-19"], "xray", 0)
+    assert (alone.epochs, alone.warmup_epochs) == (4, 0)
+    paper, _ = stream_trainings(preset_benchmark("paper"), rows["VGG-19"], "xray", 0)
+    assert (paper.epochs, paper.stream.backbone.weights) == (40, "imagenet")
+
+
+def test_the_best_bundle_is_trained_by_its_own_settings():
+    for preset in ("small", "paper"):
+        benchmark = preset_benchmark(preset)
+        for row in TABLES["headline"].rows:
+            for modality in ("xray", "rgb"):
+                assert stream_trainings(benchmark, row, modality, 2)[0] == benchmark.best[modality].updated({"seed": 2})
+    plain, _ = stream_trainings(Benchmark(), BEST, "xray", 0)
+    assert plain == Benchmark().xray_training, "where there are none, the benchmark's"
+
+
 def test_folders_are_named_by_what_decides_their_content(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(Workshop, "_once", lambda _workshop, folder, *_: made.append(folder))
@@ -110,6 +135,17 @@ def test_folders_are_named_by_what_decides_their_content(tmp_path, monkeypatch):
         Workshop(tmp_path, Benchmark().updated(changes), Console()).library()
     assert made[0] == made[1]
     assert len(set(made)) == 3
+
+
+def test_a_copy_keeps_what_was_sealed_in_it(tmp_path):
+    model = write_untrained_bundle(tmp_path / "models" / "rgbx-1")
+    workshop = Workshop(tmp_path, Benchmark(), Console())
+    copy = workshop.copy(model, "runtimes")
+    (copy / "graph").write_text("exported")
+    seal(copy, ["graph"])
+    assert workshop.copy(model, "runtimes") == copy
+    assert sealed(copy, "graph", "")
+    assert "graph" not in (model / SUMS).read_text()
 
 
 def test_markdown_leaves_out_what_was_not_compared():

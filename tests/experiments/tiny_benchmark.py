@@ -28,6 +28,7 @@ TINY = {
         for training in ("xray_training", "rgb_training")
         for name, value in _NETWORK.items()
     },
+    "epochs_from_scratch": 1,
     "labelled_units": 1,
     "calibration_units": 2,
     "test_units": 2,

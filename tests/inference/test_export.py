@@ -99,10 +99,11 @@ def test_changed_or_foreign_graphs_are_refused(tmp_path: Path, tmp_path_factory:
         Predictor.load(bundle, "onnx")
 
 
-def test_graphs_that_disagree_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gate", ["SAME_CLASSES", "SAME_CROPS"])
+def test_graphs_that_disagree_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: str) -> None:
     bundle = write_untrained_bundle(tmp_path / "bundle")
-    monkeypatch.setattr(exporting, "LEAST_AGREEMENT", 1.1)
-    with pytest.raises(RgbxError, match=r"does not answer as torch does: same class for 100\.0%"):
+    monkeypatch.setattr(exporting, gate, 1.1)
+    with pytest.raises(RgbxError, match=r"does not answer as torch does: same class for 100\.00%"):
         export_bundle(bundle, ("onnx",))
     assert not (bundle / "graphs").exists()
     assert not list(bundle.glob(".graphs*"))

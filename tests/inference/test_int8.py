@@ -13,12 +13,14 @@ from learning_sets import write_set
 from rgbx.cli import app
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.inference import Predictor, int8
+from rgbx.inference import export as exporting
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.int8 import Int8Gates, failed_gate, paired_interval
 from rgbx.inference.runtimes import read_graphs
 from tiny_bundle import write_exported_bundle, write_untrained_bundle
 
 GATES = Int8Gates(accuracy_loss=1.0, equal_crops=1.0)
+PHOTOGRAPH = np.random.default_rng(1).integers(0, 255, (50, 40, 3)).astype(np.uint8)
 RADIOGRAPH = np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uint16)
 
 
@@ -72,6 +74,23 @@ def test_a_graph_whose_crops_move_is_refused_and_the_float_graph_stays(
     assert not list((bundle / "graphs").glob("*int8*"))
     assert json.loads((bundle / "graphs/graphs.json").read_text())["refused"] == graphs.refused
     assert Predictor.load(bundle, "openvino").predict(xray=RADIOGRAPH).label in ("A", "B", "C")
+    with pytest.raises(InputError, match=r"rgb\.int8\.xml is missing"):
+        Predictor.load(bundle, precision="int8")
+
+
+def test_a_stream_whose_int8_graph_was_refused_stays_in_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = write_untrained_bundle(tmp_path / "bundle")
+    images = {modality: made_up_images(modality, 64, 8) for modality in ("rgb", "xray")}
+    labels = {modality: np.zeros(8, int) for modality in images}
+    faults = iter(["has no good photographs", None])
+    monkeypatch.setattr(exporting, "failed_gate", lambda *_: next(faults))
+    graphs = export_bundle(bundle, ("openvino",), images, labels, GATES)
+    assert set(graphs.refused) == {"rgb.int8.xml"}
+    exact, rounded = (
+        Predictor.load(bundle, precision=precision).predict(PHOTOGRAPH, RADIOGRAPH) for precision in ("f32", "int8")
+    )
+    np.testing.assert_array_equal(rounded.streams["rgb"].logits, exact.streams["rgb"].logits)
+    assert not np.array_equal(rounded.streams["xray"].logits, exact.streams["xray"].logits)
 
 
 def test_int8_wants_labelled_sets_and_openvino(exported: Path) -> None:

@@ -1,5 +1,6 @@
 """`rgbx export`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from rgbx.inference.runtimes import RuntimeName
+    from rgbx.samples import SampleSet
     from rgbx.samples.record import Modality
 
 
@@ -44,7 +44,7 @@ def export(
     that torch gives are refused.
 
     Int8 graphs that lose more accuracy or crops than allowed are not written; `rgbx predict --precision int8` takes
-    those that are.
+    those that are, and float32 for a stream whose was not.
 
     Example: `rgbx export model --rgb-set line/rgb --xray-set line/xray`
     """
@@ -52,6 +52,8 @@ def export(
     from rich.table import Table
 
     from rgbx.errors import ConfigError
+    from rgbx.evaluation.predictions import prepare_set
+    from rgbx.inference import Predictor
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates, show_gain
     from rgbx.models.header import read_header
@@ -60,7 +62,8 @@ def export(
     given: dict[Modality, Path | None] = {"rgb": rgb_set, "xray": xray_set}
     images, labels = None, None
     if any(given[modality] for modality in header.streams):
-        sets = {modality: _prepared(given[modality], modality, bundle) for modality in header.streams}
+        predictor = Predictor.load(bundle, "torch")
+        sets = {modality: prepare_set(predictor, modality, _opened(given, modality)) for modality in header.streams}
         images = {modality: prepared for modality, (prepared, _) in sets.items()}
         labels = {modality: classes for modality, (_, classes) in sets.items()}
     elif int8:
@@ -98,17 +101,11 @@ def export(
     typer.echo(f"{len(graphs.files)} files in {bundle / 'graphs'}.")
 
 
-def _prepared(folder: Path | None, modality: "Modality", bundle: Path) -> "tuple[list[np.ndarray], np.ndarray]":
-    """Return a set's images as the stream gets them, and the index of each one's class, -1 for an unknown one."""
-    import numpy as np
-
+def _opened(given: "Mapping[Modality, Path | None]", modality: "Modality") -> "SampleSet":
     from rgbx.errors import ConfigError
-    from rgbx.inference import Predictor
     from rgbx.samples import SampleSet
 
+    folder = given[modality]
     if folder is None:
         raise ConfigError(f"The bundle has both modalities: give --{modality}-set as well, or neither.")
-    samples, predictor = SampleSet.open(folder), Predictor.load(bundle, "torch")
-    images = [predictor.prepare(modality, samples.path(record)) for record in samples]
-    places = {name: place for place, name in enumerate(predictor.classes)}
-    return images, np.array([places.get(record.label, -1) for record in samples])
+    return SampleSet.open(folder)

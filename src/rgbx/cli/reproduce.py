@@ -17,13 +17,16 @@ def reproduce(
             "table6",
             "aggregators",
             "figure6",
+            "headline",
             "forms",
             "forms-rgb",
             "trust",
+            "runtimes",
         ],
         typer.Argument(
-            help="Table or figure of the paper; 'forms' and 'forms-rgb' compare forms of iCAM, 'trust' says how far to "
-            "trust a calibrated bundle."
+            help="Table or figure of the paper; 'headline' measures the best bundle, 'forms' and 'forms-rgb' compare "
+            "forms of iCAM, 'trust' says how far to trust the best bundle once it is calibrated, 'runtimes' whether "
+            "all ways to compute it answer alike."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
@@ -54,6 +57,7 @@ def reproduce(
     from rgbx.experiments.figure6 import figure6_markdown, reproduce_figure6
     from rgbx.experiments.reproduce import preset_benchmark, to_markdown
     from rgbx.experiments.reproduce import reproduce as measure
+    from rgbx.experiments.runtimes import reproduce_runtimes, runtimes_markdown
     from rgbx.experiments.trust import reproduce_trust, trust_markdown
 
     console = Console(soft_wrap=True)
@@ -62,6 +66,8 @@ def reproduce(
         page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
     elif table == "trust":
         page = trust_markdown(reproduce_trust(out, benchmark, preset, console, workers))
+    elif table == "runtimes":
+        page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
     else:
         page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))

@@ -179,11 +179,11 @@ def _trust(
     false_sorts = float(np.sum([not each.right_bin for each in decisions if not each.reason])) / repeats
     reasons = Counter(each.reason for each in decisions if each.reason)
     return TrustScores(
-        sorted=estimate(units, lambda weights: metrics.share(answered, weights), seed),
+        sorted=share_of(answered, units, seed),
         false_sorts=false_sorts,
         false_sort_bound=upper_bound(math.ceil(false_sorts), int(answered.sum()) // repeats, CONFIDENCE),
         reasons={name: count / len(rows) for name, count in reasons.most_common()},
-        covered=estimate(units, lambda weights: metrics.share(covered, weights), seed),
+        covered=share_of(covered, units, seed),
         candidates=float(np.mean([len(each.candidates) for each in decisions])),
     )
 
@@ -193,6 +193,11 @@ def estimate(units: Sequence[frozenset[str]], statistic: Callable[[np.ndarray], 
     value = float(statistic(np.ones((1, len(units))))[0])
     low, high = cluster_bootstrap(units, lambda weights: statistic(weights)[:, None], seed)[:, 0]
     return widened(value, float(low), float(high), len(frozenset().union(*units)))
+
+
+def share_of(hits: np.ndarray, units: Sequence[frozenset[str]], seed: int) -> Estimate:
+    """Return the share of (n,) hits, with its interval."""
+    return estimate(units, lambda weights: metrics.share(hits, weights), seed)
 
 
 def _class_scores(confusion: np.ndarray, classes: tuple[str, ...], repeats: int) -> tuple[ClassScores, ...]:
@@ -232,20 +237,27 @@ def compare(
     ]
     pooled = [row for rows in first for row in rows]
     others = [row for rows in second for row in rows]
-    gain = np.array([float(ours.right) - float(theirs.right) for ours, theirs in zip(pooled, others, strict=True)])
-
-    def mean_gain(weights: np.ndarray) -> np.ndarray:
-        total = weights.sum(axis=-1)
-        return np.divide(weights @ gain, total, out=np.full(total.shape, np.nan), where=total > 0)[:, None]
-
-    low, high = cluster_bootstrap([row.units for row in pooled], mean_gain, seed)[:, 0]
-    value = float(gain.mean())
+    ours, theirs = (np.array([row.right for row in rows]) for rows in (pooled, others))
     return PairedTest(
         gained=float(np.mean([gained for gained, _, _ in tests])),
         lost=float(np.mean([lost for _, lost, _ in tests])),
-        difference=Estimate(value=value, low=min(float(low), value), high=max(float(high), value)),
+        difference=gain(ours, theirs, [row.units for row in pooled], seed),
         p=combine_p_values([p for _, _, p in tests]),
     )
+
+
+def gain(first_right: np.ndarray, second_right: np.ndarray, units: Sequence[frozenset[str]], seed: int) -> Estimate:
+    """Return the accuracy of one classifier minus that of another on the same n cases, with the bootstrap's interval.
+
+    Args:
+        first_right, second_right: (n,) bool, whether each got the case right.
+        units: that each case shows.
+        seed: of the bootstrap.
+    """
+    gained = first_right.astype(float) - second_right
+    low, high = cluster_bootstrap(units, lambda weights: metrics.share(gained, weights)[:, None], seed)[:, 0]
+    value = float(gained.mean())
+    return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 
 
 def alone(

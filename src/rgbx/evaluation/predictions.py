@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rgbx import __version__
 from rgbx.config import Config, build_config
 from rgbx.errors import InputError, RgbxError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # measuring from the cache must not wait for torch
 
 TABLE = "predictions.csv"
 SOURCE = "predictions.json"
+ORIGINS = "; "
+"""Between the origins of several sets."""
 FORMAT = 2
 """Of the table; one kept by an earlier rgbx, without decisions, is made again."""
 _BATCH = 32
@@ -93,6 +97,11 @@ class Predictions:
     def of(self, channel: Channel, pairing: str = "") -> list[PredictionRow]:
         """Return the rows of one modality, or of RGB-X in one pairing."""
         return [row for row in self.rows if row.modality == channel and row.pairing == pairing]
+
+    @property
+    def origins(self) -> list[str]:
+        """How the images of each set came about."""
+        return self.origin.split(ORIGINS)
 
     @property
     def pairings(self) -> list[str]:
@@ -194,7 +203,7 @@ def cached_predictions(
 
 def origin_of(sets: Iterable[SampleSet]) -> str:
     """Say in words how the images of ``sets`` came about, each origin once."""
-    return "; ".join(dict.fromkeys(samples.header.origin for samples in sets))
+    return ORIGINS.join(dict.fromkeys(samples.header.origin for samples in sets))
 
 
 def check_sets(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
@@ -240,6 +249,13 @@ def encode_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -
         results = predictor.encode(modality, [samples.path(record) for record in batch])
         encoded.update(zip((record.file_name for record in batch), results, strict=True))
     return encoded
+
+
+def prepare_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return a set's images as the stream gets them, and (n,) the index of each one's class, -1 for an unknown one."""
+    images = [predictor.prepare(modality, samples.path(record)) for record in samples]
+    places = {name: place for place, name in enumerate(predictor.classes)}
+    return images, np.array([places.get(record.label, -1) for record in samples])
 
 
 def _decision_row(predictor: "Predictor", decision: "Decision | None", truth: str) -> DecisionRow | None:

@@ -19,8 +19,9 @@ from rgbx.standin.line import Line, LineConfig, scan_library
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 
 LineUse = Literal["labelled", "calibration", "test"]
-LABELLED_FROM, TEST_FROM, CALIBRATION_FROM = 51, 101, 1001
-"""Units on the line are numbered from here, far above those that were scanned for training, and never the same ones."""
+TEST_FROM, CALIBRATION_FROM, LABELLED_FROM = 101, 1001, 2001
+"""Units on the line are numbered from here, above those that were scanned for training. No two of these uses share any:
+the first ends below the second, the second below the third."""
 
 
 class LineUnits(NamedTuple):
@@ -37,14 +38,14 @@ class Benchmark(Config):
     classes: tuple[str, ...] = CLASSES
     seed: int = 0
     """Of the units and of all images."""
-    scanned_units: PositiveInt = 3
+    scanned_units: int = Field(default=3, ge=1, lt=TEST_FROM)
     """Units of each class with a scan and a mesh, to render training images from."""
     voxel_size_mm: PositiveFloat = 0.3
     radiographs_per_class: PositiveInt = 180
     photographs_per_class: PositiveInt = 140
-    labelled_units: PositiveInt = 25
+    labelled_units: PositiveInt = 125
     """Worn units of each class, neither scanned nor tested, that were photographed on the line to train on, twice each:
-    what rows of Table V that say so have besides synthetic photographs, as the paper has 250 a class."""
+    what rows of Table V that say so have besides synthetic photographs. The paper has 250 photographs a class."""
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
     xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
@@ -56,14 +57,19 @@ class Benchmark(Config):
     backbone's weights."""
     looking_closer: dict[Modality, StreamTraining] = Field(default_factory=dict)
     """How they go on; as ``xray_training`` and ``rgb_training`` say where nothing is given."""
+    best: dict[Modality, StreamTraining] = Field(default_factory=dict)
+    """How the streams of the best bundle are trained; as ``xray_training`` and ``rgb_training`` say where nothing is
+    given."""
     other_weights: Literal["none", "imagenet"] = "none"
     """What backbones start from that have no embedded weights; ``imagenet`` needs timm's hub."""
+    epochs_from_scratch: PositiveInt | None = None
+    """Of networks that start from nothing; as many as the others have when None."""
     line: LineConfig = LineConfig()
-    calibration_units: PositiveInt = 40
+    calibration_units: int = Field(default=40, ge=1, le=LABELLED_FROM - CALIBRATION_FROM)
     """Worn units of each class for calibrating bundles, neither scanned nor trained on nor tested; two views each."""
     held_out: tuple[str, ...] = ()
     """Classes that play the unknown device, one after the other; all of them when empty."""
-    test_units: PositiveInt = 20
+    test_units: int = Field(default=20, ge=1, le=CALIBRATION_FROM - TEST_FROM)
     """Worn units of each class that come down the line, none of them ever scanned."""
     views_per_test_unit: PositiveInt = 1
     test_image_size: PositiveInt = 256

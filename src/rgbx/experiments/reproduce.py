@@ -133,7 +133,7 @@ def reproduce(
         rows=tuple(
             _row_result(workshop, row, measured[row.name], baseline, measured[baseline.name]) for row in table.rows
         ),
-        origin=measured[baseline.name][0].predictions.origin,
+        origin="; ".join(dict.fromkeys(name for each in measured.values() for name in each[0].predictions.origins)),
         benchmark=benchmark,
         cores=cores(),
         versions=versions(),
@@ -158,18 +158,29 @@ def open_workshop(
     return BirdWorkshop(cub200, out, benchmark, console, workers)
 
 
-def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
-    """Return the bundle that a row tests, then those it was made from, all trained with ``seed``."""
+def trained(workshop: Workshop, row: Row, seed: int, without: str | None = None) -> tuple[Path, ...]:
+    """Return the bundle that a row tests, then those it was made from, all trained with ``seed``.
+
+    Args:
+        workshop: where they are made.
+        row: of a table.
+        seed: of the training.
+        without: a class that none of them may see.
+    """
     config = workshop.benchmark
-    runs: dict[Modality, Path] = {}
+
+    def known(samples: SampleSet) -> SampleSet:
+        return samples if without is None else workshop.without(samples, without)
+
     sets: dict[Modality, list[SampleSet]] = {}
-    earlier: list[Path] = []
     if row.channel in ("xray", "rgbx"):
-        sets["xray"] = [workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class)]
+        sets["xray"] = [known(workshop.radiographs(config.xray.updated(row.radiographs), config.radiographs_per_class))]
     if row.channel in ("rgb", "rgbx"):
-        sets["rgb"] = [workshop.photographs(config.rgb, config.photographs_per_class)]
+        sets["rgb"] = [known(workshop.photographs(config.rgb, config.photographs_per_class))]
         if row.labelled:
-            sets["rgb"].append(workshop.line_set("labelled", "rgb"))
+            sets["rgb"].append(known(workshop.line_set("labelled", "rgb")))
+    runs: dict[Modality, Path] = {}
+    earlier: list[Path] = []
     for modality, images in sets.items():
         training, first = stream_trainings(config, row, modality, seed)
         start = None if first is None else workshop.stream(first, images)
@@ -178,7 +189,7 @@ def trained(workshop: Workshop, row: Row, seed: int) -> tuple[Path, ...]:
     if row.channel != "rgbx":
         return *runs.values(), *earlier
     if row.fused_on_line:
-        sets = {modality: [workshop.line_set("labelled", modality)] for modality in sets}
+        sets = {modality: [known(workshop.line_set("labelled", modality))] for modality in sets}
     fused = workshop.fusion(config.fusion_training.updated({**row.fusion, "seed": seed}), runs, sets)
     return fused, *runs.values(), *earlier
 
@@ -188,10 +199,15 @@ def stream_trainings(
 ) -> tuple[StreamTraining, StreamTraining | None]:
     """Return how a row's stream is trained, and the first look that it goes on from, if any."""
     own, changes = (config.xray_training, row.xray) if modality == "xray" else (config.rgb_training, row.rgb)
+    if row.best:
+        own = config.best.get(modality, own)
     changes = {**changes, "seed": seed}
     if row.network:
         weights = "embedded" if row.network in EMBEDDED else config.other_weights
         changes |= {"stream.backbone.name": row.network, "stream.backbone.weights": weights}
+        if weights == "none" and config.epochs_from_scratch is not None:
+            warmup = min(changes.get("warmup_epochs", own.warmup_epochs), config.epochs_from_scratch - 1)
+            changes |= {"epochs": config.epochs_from_scratch, "warmup_epochs": warmup}
     if not row.closer:
         return own.updated(changes), None
     training = config.looking_closer.get(modality, own).updated(changes)
@@ -246,8 +262,10 @@ def _told_apart(
 
 def _weights(header: BundleHeader) -> str:
     """Say what a row's network started from."""
-    (stream,) = header.streams.values()
-    return "trained from scratch" if stream.backbone.weights == "none" else "ImageNet weights"
+    ((modality, stream),) = header.streams.items()
+    if stream.backbone.weights != "none":
+        return "ImageNet weights"
+    return f"trained from scratch, epochs: {header.training[modality]['epochs']}"
 
 
 def _against(
@@ -277,6 +295,7 @@ def _repeats(predictions: Predictions, row: Row) -> _Repeats:
 def to_markdown(result: TableResult) -> str:
     """Return the table as a Markdown page, the paper's figures beside ours."""
     first = result.rows[0]
+    validated = any(row.validation_by_seed for row in result.rows)
     lines = [
         f"# {result.title}",
         "",
@@ -288,17 +307,18 @@ def to_markdown(result: TableResult) -> str:
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
         f"out. Times: {result.cores} cores.",
         "",
-        "| | accuracy | by seed | told apart | validation | precision | recall "
+        f"| | accuracy | by seed | told apart {'| validation ' if validated else ''}| precision | recall "
         f"| against {result.baseline} | p | passes | parameters | training min | inference ms | paper |",
-        "| --- |" + " --- |" * 13,
+        "| --- |" + " --- |" * (12 + validated),
     ]
     for row in result.rows:
         test = row.against_baseline
         note = f" ({row.note})" if row.note else ""
         paper = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row.paper.items())
+        validation = f"| {_list(row.validation_by_seed)} " if validated else ""
         lines.append(
             f"| {row.name}{note} | {show(row.accuracy)} | {_list(row.accuracy_by_seed)} "
-            f"| {show(row.told_apart) if row.told_apart else ''} | {_list(row.validation_by_seed)} "
+            f"| {show(row.told_apart) if row.told_apart else ''} {validation}"
             f"| {row.precision.value:.3f} | {row.recall.value:.3f} "
             f"| {show(test.difference, signed=True) if test else ''} | {show_p(test.p) if test else ''} "
             f"| {row.speed.passes} | {row.speed.parameters / 1e6:.1f} M | {row.training_minutes:.1f} "
@@ -320,10 +340,16 @@ def table_figure(result: TableResult) -> Figure:
         axes.plot([row.accuracy.low, row.accuracy.high], [place, place], color=ACCENT, linewidth=2)
         axes.plot(row.accuracy_by_seed, [place] * len(row.accuracy_by_seed), "o", color=FAINT, markersize=4)
         axes.plot(row.accuracy.value, place, "o", color=ACCENT, markersize=7, label="ours" if place == 0 else None)
+        if row.told_apart is not None:
+            axes.plot(row.told_apart.value, place, "o", color=ACCENT, markerfacecolor="none", markersize=7)
         if "accuracy" in row.paper:
             axes.plot(row.paper["accuracy"], place, "x", color=INK, markersize=7)
-    axes.plot([], [], "x", color=INK, label="the paper, on other devices")
-    axes.plot([], [], "o", color=FAINT, markersize=4, label="each seed")
+    if any(row.told_apart for row in result.rows):
+        label = "… on classes that it can tell apart"
+        axes.plot([], [], "o", color=ACCENT, markerfacecolor="none", markersize=7, label=label)
+    if len(result.seeds) > 1:
+        axes.plot([], [], "o", color=FAINT, markersize=4, label="each seed")
+    axes.plot([], [], "x", color=INK, markersize=7, label="the paper, on other devices")
     axes.set_yticks(range(len(result.rows)), [row.name for row in result.rows], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlabel("accuracy", color=INK)
@@ -360,16 +386,23 @@ def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
             first_look={"xray": xray.updated({**one_look, "epochs": 8}), "rgb": rgb.updated({**one_look, "epochs": 8})},
             fusion_training=FusionTraining(views=1),
             looking_closer={"xray": xray.updated(one_look | closer), "rgb": rgb.updated(one_look | closer)},
+            best={
+                "xray": xray.updated({"epochs": 18, "warmup_epochs": 17}),
+                "rgb": rgb.updated({"epochs": 16, "warmup_epochs": 15}),
+            },
+            epochs_from_scratch=4,
             test_image_size=384,
         ).updated(test)
+    xray, rgb = (stream_training(modality, "paper").updated(held_out) for modality in ("xray", "rgb"))
+    ours = {"stream.icam.batch_norm": "per_iteration", "iteration_loss": 1.0}
     return Benchmark(
         radiographs_per_class=2500,
         photographs_per_class=1000,
-        labelled_units=125,
         xray=XrayRandomisation(size=299),
         rgb=RgbRandomisation(size=299),
-        xray_training=stream_training("xray", "paper").updated(held_out),
-        rgb_training=stream_training("rgb", "paper").updated(held_out),
+        xray_training=xray,
+        rgb_training=rgb,
+        best={"xray": xray.updated(ours), "rgb": rgb.updated(ours)},
         fusion_training=FusionTraining(),
         other_weights="imagenet",
         test_image_size=512,

@@ -15,9 +15,11 @@ from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Predictions, cached_predictions
 from rgbx.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
 from rgbx.experiments.stages import Stages
-from rgbx.files import digest, read_json, write_json
+from rgbx.files import digest, link_in_place, read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.models import bundle
+from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.seal import SUMS
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.photography.render import render_set as render_photographs
 from rgbx.radiography.randomisation import XrayRandomisation
@@ -115,6 +117,17 @@ class Workshop:
         names = sorted(self._name(samples.folder) for each in sets.values() for samples in each)
         folder = self._folder("models/rgbx", *(runs[each].name for each in sorted(runs)), *names, config.digest())
         self._once(folder, "training fusion", lambda: train_fusion(config, runs, sets, folder))
+        return folder
+
+    def copy(self, model: Path, purpose: str) -> Path:
+        """Return a copy of a bundle to calibrate or to export, so that the tables' own stays as it was trained.
+
+        A copy that is there keeps what was sealed in it since.
+        """
+        folder = self.out / purpose / model.name
+        if not (folder / SUMS).exists():
+            for name in (HEADER, WEIGHTS, SUMS):  # the seal last: with it the copy is whole
+                link_in_place(model / name, folder / name)
         return folder
 
     def predictions(self, model: Path, channel: Channel) -> Predictions:

@@ -177,7 +177,8 @@ def open_graph(
         header: of the bundle.
         graph: its name, e.g. ``"rgb"``.
         name: of the runtime.
-        precision: to compute with; graphs in int8 are files of their own.
+        precision: to compute with; graphs in int8 are files of their own, and where the export refused that of one
+            stream but not that of the other, the one stays in float32.
         mode: what to be fast at.
         option: of ``rgbx export``, without which the graph is not written.
 
@@ -186,8 +187,10 @@ def open_graph(
         MissingToolError: the runtime is not installed.
         RgbxError: the processor lacks the precision.
     """
-    path = folder / FOLDER / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
     graphs = read_graphs(folder)
+    path = folder / FOLDER / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
+    if graphs is not None and path.name in graphs.refused and any(".int8" in file for file in graphs.files):
+        path = folder / FOLDER / f"{graph}{SUFFIXES[name]}"  # the other stream's int8 graph was good enough
     if graphs is None or path.name not in graphs.files:
         options = f"{' --int8' if precision == 'int8' else ''}{option}"
         command = f"rgbx export {folder} --format {name}{options}"

@@ -7,6 +7,7 @@ from rgbx.extras import optional_packages
 from rgbx.inference.early_exit import EarlyExit, pass_name
 from rgbx.inference.runtimes import GraphRuntime, Mode, Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
 from rgbx.models.header import BundleHeader, check_weights
+from rgbx.processes import in_threads
 from rgbx.samples.record import Modality
 
 Streams = tuple[BundleHeader, dict[Modality, StreamRuntime]]
@@ -31,15 +32,19 @@ def open_streams(
     if name == "torch":
         return _in_torch(folder, early_exit)
     header = check_weights(folder)
-    streams: dict[Modality, StreamRuntime] = {}
-    for modality, config in header.streams.items():
+
+    def opened(modality: Modality) -> StreamRuntime:
         if early_exit is None:
-            streams[modality] = GraphRuntime(open_graph(folder, header, modality, name, precision, mode))
-        else:
-            names = [pass_name(modality, number) for number in range(1, config.icam.iterations + 1)]
-            passes = [open_graph(folder, header, each, name, precision, mode, " --early-exit") for each in names]
-            streams[modality] = EarlyExit(passes, early_exit)
-    return header, streams
+            return GraphRuntime(open_graph(folder, header, modality, name, precision, mode))
+        numbers = range(1, header.streams[modality].icam.iterations + 1)
+        passes = [
+            open_graph(folder, header, pass_name(modality, number), name, precision, mode, " --early-exit")
+            for number in numbers
+        ]
+        return EarlyExit(passes, early_exit)
+
+    modalities = list(header.streams)
+    return header, dict(zip(modalities, in_threads(opened, modalities), strict=True))  # compiled side by side
 
 
 def _in_torch(folder: Path, early_exit: float | None) -> Streams:

@@ -1,0 +1,152 @@
+"""Whether every way to compute the best bundle answers alike, and how fast: `rgbx reproduce runtimes`.
+
+Devices that bundles are calibrated on check the exported graphs and choose what is to be chosen: which int8 graphs are
+good enough, and at which probability to exit early. The test devices say what comes of it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from rgbx.config import Config
+from rgbx.evaluation.figures import ACCENT, INK, plain, write_figure
+from rgbx.evaluation.predictions import origin_of, prepare_set
+from rgbx.evaluation.tables import show
+from rgbx.evaluation.ways import Comparison, choose_exit, compare_ways
+from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.reproduce import trained
+from rgbx.experiments.tables import BEST
+from rgbx.experiments.workshop import Workshop
+from rgbx.files import write_json, write_text
+from rgbx.inference import Predictor
+from rgbx.inference.export import export_bundle
+from rgbx.inference.int8 import Int8Gates
+from rgbx.inference.runtimes import Graphs, read_graphs
+from rgbx.models.bundle import versions
+from rgbx.processes import cores
+from rgbx.samples import SampleSet
+from rgbx.samples.record import MODALITIES, TITLES, Modality
+
+
+class RuntimesResult(Config):
+    """What ``runtimes.json`` holds."""
+
+    preset: Literal["small", "paper"]
+    comparison: Comparison
+    graphs: Graphs
+    """What the export's own check found, on calibration devices."""
+    origin: str
+    benchmark: Benchmark
+    cores: int
+    versions: dict[str, str]
+
+
+def reproduce_runtimes(
+    out: Path, benchmark: Benchmark, preset: Literal["small", "paper"], console: Console, workers: int | None = None
+) -> RuntimesResult:
+    """Measure it and write ``out/runtimes.json``, ``.md`` and ``.png``; a run that was stopped goes on.
+
+    Args:
+        out: folder of results and of all that is made for them, shared with the tables.
+        benchmark: sizes and settings.
+        preset: what the benchmark is based on, for the record.
+        console: where to say what is being done.
+        workers: processes for rendering; the number of cores when None.
+    """
+    workshop = Workshop(out, benchmark, console, workers)
+    model, *_ = trained(workshop, BEST, seed=0)
+    kept = {modality: workshop.line_set("calibration", modality) for modality in MODALITIES}
+    tests = {modality: workshop.line_set("test", modality) for modality in MODALITIES}
+    bundle = workshop.copy(model, "runtimes")
+    result = RuntimesResult(
+        preset=preset,
+        graphs=read_graphs(bundle) or _export(bundle, kept),
+        comparison=compare_ways(bundle, tests, choose_exit(bundle, kept), seed=benchmark.seed),
+        origin=origin_of(tests.values()),
+        benchmark=benchmark,
+        cores=cores(),
+        versions=versions(),
+    )
+    write_json(out / "runtimes.json", result.model_dump(mode="json"))
+    write_text(out / "runtimes.md", runtimes_markdown(result))
+    write_figure(out / "runtimes.png", runtimes_figure(result))
+    return result
+
+
+def _export(bundle: Path, sets: Mapping[Modality, SampleSet]) -> Graphs:
+    predictor = Predictor.load(bundle, "torch")
+    prepared = {modality: prepare_set(predictor, modality, samples) for modality, samples in sets.items()}
+    return export_bundle(
+        bundle,
+        ("onnx", "openvino"),
+        {modality: images for modality, (images, _) in prepared.items()},
+        {modality: labels for modality, (_, labels) in prepared.items()},
+        Int8Gates(),
+        early_exit=True,
+    )
+
+
+def runtimes_markdown(result: RuntimesResult) -> str:
+    """Return the figures as a Markdown page."""
+    found = result.comparison
+    channels = list(found.ways[0].accuracy)
+    lines = [
+        "# Ways to compute one bundle",
+        "",
+        f"Preset `{result.preset}`, {found.devices} devices, each photographed and X-rayed ({result.origin}). "
+        f"Intervals: 95 %, bootstrap over units. Early exit at a probability of {found.exit_threshold:.2f}, chosen on "
+        f"{result.benchmark.calibration_units} other units of each class, on which the graphs were checked as well. "
+        f"Times: median of devices one by one, each way in turn, {result.cores} cores.",
+        "",
+        _row("accuracy", *(TITLES[channel] for channel in channels), "looks, RGB", "looks, X-ray", "ms a pair"),
+        _row(*["---"] * (len(channels) + 4)),
+    ]
+    for way in found.ways:
+        accuracies = (show(way.accuracy[channel]) for channel in channels)
+        passes = (f"{way.passes[modality]:.2f}" for modality in MODALITIES)
+        lines.append(_row(way.name, *accuracies, *passes, f"{way.pair_ms:.1f}"))
+    lines += [
+        "",
+        "Against torch; *same picture*: `rgbx predict --explain` shows the same windows, crops and maps.",
+        "",
+        _row(
+            "",
+            *(f"same class, {TITLES[channel]}" for channel in channels),
+            *(f"same picture, {TITLES[modality]}" for modality in MODALITIES),
+            *(f"accuracy, {TITLES[channel]}" for channel in channels),
+        ),
+        _row(*["---"] * (2 * len(channels) + 3)),
+    ]
+    for way in found.ways[1:]:
+        shares = [*way.same_class.values(), *(way.same_picture[modality] for modality in MODALITIES)]
+        gains = (show(way.gain[channel], signed=True) for channel in channels)
+        lines.append(_row(way.name, *map(show, shares), *gains))
+    notes = [f"- {name}: {why}" for name, why in found.missing.items()]
+    notes += [f"- {graph} was not written: it {why}. float32 serves." for graph, why in result.graphs.refused.items()]
+    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def runtimes_figure(result: RuntimesResult) -> Figure:
+    """Draw the accuracy of each way over the time that it takes for a device."""
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    axes = figure.subplots()
+    plain(axes, grid="both")
+    for way in result.comparison.ways:
+        accuracy = way.accuracy["rgbx"]
+        axes.plot([way.pair_ms] * 2, [accuracy.low, accuracy.high], color=ACCENT, linewidth=1.5)
+        axes.plot(way.pair_ms, accuracy.value, "o", color=ACCENT, markersize=6)
+        axes.text(way.pair_ms, accuracy.high, f" {way.name}", rotation=60, fontsize=8, color=INK)
+    axes.set_xlim(left=0)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.45 * (high - low))  # for the names
+    axes.set_xlabel(f"ms a device, both images, {result.cores} cores", color=INK)
+    axes.set_ylabel("accuracy of RGB-X", color=INK)
+    axes.set_title("Ways to compute one bundle", fontsize=11, color=INK)
+    return figure
