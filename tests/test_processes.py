@@ -1,10 +1,13 @@
 """Work shared between processes or threads."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rgbx.processes import in_processes, in_threads
+from rgbx.processes import cores, in_processes, in_threads
 
 
 def square(number: int) -> int:
@@ -15,6 +18,13 @@ def touch_or_fail(path: Path) -> None:
     if path.name == "0":
         raise ValueError(path.name)
     path.touch()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a core")
+def test_a_process_bound_to_one_core_has_one():
+    bind = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
+    said = subprocess.check_output([sys.executable, "-c", f"{bind}; from rgbx.processes import cores; print(cores())"])
+    assert int(said) == 1 <= cores()
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

@@ -11,7 +11,9 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """Return how many cores this machine has."""
+    """Return how many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 

@@ -1,6 +1,5 @@
 """Labelled images in memory: one or several sets of samples, prepared once, as compact arrays."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from rgbx.datasets.images import read_photograph, read_radiograph
 from rgbx.errors import InputError, RgbxError
 from rgbx.files import digest
+from rgbx.processes import cores
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.samples.record import Modality
@@ -110,7 +110,7 @@ def load_images(
     def load(path: Path) -> np.ndarray:
         return prepare(read(path))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         loaded = track(pool.map(load, (path for path, _ in items)), f"reading {header.modality}", total=len(items))
         first = next(loaded)
         images = np.empty((len(items), *first.shape), first.dtype)
