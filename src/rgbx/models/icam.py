@@ -134,7 +134,8 @@ class ICam(nn.Module):
         iteration = len(looks.features)
         if iteration == 0:
             window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
-            image = sample_window(source, window, self.config.input_size)
+            whole = source.shape[-1] == self.config.input_size  # nothing to resize
+            image = source if whole else sample_window(source, window, self.config.input_size)
         else:
             outer = self.config.outer(iteration)
             local = self._next_window(looks.cams[outer], looks.windows[outer + 1 :])
@@ -222,6 +223,8 @@ class ICam(nn.Module):
     def _next_window(self, cam: torch.Tensor, seen: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return where to look next within a map's image, in 0..1 of it; not again where windows ``seen`` lie."""
         config = self.config
+        if config.window == "square" and not seen:  # a bilinear stretch has its maximum where the map has it
+            return window_round_maximum(cam, config.crop_fraction)
         heat = upsample(cam, config.input_size)
         for window in seen:
             heat = hide_window(heat, window)
@@ -266,13 +269,14 @@ def window_round_maximum(heat: torch.Tensor, fraction: float) -> torch.Tensor:
     """Return the (B, 3) square windows (left, top, side in 0..1) round each map's maximum, pushed inside.
 
     Args:
-        heat: (B, S, S), from :func:`upsample`.
+        heat: (B, h, w), a map or what :func:`upsample` makes of it.
         fraction: side of the window as a fraction of the image's.
     """
-    size = heat.shape[-1]
+    height, width = heat.shape[-2:]
     peak = heat.flatten(1).argmax(1)
-    row = torch.div(peak, size, rounding_mode="floor")
-    centre = torch.stack([peak - row * size, row], 1).to(heat.dtype).add(0.5).div(size)
+    row = torch.div(peak, width, rounding_mode="floor")
+    column = peak - row * width
+    centre = torch.stack([(column + 0.5) / width, (row + 0.5) / height], 1).to(heat.dtype)
     corner = (centre - fraction / 2).clamp(0.0, 1.0 - fraction)
     return torch.cat([corner, torch.full_like(corner[:, :1], fraction)], 1)
 
@@ -311,8 +315,7 @@ def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch
 
     The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows.
     """
-    centres = (torch.arange(size, device=image.device, dtype=window.dtype) + 0.5) / size
-    horizontal = (window[:, 0:1] + centres * window[:, 2:3]) * 2 - 1
-    vertical = (window[:, 1:2] + centres * window[:, 2:3]) * 2 - 1
-    grid = torch.stack([horizontal[:, None, :].expand(-1, size, -1), vertical[:, :, None].expand(-1, -1, size)], dim=-1)
+    centres = (torch.arange(size, device=image.device, dtype=window.dtype) * 2 + 1) / size
+    base = torch.stack([centres.expand(size, size), centres[:, None].expand(size, size)], -1)
+    grid = base * window[:, None, None, 2:] + (2 * window[:, None, None, :2] - 1)
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
