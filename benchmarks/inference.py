@@ -103,19 +103,18 @@ def settle(stream: ICam, images: torch.Tensor) -> None:
 
 
 def contestants(folder: Path) -> dict[str, Predictor]:
-    """Return who competes, by name."""
+    """Return who competes, by name; graphs look at both images at once, as ``rgbx predict`` does."""
     header, network = bundle.load(folder)
     plain = copy.deepcopy(network)
     fusion = Fusion.read(folder)
     found = {
         "eager contiguous": Predictor(header, {m: EagerContiguous(plain.streams[m]) for m in MODALITIES}, fusion),
         "eager channels_last": Predictor(header, {m: TorchRuntime(network.streams[m]) for m in MODALITIES}, fusion),
-        "openvino f32": Predictor.load(folder, "openvino"),
     }
-    precisions: tuple[Precision, ...] = ("bf16", "int8")
+    precisions: tuple[Precision, ...] = ("f32", "bf16", "int8")
     for precision in precisions:
         try:
-            found[f"openvino {precision}"] = Predictor.load(folder, "openvino", precision)
+            found[f"openvino {precision}"] = Predictor.load(folder, "openvino", precision, "pairs")
         except RgbxError:
             continue  # the processor or the export has none
     return found
@@ -137,7 +136,7 @@ def measure(folder: Path, size: int, quick: bool) -> dict[str, object]:
     """Time everything in turns."""
     photograph, radiograph = made_up_images("rgb", size, 1)[0], made_up_images("xray", size, 1)[0]
     predictors = contestants(folder)
-    own = predictors["openvino f32"]
+    own = predictors["openvino f32, in turn"] = Predictor.load(folder, "openvino")
     many = {"latency": own, "throughput": Predictor.load(folder, "openvino", mode="throughput")}
     batch = [np.roll(photograph, shift, 1) for shift in range(MANY)]
     bare = openvino.Core().compile_model(

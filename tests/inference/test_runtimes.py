@@ -1,6 +1,7 @@
 """What OpenVINO computes in, and how it shares out its work, change speed but not answers."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import openvino
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
+from rgbx.inference.runtimes import Mode, OpenVinoGraph, RuntimeName
+from rgbx.processes import cores
 from tiny_bundle import write_exported_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]
@@ -32,6 +35,26 @@ def test_throughput_gives_the_answers_of_latency_in_the_same_order(exported: Pat
         assert [view.window for view in theirs.views] == [pytest.approx(view.window) for view in ours.views]
     expected = one.predict(PHOTOGRAPH, RADIOGRAPHS[0]).probabilities
     assert many.predict(PHOTOGRAPH, RADIOGRAPHS[0]).probabilities == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_both_images_at_once_give_the_answers_of_one_after_the_other(exported: Path, runtime: RuntimeName) -> None:
+    one, both = Predictor.load(exported, runtime), Predictor.load(exported, runtime, mode="pairs")
+    for radiograph in RADIOGRAPHS:
+        ours, theirs = (each.predict(PHOTOGRAPH, radiograph, explain=True) for each in (one, both))
+        assert theirs.probabilities == pytest.approx(ours.probabilities, abs=1e-4)
+        assert list(theirs.streams) == list(ours.streams)
+        for modality, encoded in ours.streams.items():
+            np.testing.assert_allclose(theirs.streams[modality].logits, encoded.logits, atol=1e-4)
+    assert both.predict(xray=RADIOGRAPHS[0]).label == one.predict(xray=RADIOGRAPHS[0]).label
+
+
+def test_each_of_both_images_at_once_has_half_of_the_cores(exported: Path) -> None:
+    threads = {}
+    for mode in get_args(Mode):
+        graph = OpenVinoGraph(exported / "graphs/xray.xml", mode=mode)
+        threads[mode] = graph._model.get_property("INFERENCE_NUM_THREADS")
+    assert threads == {"latency": cores(), "throughput": cores(), "pairs": max(1, cores() // 2)}
 
 
 @pytest.mark.skipif(not HAS_BF16, reason="the processor has no bfloat16")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rgbx.inference import Predictor
     from rgbx.inference.results import Result
+    from rgbx.inference.runtimes import Mode
 
 LOOK_EVERY = 0.05
 """Seconds between two looks into a hot folder that is empty."""
@@ -66,7 +69,7 @@ def watch(
     if not folders:
         raise RgbxError("there is no folder to watch: give --rgb DIR, --xray DIR or both.")
     pairing = load_config(Pairing, overrides=[f"by={pair}", f"wait={wait}", *(settings or [])])
-    predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
+    predictor = load_predictor(bundle, runtime, precision, early_exit, flat, pairs=len(folders) == 2)
     for modality in folders:
         if modality not in predictor.modalities:
             raise RgbxError(
@@ -83,16 +86,23 @@ def watch(
             time.sleep(LOOK_EVERY)
 
 
-def predict_folder(predictor: "Predictor", folder: Path, out: Path, settings: list[str], csv: bool) -> None:
-    """Classify the devices of a folder that have no result in ``out`` yet."""
+def predict_folder(
+    bundle: Path, load: "Callable[[bool], Predictor]", folder: Path, out: Path, settings: list[str], csv: bool
+) -> None:
+    """Classify the devices of a folder that have no result in ``out`` yet.
+
+    ``load`` returns the bundle's predictor, given whether any of them has two images.
+    """
     from rgbx.config import load_config
     from rgbx.inference.arrivals import Pairing, devices_in
     from rgbx.inference.results import ResultLog, answer_all
+    from rgbx.models.header import read_header
     from rgbx.progress import track
 
-    devices = devices_in(folder, predictor.modalities, load_config(Pairing, overrides=settings))
+    devices = devices_in(folder, tuple(read_header(bundle).streams), load_config(Pairing, overrides=settings))
     log = ResultLog(out, csv)
     new = [device for device in devices if not log.holds(device)]
+    predictor = load(any(len(device.images) == 2 for device in new))
     answers = track(answer_all(predictor, new, log), "predicting devices", total=len(new))
     failed = sum(bool(result.content.errors) for result in answers)
     typer.echo(
@@ -147,10 +157,17 @@ def _show(result: "Result") -> None:
 
 
 def load_predictor(
-    bundle: Path, runtime: Runtime | None, precision: Precision, early_exit: float | None, flat: Path | None
+    bundle: Path,
+    runtime: Runtime | None,
+    precision: Precision,
+    early_exit: float | None,
+    flat: Path | None,
+    pairs: bool,
 ) -> "Predictor":
+    """Load a bundle; ``pairs`` says whether devices will have two images, which are then looked at at once."""
     from rgbx.datasets.flat_field import FlatField
     from rgbx.inference import Predictor
 
     flat_field = None if flat is None else FlatField.read(flat)
-    return Predictor.load(bundle, runtime, precision, early_exit=early_exit, flat_field=flat_field)
+    mode: Mode = "pairs" if pairs else "latency"
+    return Predictor.load(bundle, runtime, precision, mode, early_exit, flat_field)

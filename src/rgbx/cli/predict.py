@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,16 +51,15 @@ def predict(
     """
     from rgbx.errors import RgbxError
 
+    load = partial(load_predictor, bundle, runtime, precision, early_exit, flat)
     if folder is not None:
         if out is None or rgb is not None or xray is not None:
             raise RgbxError("--folder wants --out FILE.jsonl for its results, and neither --rgb nor --xray.")
-        predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
-        predict_folder(predictor, folder, out, settings or [], csv)
+        predict_folder(bundle, load, folder, out, settings or [], csv)
         return
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    predictor = load_predictor(bundle, runtime, precision, early_exit, flat)
-    prediction = predictor.predict(rgb, xray, explain=crops is not None)
+    prediction = load(rgb is not None and xray is not None).predict(rgb, xray, explain=crops is not None)
     for warning in prediction.warnings:
         typer.echo(warning, err=True)
     if crops is not None:

@@ -87,12 +87,14 @@ class Predictor:
         fusion: Fusion | None,
         judge: Judge | None = None,
         flat_field: FlatField | None = None,
+        at_once: bool = False,
     ) -> None:
         self._configs = header.streams
         self._streams = streams
         self._fusion = fusion
         self._judge = judge
         self._flat_field = flat_field
+        self._at_once = at_once
         self.weights_sha256 = header.weights_sha256
         self.classes = header.classes
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
@@ -114,7 +116,8 @@ class Predictor:
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
             precision: of OpenVINO's arithmetic; others compute in float32 only.
-            mode: whether OpenVINO is to be fast with one device or with many.
+            mode: what to be fast with: one image, many, or both of a device. Torch knows the first only, ONNX Runtime
+                not the second.
             early_exit: stop looking closer at an image once a class has at least this probability, in 0..1; when None,
                 every image has all passes.
             flat_field: of the detector; what every radiograph is corrected with first.
@@ -127,7 +130,7 @@ class Predictor:
         folder = Path(folder)
         header, streams = open_streams(folder, runtime, precision, mode, early_exit)
         fusion = Fusion.read(folder) if header.fused else None
-        return cls(header, streams, fusion, Judge.read(folder, header), flat_field)
+        return cls(header, streams, fusion, Judge.read(folder, header), flat_field, at_once=mode == "pairs")
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
@@ -217,11 +220,16 @@ class Predictor:
         images: dict[Modality, np.ndarray | Path] = given_modalities(rgb, xray)
         for modality in images:
             self._check(modality)
-        prepared = in_threads(lambda modality: self.prepare(modality, images[modality]), list(images))
-        given = {  # one stream after the other: each fills all cores
-            modality: self._run(modality, [images[modality]], each[None], explain)[0]
-            for modality, each in zip(images, prepared, strict=True)
-        }
+        modalities = list(images)
+        prepared = dict(
+            zip(modalities, in_threads(lambda each: self.prepare(each, images[each]), modalities), strict=True)
+        )
+
+        def look(modality: Modality) -> Encoded:
+            return self._run(modality, [images[modality]], prepared[modality][None], explain)[0]
+
+        found = in_threads(look, modalities) if self._at_once else [look(modality) for modality in modalities]
+        given = dict(zip(modalities, found, strict=True))
         return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:

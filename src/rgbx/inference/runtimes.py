@@ -20,8 +20,9 @@ RuntimeName = Literal["torch", "onnx", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
 """``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
 ``int8``: a graph exported for it."""
-Mode = Literal["latency", "throughput"]
-"""``latency``: all cores work on one batch. ``throughput``: they share out its images."""
+Mode = Literal["latency", "throughput", "pairs"]
+"""``latency``: all cores work on one batch. ``throughput``: they share out its images. ``pairs``: both images of a
+device are looked at at once, each on half of the cores, which then wait for each other less."""
 FOLDER, GRAPHS = "graphs", "graphs.json"
 SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
 REMEDY = "run 'rgbx export' on the bundle again"
@@ -70,17 +71,17 @@ class Graph(Protocol):
 
 
 class OnnxGraph:
-    """A graph in ONNX Runtime.
+    """A graph in ONNX Runtime, which shares out no images.
 
     Raises:
         MissingToolError: onnxruntime is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: Mode = "latency") -> None:
         with optional_packages():
             import onnxruntime
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cores()
+        options.intra_op_num_threads = _threads(mode)
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
@@ -104,8 +105,9 @@ class OpenVinoGraph:
             raise RgbxError("This processor has no instructions for bfloat16: take --precision f32.")
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-            "PERFORMANCE_HINT": mode.upper(),
-            "INFERENCE_NUM_THREADS": cores(),
+            "PERFORMANCE_HINT": "THROUGHPUT" if mode == "throughput" else "LATENCY",
+            "INFERENCE_NUM_THREADS": _threads(mode),
+            "ENABLE_CPU_PINNING": mode != "pairs",  # both graphs would be pinned to the same cores
         }
         self._model = core.compile_model(str(path), "CPU", settings)
         self._requests = openvino.AsyncInferQueue(self._model) if mode == "throughput" else None
@@ -149,7 +151,11 @@ def load_graph(path: Path, name: RuntimeName, precision: Precision = "f32", mode
         MissingToolError: the runtime is not installed.
         RgbxError: the processor lacks the precision.
     """
-    return OnnxGraph(path) if name == "onnx" else OpenVinoGraph(path, precision, mode)
+    return OnnxGraph(path, mode) if name == "onnx" else OpenVinoGraph(path, precision, mode)
+
+
+def _threads(mode: Mode) -> int:
+    return max(1, cores() // 2) if mode == "pairs" else cores()
 
 
 def pick_runtime(folder: Path) -> RuntimeName:

@@ -313,9 +313,11 @@ def _centres(heat: torch.Tensor) -> torch.Tensor:
 def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
     """Resize the (B, 3) windows of (B, C, H, W) images bilinearly to (B, C, size, size).
 
-    The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows.
+    The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows, and
+    with the coordinates of a row in one long dimension, which runtimes compute several times as fast as pairs.
     """
     centres = (torch.arange(size, device=image.device, dtype=window.dtype) * 2 + 1) / size
-    base = torch.stack([centres.expand(size, size), centres[:, None].expand(size, size)], -1)
-    grid = base * window[:, None, None, 2:] + (2 * window[:, None, None, :2] - 1)
+    base = torch.stack([centres.expand(size, size), centres[:, None].expand(size, size)], -1).flatten(1)
+    corner = (2 * window[:, :2] - 1).repeat(1, size)
+    grid = (base * window[:, 2:, None] + corner[:, None]).unflatten(2, (size, 2))
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
