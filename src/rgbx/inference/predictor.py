@@ -1,6 +1,7 @@
 """From images to a prediction: the only place where a bundle is applied."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,7 +95,8 @@ class Predictor:
         self._fusion = fusion
         self._judge = judge
         self._flat_field = flat_field
-        self._at_once = at_once
+        # They stay, since OpenVINO sets up anew for each thread that it has not met.
+        self._threads = ThreadPoolExecutor(2) if at_once else None
         self.weights_sha256 = header.weights_sha256
         self.classes = header.classes
         self.modalities: tuple[Modality, ...] = tuple(header.streams)
@@ -228,7 +230,7 @@ class Predictor:
         def look(modality: Modality) -> Encoded:
             return self._run(modality, [images[modality]], prepared[modality][None], explain)[0]
 
-        found = in_threads(look, modalities) if self._at_once else [look(modality) for modality in modalities]
+        found = self._threads.map(look, modalities) if self._threads else map(look, modalities)
         given = dict(zip(modalities, found, strict=True))
         return self.combine(given.get("rgb"), given.get("xray"))
 
