@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.models.transforms import TransformConfig, find_device, prepare
+from rgbx.models.transforms import SEARCHED_SIZE, TransformConfig, find_device, prepare, seen_part
 
 CONFIG = TransformConfig(source_size=32, device_margin=None)
 
@@ -65,3 +65,23 @@ def test_the_device_is_found_wherever_it_lies_and_whatever_the_magnification() -
         assert side <= (60 * scale + 13) * 1.2 + 2  # the blur against noise widens what it finds
         assert 0 <= found_left <= 200 - side
         assert 0 <= found_top <= 200 - side
+
+
+def test_in_a_large_radiograph_the_device_is_found_where_it_is_in_a_small_one() -> None:
+    small = np.full((400, 400), 0.9, np.float32)
+    small[100:300, 180:280] = 0.4
+    left, top, side = seen_part(small, TransformConfig())
+    times = 4
+    assert len(small) * times > SEARCHED_SIZE > len(small)
+    large = seen_part(small.repeat(times, 0).repeat(times, 1), TransformConfig())
+    np.testing.assert_allclose(large, [times * left, times * top, times * side], atol=0.02 * times * side)
+
+
+def test_the_part_seen_of_a_large_radiograph_lies_within_it() -> None:
+    for size in (SEARCHED_SIZE + 1, 777, 1023):
+        radiograph = np.full((size, size), 0.9, np.float32)
+        radiograph[size // 2 :, size // 3 :] = 0.3  # reaches the border
+        left, top, side = seen_part(radiograph, TransformConfig())
+        assert 0 <= left <= size - side
+        assert 0 <= top <= size - side
+        assert side > size / 2

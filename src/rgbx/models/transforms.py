@@ -14,6 +14,10 @@ from rgbx.config import Config, Range
 from rgbx.samples.record import Modality
 
 
+SEARCHED_SIZE = 512
+"""Side in pixels at which the device is looked for in larger radiographs: more would cost more than the network."""
+
+
 class TransformConfig(Config):
     """How an image is prepared."""
 
@@ -59,9 +63,13 @@ def as_input(prepared: np.ndarray) -> np.ndarray:
 
 def seen_part(radiograph: np.ndarray, config: TransformConfig) -> tuple[int, int, int]:
     """Return (left, top, side) in pixels of what :func:`prepare` keeps of a square radiograph."""
+    size = radiograph.shape[0]
     if config.device_margin is None:
-        return 0, 0, radiograph.shape[0]
-    return find_device(_attenuation(radiograph, config), config.device_margin)
+        return 0, 0, size
+    searched = _resize(radiograph, min(size, SEARCHED_SIZE))
+    found = find_device(_attenuation(searched, config), config.device_margin)
+    left, top, side = (round(each * size / len(searched)) for each in found)
+    return min(left, size - side), min(top, size - side), side
 
 
 def find_device(attenuation: np.ndarray, margin: float) -> tuple[int, int, int]:
