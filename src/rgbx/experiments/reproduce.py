@@ -305,7 +305,7 @@ def to_markdown(result: TableResult) -> str:
         f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
         f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
-        f"out. Times: {result.cores} cores.",
+        f"out. Times: {result.cores} core{'s' * (result.cores > 1)}.",
         "",
         f"| | accuracy | by seed | told apart {'| validation ' if validated else ''}| precision | recall "
         f"| against {result.baseline} | p | passes | parameters | training min | inference ms | paper |",
