@@ -45,18 +45,36 @@ def test_mean_of_the_cam_is_the_logit_without_its_bias() -> None:
 @given(
     st.integers(0, 2**31),
     st.integers(2, 9),
-    st.sampled_from([3, 5, 9]),
+    st.sampled_from([16, 32, 45]),
     st.floats(0.1, 1.0),
 )
 def test_window_is_inside_the_image_of_the_right_size_and_holds_the_maximum(
-    seed: int, cells: int, times: int, fraction: float
+    seed: int, cells: int, size: int, fraction: float
 ) -> None:
-    size = times * cells  # odd times, so that a pixel of the stretched map lies where each cell has its centre
     cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
-    window = window_round_maximum(cam, fraction)
+    window = window_round_maximum(upsample(cam, size), fraction)
     assert torch.all(window[:, 2] == torch.tensor(fraction))
     assert torch.all(window[:, :2] >= 0)
     assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-6)
+    upsampled = F.interpolate(cam[:, None], (size, size), mode="bilinear")[:, 0]
+    for place, each in enumerate(upsampled):
+        row, column = divmod(int(each.argmax()), size)
+        left, top, side = window[place].tolist()
+        assert left - 1e-6 <= (column + 0.5) / size <= left + side + 1e-6
+        assert top - 1e-6 <= (row + 0.5) / size <= top + side + 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**31),
+    st.integers(2, 9),
+    st.sampled_from([3, 5, 9]),
+    st.floats(0.1, 1.0),
+)
+def test_the_window_of_a_map_is_that_of_its_stretch(seed: int, cells: int, times: int, fraction: float) -> None:
+    size = times * cells  # odd times, so that a pixel of the stretched map lies where each cell has its centre
+    cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
+    window = window_round_maximum(cam, fraction)
     upsampled = upsample(cam, size)
     torch.testing.assert_close(upsampled, F.interpolate(cam[:, None], (size, size), mode="bilinear")[:, 0])
     stretched = window_round_maximum(upsampled, fraction)

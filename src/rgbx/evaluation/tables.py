@@ -119,6 +119,11 @@ def show_p(p: float) -> str:
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
+def show_cores(count: int) -> str:
+    """Return ``"2 cores"``."""
+    return f"{count} core{'s' * (count > 1)}"
+
+
 def result_table(evaluation: Evaluation) -> Table:
     """Return the headline figures for a terminal, with the words that must not be left out below them."""
     table = Table("modality", "accuracy [95 %]", "precision", "recall", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -15,9 +15,9 @@ from rgbx.evaluation.evaluate import alone, compare, scores_of
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
-from rgbx.evaluation.predictions import PredictionRow, Predictions
+from rgbx.evaluation.predictions import ORIGINS, PredictionRow, Predictions
 from rgbx.evaluation.results import Scores
-from rgbx.evaluation.tables import show, show_p
+from rgbx.evaluation.tables import show, show_cores, show_p
 from rgbx.experiments.benchmark import Benchmark, twins
 from rgbx.experiments.tables import TABLES, Row, TableName
 from rgbx.experiments.workshop import BirdWorkshop, Speed, Workshop
@@ -133,7 +133,7 @@ def reproduce(
         rows=tuple(
             _row_result(workshop, row, measured[row.name], baseline, measured[baseline.name]) for row in table.rows
         ),
-        origin="; ".join(dict.fromkeys(name for each in measured.values() for name in each[0].predictions.origins)),
+        origin=ORIGINS.join(dict.fromkeys(name for each in measured.values() for name in each[0].predictions.origins)),
         benchmark=benchmark,
         cores=cores(),
         versions=versions(),
@@ -305,7 +305,7 @@ def to_markdown(result: TableResult) -> str:
         f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
         f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
-        f"out. Times: {result.cores} core{'s' * (result.cores > 1)}.",
+        f"out. Times: {show_cores(result.cores)}.",
         "",
         f"| | accuracy | by seed | told apart {'| validation ' if validated else ''}| precision | recall "
         f"| against {result.baseline} | p | passes | parameters | training min | inference ms | paper |",

@@ -14,7 +14,7 @@ from rich.console import Console
 from rgbx.config import Config
 from rgbx.evaluation.figures import ACCENT, INK, plain, write_figure
 from rgbx.evaluation.predictions import origin_of, prepare_set
-from rgbx.evaluation.tables import show
+from rgbx.evaluation.tables import show, show_cores
 from rgbx.evaluation.ways import Comparison, choose_exit, compare_ways
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import trained
@@ -99,7 +99,7 @@ def runtimes_markdown(result: RuntimesResult) -> str:
         f"Preset `{result.preset}`, {found.devices} devices, each photographed and X-rayed ({result.origin}). "
         f"Intervals: 95 %, bootstrap over units. Early exit at a probability of {found.exit_threshold:.2f}, chosen on "
         f"{result.benchmark.calibration_units} other units of each class, on which the graphs were checked as well. "
-        f"Times: median of devices one by one, each way in turn, {result.cores} cores.",
+        f"Times: median of devices one by one, each way in turn, {show_cores(result.cores)}.",
         "",
         _row("accuracy", *(TITLES[channel] for channel in channels), "looks, RGB", "looks, X-ray", "ms a pair"),
         _row(*["---"] * (len(channels) + 4)),
@@ -146,7 +146,7 @@ def runtimes_figure(result: RuntimesResult) -> Figure:
     axes.set_xlim(left=0)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.45 * (high - low))  # for the names
-    axes.set_xlabel(f"ms a device, both images, {result.cores} cores", color=INK)
+    axes.set_xlabel(f"ms a device, both images, {show_cores(result.cores)}", color=INK)
     axes.set_ylabel("accuracy of RGB-X", color=INK)
     axes.set_title("Ways to compute one bundle", fontsize=11, color=INK)
     return figure
