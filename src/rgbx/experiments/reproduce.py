@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -115,13 +116,14 @@ def reproduce(
         ConfigError: Table III without its data.
     """
     table, workshop = TABLES[name], open_workshop(name, out, benchmark, console, workers, cub200)
-    measured: dict[str, list[_Measured]] = {row.name: [] for row in table.rows}
-    for seed, row in itertools.product(range(seeds), table.rows):
-        console.print(f"[bold]{table.title}[/], {row.name}, seed {seed}", highlight=False)
-        model, *parts = trained(workshop, row, seed)
-        predictions = workshop.predictions(model, row.channel)
-        minutes = workshop.training_minutes(model, *parts)
-        measured[row.name].append(_Measured(_repeats(predictions, row), predictions, model, minutes))
+    console.print(f"[bold]{table.title}[/]", highlight=False)
+    found = workshop.share(
+        {
+            f"{row.name}, seed {seed}": partial(_measure, workshop, row, seed)
+            for seed, row in itertools.product(range(seeds), table.rows)
+        }
+    )
+    measured = {row.name: [found[f"{row.name}, seed {seed}"] for seed in range(seeds)] for row in table.rows}
     baseline = next(row for row in table.rows if row.name == table.baseline)
     result = TableResult(
         table=name,
@@ -142,6 +144,12 @@ def reproduce(
     write_text(out / f"{name}.md", to_markdown(result))
     write_figure(out / f"{name}.png", table_figure(result))
     return result
+
+
+def _measure(workshop: Workshop, row: Row, seed: int) -> _Measured:
+    model, *parts = trained(workshop, row, seed)
+    predictions = workshop.predictions(model, row.channel)
+    return _Measured(_repeats(predictions, row), predictions, model, workshop.training_minutes(model, *parts))
 
 
 def open_workshop(

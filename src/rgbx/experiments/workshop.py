@@ -14,7 +14,7 @@ from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Predictions, cached_predictions
 from rgbx.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
-from rgbx.experiments.stages import Stages
+from rgbx.experiments.stages import Result, Stages
 from rgbx.files import digest, link_in_place, read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.models import bundle
@@ -57,6 +57,14 @@ class Workshop:
         self.benchmark = benchmark
         self._stages = Stages(out, console)
         self._workers = workers
+
+    def share(self, jobs: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+        """Run jobs that ask for sets and networks, those last that need what another run is making.
+
+        Args:
+            jobs: by what they are for, printed as a heading.
+        """
+        return self._stages.share(jobs)
 
     def library(self) -> Library:
         """Return the units that were scanned, with their meshes."""
