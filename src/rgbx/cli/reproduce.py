@@ -45,7 +45,8 @@ def reproduce(
 ) -> None:
     """Measure a **table or figure of the paper** on SP10: JSON, Markdown, a picture, the paper's figures beside ours.
 
-    It can be stopped at any time and goes on when run again; tables in one folder share sets and networks.
+    It can be stopped at any time and goes on when run again; tables in one folder share sets and networks, and so
+    may several runs at once, say one for each GPU.
 
     Example: `rgbx reproduce table4 --seeds 3`
     """
