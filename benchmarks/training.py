@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from rgbx.datasets.labelled import LabelledImages
 from rgbx.models.backbones import create_backbone
 from rgbx.models.config import BackboneConfig, ICamConfig
-from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device
+from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
 from rgbx.models.fusion import MODALITIES, FusionHead
 from rgbx.models.icam import ICam
 from rgbx.training import FusionTraining
@@ -60,6 +60,8 @@ def our_steps(images: LabelledImages, backbone: str, size: int) -> Callable[[], 
     device = pick_device()
     network = ICam(create_backbone(BackboneConfig(name=backbone, weights="none")), CLASSES, _one_look(size))
     optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
+    if device.precision == "bf16-mixed":
+        spare_depthwise(network)
     batches = _endless(lambda: training_batches(images, BATCH, seed=0, epoch=0))
 
     def step() -> tuple[float, float]:

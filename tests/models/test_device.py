@@ -1,9 +1,13 @@
-"""What a process does with memory it has freed."""
+"""Number formats and memory on this machine's processor."""
 
 import subprocess
 import sys
 
 import pytest
+import torch
+from torch import nn
+
+from rgbx.models.device import spare_depthwise
 
 FAULTS = """
 import resource, torch
@@ -22,3 +26,17 @@ def test_freed_memory_is_kept_for_the_next_batch() -> None:
     # 256 MB are 65,536 pages of 4 KiB: each of them faults when it is given back and fetched again.
     run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 100
+
+
+def test_only_depthwise_convolutions_leave_bf16() -> None:
+    depthwise, dense = nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 1)
+    network = nn.Sequential(depthwise, dense)
+    images = torch.rand(1, 4, 8, 8)
+    alone = depthwise(images)
+    spare_depthwise(network)
+    with torch.autocast("cpu", torch.bfloat16):
+        spared, after = depthwise(images.bfloat16()), network(images)
+    assert spared.dtype == torch.float32
+    assert after.dtype == torch.bfloat16  # autocast goes on behind it
+    torch.testing.assert_close(depthwise(images), alone)
+    assert list(network.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]

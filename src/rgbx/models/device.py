@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from rgbx.config import Config
 
@@ -36,6 +37,26 @@ def pick_device() -> Device:
         return Device(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
     amx = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and torch.cpu._is_amx_tile_supported()
     return Device(accelerator="cpu", precision="bf16-mixed" if amx else "32-true")
+
+
+def spare_depthwise(network: nn.Module) -> None:
+    """Have depthwise convolutions compute in float32, though autocast to bf16 surrounds them.
+
+    On a CPU the bf16 gradient of one with a stride or a 5 × 5 kernel takes five to eight times as long as the float32
+    one, which makes networks of the EfficientNet family slower in bf16 than in float32 (docs/training.md).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            module.__class__ = _in_float32(type(module))
+
+
+def _in_float32(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
+    class InFloat32(kind):  # type: ignore[valid-type,misc]
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(features.float())
+
+    return InFloat32
 
 
 @contextmanager

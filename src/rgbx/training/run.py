@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
 from rgbx.models.bundle import HEADER, versions
-from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device
+from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
 from rgbx.training.batches import WHOLE, Share
 
 RUN = "run.json"
@@ -60,6 +60,8 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
     device = pick_device()
     together = TorchElasticEnvironment.detect()
     keep_freed_memory()
+    if device.accelerator == "cpu" and device.precision != "32-true":
+        spare_depthwise(module)
     _quieten_lightning()
     on_terminal = sys.stderr.isatty()
     checkpoint = out / CHECKPOINT
