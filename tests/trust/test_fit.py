@@ -11,6 +11,7 @@ from rgbx.trust import calibration
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, distances_from_others, fit
 from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.novelty import Shown
 
 CLASSES = ("A", "B", "C", "D")
 CENTRES = {
@@ -25,7 +26,9 @@ def _responses(modality: str, n: int, seed: int, units: int = 10) -> Responses:
     truth = np.repeat(np.arange(4), n)
     features = 4 + CENTRES[modality][truth] + rng.normal(0, 0.25, (len(truth), 16))
     logits = (rng.normal(0, 1, (len(truth), 4)) + SHARPNESS * np.eye(4)[truth]) * TOO_SURE
-    return Responses(logits, features, truth, tuple(f"{label}-{place % units}" for place, label in enumerate(truth)))
+    return Responses(
+        logits, Shown(features), truth, tuple(f"{label}-{place % units}" for place, label in enumerate(truth))
+    )
 
 
 def _line(n: int, seed: int) -> tuple[dict, Pairs]:
@@ -40,7 +43,7 @@ SORTING = Sorting.of(CLASSES, None, None)
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory) -> Judge:
     folder = tmp_path_factory.mktemp("bundle")
-    return _judge(folder, TrustConfig(dimensions=12, false_sorts=0.02))
+    return _judge(folder, TrustConfig(novelty="mahalanobis", dimensions=12, false_sorts=0.02))
 
 
 def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Judge:
@@ -53,8 +56,8 @@ def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Jud
 def _decide(judge: Judge, streams: dict, place: int, partner: int | None = None):
     partner = place if partner is None else partner
     answers = {
-        "rgb": Answer(streams["rgb"].logits[place], streams["rgb"].features[place]),
-        "xray": Answer(streams["xray"].logits[partner], streams["xray"].features[partner]),
+        "rgb": Answer(streams["rgb"].logits[place], streams["rgb"].shown.chosen(slice(place, place + 1))),
+        "xray": Answer(streams["xray"].logits[partner], streams["xray"].shown.chosen(slice(partner, partner + 1))),
     }
     return judge.decide("rgbx", answers["rgb"].logits + answers["xray"].logits, answers)
 
@@ -82,7 +85,7 @@ def test_most_known_devices_are_sorted_and_few_of_them_wrongly(judge):
 def test_reasons_are_told_apart(judge):
     streams, _ = _line(50, 2)
     strange = {
-        m: each._replace(features=4 + 3 * np.random.default_rng(9).normal(0, 1, each.features.shape))
+        m: each._replace(shown=Shown(4 + 3 * np.random.default_rng(9).normal(0, 1, each.shown.features.shape)))
         for m, each in streams.items()
     }
     assert {_decide(judge, strange, place).reason for place in range(20)} == {"unknown"}
@@ -99,14 +102,16 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
     sorting = Sorting.of(CLASSES, bins, {"D": {"shredder": 1000.0}})
     judge = _judge(tmp_path, TrustConfig(novelty="energy", false_sorts=0.02), sorting)
     logits = np.log([0.6, 0.2, 0.15, 0.05]) * judge._calibrated.channels["xray"].temperature
-    decision = judge.decide("xray", logits, {"xray": Answer(logits, np.zeros(16))})
+    decision = judge.decide("xray", logits, {"xray": Answer(logits, Shown(np.zeros((1, 16))))})
     assert decision.bin != "shredder"
     assert judge.is_right("battery removal", "D") and not judge.is_right("shredder", "D")
 
 
 def test_too_few_images_are_said_not_to_be_enough():
     streams, pairs = _line(50, 0)
-    record = fit(streams, pairs, SORTING, TrustConfig(dimensions=8, false_sorts=0.001)).channels["rgbx"]
+    record = fit(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", dimensions=8, false_sorts=0.001)).channels[
+        "rgbx"
+    ]
     assert not record.supported
     assert record.false_sorts == 0
     assert record.bound > 0.01
@@ -116,16 +121,18 @@ def test_novelty_is_measured_against_other_units():
     streams, _ = _line(40, 0)
     own = streams["rgb"]
     config = TrustConfig(dimensions=8, novelty="neighbours")
-    apart = distances_from_others(own, config)[np.arange(160), own.truth]
-    doubled = own._replace(features=np.repeat(own.features[::2], 2, axis=0), units=tuple(np.repeat(own.units[::2], 2)))
-    again = distances_from_others(doubled, config)[np.arange(160), own.truth]
+    apart = distances_from_others(own, "xray", config)[np.arange(160), own.truth]
+    doubled = own._replace(
+        shown=Shown(np.repeat(own.shown.features[::2], 2, axis=0)), units=tuple(np.repeat(own.units[::2], 2))
+    )
+    again = distances_from_others(doubled, "xray", config)[np.arange(160), own.truth]
     assert again.min() > 0.1 * np.median(apart), "a unit's other view is no neighbour"
     single = own._replace(units=tuple(map(str, own.truth)))
-    assert np.isfinite(distances_from_others(single, config)).all()
+    assert np.isfinite(distances_from_others(single, "xray", config)).all()
 
 
 def test_damage_and_foreign_weights_are_refused(tmp_path):
-    _judge(tmp_path, TrustConfig(dimensions=4))
+    _judge(tmp_path, TrustConfig(novelty="mahalanobis", dimensions=4))
     assert calibration.load(tmp_path / "none", "w") is None
     with pytest.raises(InputError, match=r"other weights.*rgbx calibrate"):
         calibration.load(tmp_path, "v")

@@ -20,6 +20,7 @@ from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
+from rgbx.trust.novelty import Shown
 from rgbx.trust.support import support_sentences
 
 
@@ -121,7 +122,7 @@ def _responses(records: list[SampleRecord], encoded: Mapping[str, Encoded], clas
     found = [encoded[record.file_name] for record in records]
     return Responses(
         np.stack([each.logits for each in found]),
-        np.stack([each.fused_input for each in found]),
+        Shown.joined([each.shown for each in found]),
         np.array([classes.index(record.label) for record in records]),
         tuple(record.unit for record in records),
     )

@@ -4,7 +4,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -191,7 +191,7 @@ def _listen(predictors: Mapping[str, Predictor], modality: Modality, samples: Sa
         found = {name: predictor.encode(modality, batch, explain=True) for name, predictor in predictors.items()}
         for name, encoded in found.items():
             said[name].same_picture += map(_same_picture, found[TORCH.name], encoded)
-            said[name].encoded += [Encoded(each.logits, each.fused_input, each.passes) for each in encoded]
+            said[name].encoded += [replace(each, views=()) for each in encoded]
     return said
 
 

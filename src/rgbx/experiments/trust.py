@@ -37,6 +37,7 @@ from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.novelty import Shown
 
 LEAVING_OUT = next(row for row in TABLES["table5"].rows if row.channel == "rgbx" and row.labelled)
 """How networks are trained that may not see a class: ten pairs of them, so by Table V's shorter schedule."""
@@ -85,8 +86,7 @@ class _Devices(NamedTuple):
     units: list[str]
     logits: dict[Channel, np.ndarray]
     """(n, C)"""
-    features: dict[Modality, np.ndarray]
-    """(n, K)"""
+    shown: dict[Modality, Shown]
 
     def chosen(self, which: np.ndarray) -> "_Devices":
         """Return the devices for which (n,) ``which`` is true."""
@@ -94,7 +94,7 @@ class _Devices(NamedTuple):
             self.labels[which],
             [unit for unit, wanted in zip(self.units, which, strict=True) if wanted],
             {channel: logits[which] for channel, logits in self.logits.items()},
-            {modality: features[which] for modality, features in self.features.items()},
+            {modality: each.chosen(which) for modality, each in self.shown.items()},
         )
 
 
@@ -202,24 +202,26 @@ def _devices(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int
         np.array([photo.label for photo, _ in pairs]),
         [photo.unit for photo, _ in pairs],
         logits,
-        {m: np.stack([each[m].fused_input for each in seen]) for m in MODALITIES},
+        {m: Shown.joined([each[m].shown for each in seen]) for m in MODALITIES},
     )
 
 
 def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modality, Responses], Pairs]:
     truth = np.array([classes.index(label) for label in devices.labels])
-    streams = {m: Responses(devices.logits[m], devices.features[m], truth, tuple(devices.units)) for m in MODALITIES}
+    streams = {m: Responses(devices.logits[m], devices.shown[m], truth, tuple(devices.units)) for m in MODALITIES}
     each = np.arange(len(truth))
     return streams, Pairs(devices.logits["rgbx"], each, each)
 
 
 def _novelty(calibrated: Calibrated, devices: _Devices, channel: Channel) -> np.ndarray:
     shown = MODALITIES if channel == "rgbx" else (channel,)
-    return calibrated.novelty(devices.logits[channel], {modality: devices.features[modality] for modality in shown})
+    return calibrated.novelty(devices.logits[channel], {modality: devices.shown[modality] for modality in shown})
 
 
 def _reason(judge: Judge, devices: _Devices, place: int) -> str:
-    answers = {m: Answer(devices.logits[m][place], devices.features[m][place]) for m in MODALITIES}
+    answers = {
+        m: Answer(devices.logits[m][place], devices.shown[m].chosen(slice(place, place + 1))) for m in MODALITIES
+    }
     return judge.decide("rgbx", devices.logits["rgbx"][place], answers).reason or ""
 
 

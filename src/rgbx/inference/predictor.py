@@ -25,6 +25,8 @@ from rgbx.processes import in_threads
 from rgbx.samples.record import Channel, Modality, given_modalities
 from rgbx.trust.decision import Decision
 from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.layout import layout_of
+from rgbx.trust.novelty import Shown
 from rgbx.trust.probabilities import probabilities
 
 BATCH = 32
@@ -54,10 +56,17 @@ class Encoded:
     """How often the stream looked: its iterations, or fewer with early exit."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
+    layout: np.ndarray | None = None
+    """(48, 48) float32, of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
     acquisition: Acquisition | None = None
     """What is known of how a radiograph was taken."""
     warnings: tuple[str, ...] = ()
     """What is doubtful about the image, a sentence each."""
+
+    @property
+    def shown(self) -> Shown:
+        """What its novelty may be judged by."""
+        return Shown(self.fused_input[None], None if self.layout is None else self.layout[None])
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,7 @@ class Predictor:
         else:
             channel: Channel = "rgbx" if len(given) == 2 else next(iter(given))
             shares = self._judge.probabilities(channel, logits)
-            answers = {modality: Answer(each.logits, each.fused_input) for modality, each in given.items()}
+            answers = {modality: Answer(each.logits, each.shown) for modality, each in given.items()}
             decision = self._judge.decide(channel, logits, answers)
         return Prediction(label, dict(zip(self.classes, shares.tolist(), strict=True)), given, decision)
 
@@ -264,7 +273,12 @@ class Predictor:
             views = [_views(image, windows, cams, config) for image, windows, cams in each]
         passes = [len(windows) for windows in output.windows]
         found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, passes, views, strict=True)]
-        return [*map(_with_acquisition, found, images)] if modality == "xray" else found
+        if modality == "rgb":
+            return found
+        return [
+            replace(_with_acquisition(each, image), layout=layout_of(pixels))
+            for each, image, pixels in zip(found, images, prepared, strict=True)
+        ]
 
 
 def _with_acquisition(encoded: Encoded, radiograph: np.ndarray | Path) -> Encoded:

@@ -13,7 +13,7 @@ from rgbx.files import read_json, write_bytes, write_json
 from rgbx.models.seal import seal, sealed
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.config import Sorting, TrustConfig
-from rgbx.trust.novelty import Distances, Mahalanobis, NearestNeighbours, novelty
+from rgbx.trust.novelty import Shown, Surprises, evidence, novelty
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
@@ -51,27 +51,29 @@ class Calibrated(NamedTuple):
     config: TrustConfig
     sorting: Sorting
     channels: dict[Channel, ChannelCalibration]
-    distances: dict[Modality, Distances]
+    surprises: dict[Modality, Surprises]
     """Empty where novelty is the energy."""
     known: dict[Channel, np.ndarray]
     """(n,) ascending: novelty of the devices that it was fitted to."""
 
-    def novelty(self, logits: np.ndarray, features: Mapping[Modality, np.ndarray]) -> np.ndarray:
+    def novelty(self, logits: np.ndarray, shown: Mapping[Modality, Shown]) -> np.ndarray:
         """Return how strange n devices are, (n,).
 
         Args:
             logits: (n, C), of the channel.
-            features: (n, K) of each modality shown.
+            shown: of each modality shown.
         """
-        apart = [self.distances[modality](each) for modality, each in features.items()] if self.distances else []
-        return novelty(logits, apart)
+        if not self.surprises:
+            return novelty(logits, [])
+        score = self.config.novelty
+        return novelty(logits, [self.surprises[m](evidence(score, m, each)) for m, each in shown.items()])
 
 
 class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     weights_sha256: str
     """Of the bundle's weights."""
     config: TrustConfig
@@ -88,8 +90,8 @@ def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dic
         RgbxError: the disk is full or the folder cannot be written.
     """
     arrays = {f"known.{channel}": novelty for channel, novelty in calibrated.known.items()}
-    for modality, distances in calibrated.distances.items():
-        arrays |= {f"{modality}.{name}": array for name, array in distances.tensors().items()}
+    for modality, surprises in calibrated.surprises.items():
+        arrays |= {f"{modality}.{name}": array for name, array in surprises.tensors().items()}
     stored = {name: np.ascontiguousarray(_compact(array)) for name, array in arrays.items()}
     write_bytes(folder / TENSORS, safetensors.numpy.save(stored))
     record = CalibrationFile(
@@ -124,21 +126,21 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
         record.config,
         record.sorting,
         record.channels,
-        _distances(record, arrays),
+        _surprises(record, arrays),
         {channel: arrays[f"known.{channel}"] for channel in record.channels},
     )
 
 
-def _distances(record: CalibrationFile, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Distances]:
-    if record.config.novelty == "energy":
+def _surprises(record: CalibrationFile, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Surprises]:
+    score = record.config.novelty
+    if score == "energy":
         return {}
-    kind = Mahalanobis if record.config.novelty == "mahalanobis" else NearestNeighbours
     parts = {
         modality: {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{modality}.")}
         for modality in record.sources
     }
-    return {modality: kind.of(of) for modality, of in parts.items()}
+    return {modality: Surprises.of(score, modality, of) for modality, of in parts.items()}
 
 
 def _compact(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+    return array.astype(np.float32) if array.dtype == np.float64 else array

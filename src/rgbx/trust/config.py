@@ -10,16 +10,16 @@ from rgbx.config import Config
 from rgbx.errors import ConfigError
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
-NoveltyScore = Literal["mahalanobis", "neighbours", "energy"]
+NoveltyScore = Literal["layout", "mahalanobis", "neighbours", "energy"]
 
 
 class TrustConfig(Config):
     """What is asked of decisions."""
 
-    novelty: NoveltyScore = "mahalanobis"
+    novelty: NoveltyScore = "layout"
     """How strange a device is, see :mod:`rgbx.trust.novelty`."""
     dimensions: PositiveInt = 64
-    """Of each stream's features that are looked at for it."""
+    """Of a stream's features that are looked at for it."""
     unknown: Share = 0.02
     """Share of known devices that may be put aside as unknown."""
     miss: Share = 0.05

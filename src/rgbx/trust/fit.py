@@ -11,7 +11,7 @@ from rgbx.trust.calibration import Calibrated, ChannelCalibration
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
 from rgbx.trust.false_sorts import risk_limit, surest_limit, upper_bound
-from rgbx.trust.novelty import Distances, fit_distances, novelty
+from rgbx.trust.novelty import Shown, Surprise, Surprises, evidence, fit_distances, novelty
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 from rgbx.trust.temperature import fit_temperature
@@ -24,8 +24,7 @@ class Responses(NamedTuple):
 
     logits: np.ndarray
     """(n, C)"""
-    features: np.ndarray
-    """(n, K)"""
+    shown: Shown
     truth: np.ndarray
     """(n,) class indices; every class occurs."""
     units: tuple[str, ...]
@@ -65,16 +64,20 @@ def fit(
         sorting: bins and costs.
         config: what is asked for.
     """
-    distances: dict[Modality, Distances] = {}
-    apart: dict[Modality, np.ndarray] = {}
+    surprises: dict[Modality, Surprises] = {}
+    surprising: dict[Modality, np.ndarray] = {}
     if config.novelty != "energy":
-        distances = {m: fit_distances(config, each.features, each.truth) for m, each in streams.items()}
-        apart = {m: distances_from_others(each, config) for m, each in streams.items()}
+        for modality, each in streams.items():
+            apart = distances_from_others(each, modality, config)
+            scale = Surprise.fit(apart[np.arange(len(each.truth)), each.truth])
+            fitted = fit_distances(config, modality, evidence(config.novelty, modality, each.shown), each.truth)
+            surprises[modality] = Surprises(fitted, scale)
+            surprising[modality] = scale(apart)
     cases: dict[Channel, _Cases] = {
         modality: _Cases(
             each.logits,
             each.truth,
-            novelty(each.logits, [apart[modality]] if apart else []),
+            novelty(each.logits, [surprising[modality]] if surprising else []),
             len(set(zip(each.truth.tolist(), each.units, strict=True))),
             np.zeros(len(each.truth), bool),
         )
@@ -87,26 +90,26 @@ def fit(
         cases["rgbx"] = _Cases(
             pairs.logits,
             streams["rgb"].truth[rgb],
-            novelty(pairs.logits, [apart["rgb"][rgb], apart["xray"][xray]] if apart else []),
+            novelty(pairs.logits, [surprising["rgb"][rgb], surprising["xray"][xray]] if surprising else []),
             cases["rgb"].units,
             contradict(plausible["rgb"][rgb], plausible["xray"][xray]),
         )
         channels["rgbx"] = _calibrate(cases["rgbx"], sorting, config)
     known = {channel: np.sort(each.novelty) for channel, each in cases.items()}
-    return Calibrated(config, sorting, channels, distances, known)
+    return Calibrated(config, sorting, channels, surprises, known)
 
 
-def distances_from_others(responses: Responses, config: TrustConfig) -> np.ndarray:
+def distances_from_others(responses: Responses, modality: Modality, config: TrustConfig) -> np.ndarray:
     """Return each image's (n, C) distances from classes fitted to other units only.
 
     Where a class has a single unit, other images have to do, and known devices look more familiar than they are.
     """
+    seen = evidence(config.novelty, modality, responses.shown)
     found = np.empty(responses.logits.shape)
     fold = _folds(responses)
     for number in range(int(fold.max()) + 1):
         within = fold == number
-        fitted = fit_distances(config, responses.features[~within], responses.truth[~within])
-        found[within] = fitted(responses.features[within])
+        found[within] = fit_distances(config, modality, seen[~within], responses.truth[~within])(seen[within])
     return found
 
 

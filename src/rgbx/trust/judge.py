@@ -11,6 +11,7 @@ from rgbx.samples.record import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason
+from rgbx.trust.novelty import Shown
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 
@@ -20,8 +21,8 @@ class Answer(NamedTuple):
 
     logits: np.ndarray
     """(C,)"""
-    features: np.ndarray
-    """(K,)"""
+    shown: Shown
+    """Of the one image."""
 
 
 class Judge:
@@ -84,8 +85,8 @@ class Judge:
         return self._calibrated.channels[channel]
 
     def _novelty(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
-        features = {modality: answer.features[None] for modality, answer in answers.items()}
-        return float(self._calibrated.novelty(logits[None], features)[0])
+        shown = {modality: answer.shown for modality, answer in answers.items()}
+        return float(self._calibrated.novelty(logits[None], shown)[0])
 
     def _is_strange_alone(self, modality: Modality, answer: Answer) -> bool:
         return self._novelty(answer.logits, {modality: answer}) > self._of(modality).unknown_above

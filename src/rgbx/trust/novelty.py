@@ -1,26 +1,52 @@
-"""How strange a device is: its distance from the known devices of each class, in what a stream's network sees.
+"""How strange a device is: its distance from the known devices of each class, in what a stream's network sees, or in
+the radiograph itself.
 
-Distances of both modalities are added class by class before the nearest class is taken. So a device whose inside is one
-class's and whose shell is another's is strange, though each image alone is not.
+Distances of both modalities, each as the surprise that it would be in a device of the class, are added class by class
+before the nearest class is taken. So a device whose inside is one class's and whose shell is another's is strange,
+though each image alone is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
-from rgbx.trust.config import TrustConfig
+from rgbx.samples.record import Modality
+from rgbx.trust.config import NoveltyScore, TrustConfig
+from rgbx.trust.layout import Layouts
 
 SHRINKAGE = 0.05
 """Of a covariance towards a sphere: few devices say little of a direction's scatter."""
 NEIGHBOUR = 5
+SURVIVAL = np.array([1.0, 0.5, 0.2, 0.1, 0.05])
+"""Shares of a class's devices at which the surprise of a distance is looked up; what is farther than the last share is
+taken to thin out exponentially."""
+
+
+class Shown(NamedTuple):
+    """What there is to judge the novelty of n images by."""
+
+    features: np.ndarray
+    """(n, K), of the stream."""
+    layouts: np.ndarray | None = None
+    """(n, 48, 48), of radiographs (:func:`rgbx.trust.layout.layout_of`)."""
+
+    def chosen(self, which: np.ndarray | slice) -> "Shown":
+        """Return some of the images."""
+        return Shown(self.features[which], None if self.layouts is None else self.layouts[which])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Shown"]) -> "Shown":
+        """Return several images, all of one modality, as one."""
+        layouts = [part.layouts for part in parts if part.layouts is not None]
+        return cls(np.concatenate([part.features for part in parts]), np.concatenate(layouts) if layouts else None)
 
 
 class Distances(Protocol):
     """A way to measure distances from classes."""
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, C) distances of (n, K) features from each class; about 1 for a device of the class."""
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        """Return (n, C) distances from each class of what :func:`evidence` gave of n images."""
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
@@ -66,11 +92,10 @@ class Mahalanobis(NamedTuple):
         covariance = scatter.T @ scatter / len(points)
         ridge = SHRINKAGE * np.trace(covariance) / len(covariance)
         shrunk = (1 - SHRINKAGE) * covariance + ridge * np.eye(len(covariance))
-        raw = cls(projection, means, np.linalg.inv(shrunk))
-        return raw._replace(precision=raw.precision / _typical(raw(features), labels))
+        return cls(projection, means, np.linalg.inv(shrunk))
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        offset = self.projection(features)[:, None] - self.means
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        offset = self.projection(evidence)[:, None] - self.means
         return np.einsum("ncd,de,nce->nc", offset, self.precision, offset)
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -92,57 +117,120 @@ class NearestNeighbours(NamedTuple):
     """(N,)"""
     neighbour: int
     """k"""
-    typical: np.ndarray
-    """(): distance that counts as 1."""
 
     @classmethod
     def fit(cls, features: np.ndarray, labels: np.ndarray, dimensions: int) -> Self:
         """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
         projection = Projection.fit(features, dimensions)
         neighbour = min(NEIGHBOUR, int(np.bincount(labels).min()))
-        raw = cls(projection, projection(features), labels, neighbour, np.ones(()))
-        return raw._replace(typical=np.array(_typical(raw(features), labels)))
+        return cls(projection, projection(features), labels, neighbour)
 
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        points = self.projection(features)
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        points = self.projection(evidence)
         squared = (points**2).sum(1)[:, None] + (self.known**2).sum(1) - 2 * points @ self.known.T
         nearest = [
             np.partition(squared[:, self.labels == label], self.neighbour - 1, axis=1)[:, self.neighbour - 1]
             for label in range(int(self.labels.max()) + 1)
         ]
-        return np.stack(nearest, 1).clip(0) / self.typical
+        return np.stack(nearest, 1).clip(0)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        arrays = {"known": self.known, "labels": self.labels, "typical": self.typical}
-        return {**self.projection._asdict(), **arrays, "neighbour": np.array(self.neighbour)}
+        arrays = {"known": self.known, "labels": self.labels, "neighbour": np.array(self.neighbour)}
+        return {**self.projection._asdict(), **arrays}
 
     @classmethod
     def of(cls, tensors: dict[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave."""
         projection = Projection(tensors["centre"], tensors["axes"])
-        return cls(projection, tensors["known"], tensors["labels"], int(tensors["neighbour"]), tensors["typical"])
+        return cls(projection, tensors["known"], tensors["labels"], int(tensors["neighbour"]))
 
 
-def fit_distances(config: TrustConfig, features: np.ndarray, labels: np.ndarray) -> Distances:
-    """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
-    kind = NearestNeighbours if config.novelty == "neighbours" else Mahalanobis
-    return kind.fit(features, labels, config.dimensions)
+class Surprise(NamedTuple):
+    """−log of the share of a class's devices that are as far from it: a common measure of unlike distances."""
+
+    distances: np.ndarray
+    """(5,) that the shares ``SURVIVAL`` of the devices exceed."""
+    excess: np.ndarray
+    """(): mean of what is beyond the last of them."""
+
+    @classmethod
+    def fit(cls, distances: np.ndarray) -> Self:
+        """Fit (n,) distances of devices from their own class, none of which the class was fitted to."""
+        at = np.quantile(distances, 1 - SURVIVAL)
+        beyond = distances[distances > at[-1]] - at[-1]
+        mean = float(beyond.mean()) if len(beyond) else 0.0
+        return cls(at, np.array(max(mean, float(at[-1] - at[0]) / 100, 1e-12)))
+
+    def __call__(self, distances: np.ndarray) -> np.ndarray:
+        """Return the surprise, 0 or more, of distances of any shape."""
+        within = np.interp(distances, self.distances, -np.log(SURVIVAL))
+        return within + np.maximum(distances - self.distances[-1], 0) / self.excess
 
 
-def novelty(logits: np.ndarray, distances: Sequence[np.ndarray]) -> np.ndarray:
+class Surprises(NamedTuple):
+    """How surprising an image would be in each class."""
+
+    distances: Distances
+    scale: Surprise
+
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        """Return (n, C), 0 or more, of what :func:`evidence` gave of n images."""
+        return self.scale(self.distances(evidence))
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return all that it needs, by name."""
+        return {f"distances.{name}": array for name, array in self.distances.tensors().items()} | {
+            f"scale.{name}": array for name, array in self.scale._asdict().items()
+        }
+
+    @classmethod
+    def of(cls, score: NoveltyScore, modality: Modality, tensors: Mapping[str, np.ndarray]) -> Self:
+        """Return what :meth:`tensors` gave of a modality's images."""
+        parts: dict[str, dict[str, np.ndarray]] = {"distances": {}, "scale": {}}
+        for name, array in tensors.items():
+            kind, part = name.split(".")
+            parts[kind][part] = array
+        return cls(_KINDS[_looked_at(score, modality)].of(parts["distances"]), Surprise(**parts["scale"]))
+
+
+def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
+    """Fit what :func:`evidence` gave of known devices with (n,) labels, at least one of each class."""
+    score = _looked_at(config.novelty, modality)
+    if score == "layout":
+        return Layouts.fit(evidence, labels)
+    kind = NearestNeighbours if score == "neighbours" else Mahalanobis
+    return kind.fit(evidence, labels, config.dimensions)
+
+
+def evidence(score: NoveltyScore, modality: Modality, shown: Shown) -> np.ndarray:
+    """Return what a score looks at of n images: (n, K) features or (n, 48 · 48) layouts."""
+    if _looked_at(score, modality) != "layout":
+        return shown.features
+    assert shown.layouts is not None, "every radiograph has one"
+    return shown.layouts.reshape(len(shown.layouts), -1)
+
+
+def _looked_at(score: NoveltyScore, modality: Modality) -> NoveltyScore:
+    """Return the score of a modality alone: a photograph has no layout that light and glare would leave."""
+    return "mahalanobis" if score == "layout" and modality == "rgb" else score
+
+
+_KINDS: Mapping[str, type[Mahalanobis] | type[NearestNeighbours] | type[Layouts]] = {
+    "mahalanobis": Mahalanobis,
+    "neighbours": NearestNeighbours,
+    "layout": Layouts,
+}
+
+
+def novelty(logits: np.ndarray, surprises: Sequence[np.ndarray]) -> np.ndarray:
     """Return (n,) scores that grow with strangeness.
 
     Args:
         logits: (n, C), of the channel.
-        distances: (n, C) of each modality shown; without any, the score is the logits' energy (Liu et al., 2020).
+        surprises: (n, C) of each modality shown; without any, the score is the logits' energy (Liu et al., 2020).
     """
-    return np.sum(distances, axis=0).min(1) if len(distances) else -np.logaddexp.reduce(logits, axis=1)
+    return np.sum(surprises, axis=0).min(1) if len(surprises) else -np.logaddexp.reduce(logits, axis=1)
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-
-
-def _typical(distances: np.ndarray, labels: np.ndarray) -> float:
-    """Return the median distance from the own class."""
-    return max(float(np.median(distances[np.arange(len(labels)), labels])), 1e-12)

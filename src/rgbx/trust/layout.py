@@ -1,0 +1,107 @@
+"""How the inside of a device is laid out, compared place by place with radiographs of known devices.
+
+A classifier's features keep what tells its classes apart and nothing else, so a device of a new class looks to them
+like the known one that it resembles most. A radiograph turned upright still has all: each small cell of it is compared
+with the same cell in the radiographs of known devices, the best match counting, so that one known device may account
+for an absent battery and another for a shifted motor (after Roth et al., 2022, with places instead of a bank of all
+patches).
+"""
+
+from typing import NamedTuple, Self
+
+import cv2
+import numpy as np
+
+SIDE, CELL = 48, 4
+"""Pixels of an upright radiograph, and of a cell, each way."""
+REACH = 7
+"""Pixels of an upright radiograph that its contrast is judged against, each way."""
+FINER = 4
+"""How much finer a radiograph is sampled than kept, so that nothing between the samples is missed."""
+OUTLINE = 0.03
+"""Of a prepared radiograph's range: what is darker than the border by more belongs to the device."""
+FAINT = 0.2
+"""Of a cell's contrast: two cells with less than that are alike."""
+KEPT = 200
+"""Radiographs of each class that are compared with."""
+
+
+def layout_of(prepared: np.ndarray) -> np.ndarray:
+    """Turn the device in a prepared radiograph upright, stretch it to a square and even out its contrast.
+
+    Args:
+        prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare`.
+
+    Returns:
+        (48, 48) float32, about 0 ± 1; which of four ways is up, and whether mirrored, is left to the comparison.
+    """
+    image = prepared.astype(np.float32) / 65535
+    upright = cv2.warpAffine(image, _to_square(image), (SIDE * FINER,) * 2, flags=cv2.WARP_INVERSE_MAP)
+    root = np.sqrt(cv2.resize(upright, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    raised = root - cv2.blur(root, (REACH, REACH))
+    return raised / (np.sqrt(cv2.blur(raised**2, (REACH, REACH))) + 0.03)
+
+
+def _to_square(image: np.ndarray) -> np.ndarray:
+    """Return the (2, 3) map from the square to the least rectangle round the device, long side upright."""
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    mask = image > max(OUTLINE, float(np.percentile(border, 99)) + OUTLINE / 3)
+    opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(opened)
+    # The largest piece that is not background; a blank image is taken whole.
+    device = pieces == 1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else np.ones_like(mask)
+    (x, y), (width, height), turn = cv2.minAreaRect(np.argwhere(device)[:, ::-1].astype(np.float32))
+    if width > height:
+        width, height, turn = height, width, turn + 90
+    cosine, sine = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
+    axes = np.array([[cosine * width, -sine * height], [sine * width, cosine * height]]) / (SIDE * FINER)
+    middle = np.full(2, (SIDE * FINER - 1) / 2)
+    return np.column_stack([axes, np.array([x, y]) - axes @ middle])
+
+
+class Layouts(NamedTuple):
+    """Distance from the known radiographs of each class, cell by cell."""
+
+    known: np.ndarray
+    """(cells, pixels of a cell, N)"""
+    labels: np.ndarray
+    """(N,)"""
+
+    @classmethod
+    def fit(cls, layouts: np.ndarray, labels: np.ndarray) -> Self:
+        """Keep (n, 48 · 48) layouts of known devices with (n,) labels, evenly spread ones of a class that has many."""
+        places = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
+        kept = np.concatenate(
+            [at[np.linspace(0, len(at) - 1, min(len(at), KEPT)).round().astype(int)] for at in places]
+        )
+        return cls(np.ascontiguousarray(_cells(layouts[kept]).transpose(1, 2, 0)), labels[kept])
+
+    def __call__(self, evidence: np.ndarray) -> np.ndarray:
+        """Return (n, C) of (n, 48 · 48) layouts: how far the worse half of the cells is on average, turned to fit."""
+        strength = (self.known**2).mean(1)
+        classes = [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
+        return np.stack([self._of(layout, strength, classes) for layout in evidence])
+
+    def _of(self, layout: np.ndarray, strength: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
+        image = layout.reshape(SIDE, SIDE)
+        turned = np.stack([image, image[::-1], image[:, ::-1], image[::-1, ::-1]])
+        cells = _cells(turned.reshape(4, -1)).transpose(1, 0, 2)  # (cells, 4, pixels)
+        both = (cells**2).mean(2)[:, :, None] + strength[:, None]  # (cells, 4, N)
+        apart = (both - 2 * (cells @ self.known) / CELL**2) / (both / 2 + FAINT)
+        best = np.stack([apart[:, :, which].min(2) for which in classes], 2)  # (cells, 4, C)
+        return np.sort(best, 0)[len(best) // 2 :].mean(0).min(0)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return all that it needs, by name."""
+        return {"known": self.known.astype(np.float16), "labels": self.labels}
+
+    @classmethod
+    def of(cls, tensors: dict[str, np.ndarray]) -> Self:
+        """Return what :meth:`tensors` gave."""
+        return cls(tensors["known"].astype(np.float32), tensors["labels"])
+
+
+def _cells(layouts: np.ndarray) -> np.ndarray:
+    """Return (n, 144, 16) of (n, 48 · 48)."""
+    count, across = len(layouts), SIDE // CELL
+    return layouts.reshape(count, across, CELL, across, CELL).swapaxes(2, 3).reshape(count, across**2, CELL**2)
