@@ -65,3 +65,10 @@ def test_cutout_removes_a_square() -> None:
     changed = ((cut - given).abs() > 1e-3).float().mean((1, 2, 3))
     assert torch.all(changed > 0.05)
     assert torch.all(changed < 0.3)
+
+
+def test_images_stay_float32_where_the_network_trains_in_bf16() -> None:
+    config = AugmentConfig(blur=1.0, hue=(-180.0, 180.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        changed = augment(torch.rand(4, 3, 16, 16), config, batch_generator(0, 0, 0))
+    assert changed.dtype == torch.float32

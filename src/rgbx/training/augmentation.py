@@ -52,7 +52,12 @@ def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.G
 
 
 def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:
-    """Return (B, C, S, S) images in [0, 1], each changed in its own way."""
+    """Return (B, C, S, S) float32 images in [0, 1], each changed in its own way."""
+    with torch.autocast(images.device.type, enabled=False):  # bf16 has too few digits for grey levels
+        return _augmented(images, config, generator)
+
+
+def _augmented(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:
     count = images.shape[0]
     device = images.device
 
