@@ -24,6 +24,8 @@ def test_known_and_unknown_devices(tmp_path):
     for score in SCORES:
         for channel in CHANNELS:
             assert 0 <= held_out.auroc[score][channel].low <= held_out.auroc[score][channel].high <= 1
+    assert set(result.by_layout) == {"SP1", "SP5", "SP9"}
+    assert min(each.value for each in result.by_layout.values()) > 0.5, "near twins are not among these three"
     assert "| SP5 |" in (out / "trust.md").read_text()
     for name in ("trust.png", "trust-reliability.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")

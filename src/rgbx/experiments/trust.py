@@ -31,12 +31,14 @@ from rgbx.experiments.workshop import Workshop
 from rgbx.files import write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
+from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import MODALITIES, TITLES, Channel, Modality
 from rgbx.trust.calibration import Calibrated
 from rgbx.trust.config import NoveltyScore, Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 from rgbx.trust.judge import Answer, Judge
+from rgbx.trust.layout import Layouts, layout_of
 from rgbx.trust.novelty import Shown
 
 LEAVING_OUT = next(row for row in TABLES["table5"].rows if row.channel == "rgbx" and row.labelled)
@@ -73,6 +75,8 @@ class TrustResult(Config):
     """The same bundle calibrated."""
     config: TrustConfig
     held_out: tuple[HeldOut, ...]
+    by_layout: dict[str, Estimate]
+    """AUROC of noticing each class, were it unknown, by the layout of its test radiographs: no network takes part."""
     origin: str
     benchmark: Benchmark
     versions: dict[str, str]
@@ -138,6 +142,7 @@ def reproduce_trust(
         held_out=tuple(
             _hold_out(name, without, calibration, tests, config, benchmark.seed) for name, without in bundles.items()
         ),
+        by_layout=_by_layout(Predictor.load(bundle), calibration["xray"], tests["xray"], benchmark.seed),
         origin=after.origin,
         benchmark=benchmark,
         versions=versions(),
@@ -186,6 +191,23 @@ def _hold_out(
         accuracy=_share(right, ~strange_ones, new.units, seed),
         accuracy_of_kept=_share(right, familiar, new.units, seed),
     )
+
+
+def _by_layout(predictor: Predictor, own: SampleSet, tests: SampleSet, seed: int) -> dict[str, Estimate]:
+    """Leave each class in turn out of the known radiographs, and tell its test radiographs from all others."""
+
+    def layouts(samples: SampleSet) -> np.ndarray:
+        images = track(samples, "layouts of radiographs", total=len(samples))
+        return np.stack([layout_of(predictor.prepare("xray", samples.path(record))).ravel() for record in images])
+
+    names = sorted({record.label for record in own}, key=predictor.classes.index)
+    known = Layouts.fit(layouts(own), np.array([names.index(record.label) for record in own]))
+    distances = known(layouts(tests))
+    labels, units = np.array([record.label for record in tests]), [record.unit for record in tests]
+    return {
+        name: _auroc(np.delete(distances, place, 1).min(1), labels == name, units, seed)
+        for place, name in enumerate(names)
+    }
 
 
 def _devices(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int) -> _Devices:
@@ -290,6 +312,14 @@ def _held_out_lines(result: TrustResult) -> list[str]:
         ours = np.mean([each.auroc_of_calibration[score]["rgbx"] for each in result.held_out])
         test = np.mean([each.auroc[score]["rgbx"].value for each in result.held_out])
         lines.append(f"| {score} | {ours:.3f} | {test:.3f} |")
+    lines += [
+        "",
+        "Every class as the unknown one, by the layout of its radiographs alone (AUROC; no network takes part):",
+        "",
+        f"| {' | '.join(result.by_layout)} |",
+        "|" + " --- |" * len(result.by_layout),
+        f"| {' | '.join(show(each) for each in result.by_layout.values())} |",
+    ]
     return lines
 
 

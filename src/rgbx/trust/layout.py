@@ -20,6 +20,8 @@ FINER = 4
 """How much finer a radiograph is sampled than kept, so that nothing between the samples is missed."""
 OUTLINE = 0.03
 """Of a prepared radiograph's range: what is darker than the border by more belongs to the device."""
+EVEN = 0.03
+"""Contrast, of a prepared radiograph's root, below which a place counts as even."""
 FAINT = 0.2
 """Of a cell's contrast: two cells with less than that are alike."""
 KEPT = 200
@@ -39,7 +41,7 @@ def layout_of(prepared: np.ndarray) -> np.ndarray:
     upright = cv2.warpAffine(image, _to_square(image), (SIDE * FINER,) * 2, flags=cv2.WARP_INVERSE_MAP)
     root = np.sqrt(cv2.resize(upright, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
     raised = root - cv2.blur(root, (REACH, REACH))
-    return raised / (np.sqrt(cv2.blur(raised**2, (REACH, REACH))) + 0.03)
+    return raised / (np.sqrt(cv2.blur(raised**2, (REACH, REACH))) + EVEN)
 
 
 def _to_square(image: np.ndarray) -> np.ndarray:
@@ -47,10 +49,9 @@ def _to_square(image: np.ndarray) -> np.ndarray:
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     mask = image > max(OUTLINE, float(np.percentile(border, 99)) + OUTLINE / 3)
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, pieces, boxes, _ = cv2.connectedComponentsWithStats(opened)
-    # The largest piece that is not background; a blank image is taken whole.
-    device = pieces == 1 + int(boxes[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else np.ones_like(mask)
-    (x, y), (width, height), turn = cv2.minAreaRect(np.argwhere(device)[:, ::-1].astype(np.float32))
+    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]], np.float32) * (len(image) - 1)
+    (x, y), (width, height), turn = cv2.minAreaRect(max(outlines, key=cv2.contourArea, default=corners))
     if width > height:
         width, height, turn = height, width, turn + 90
     cosine, sine = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
