@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.evaluation.explain import Case, cases_of_sets, explain_cases, explanation_figure, overlay
+from rgbx.trust.decision import Unlike
 
 
 def panels(figure, title):
@@ -28,6 +31,20 @@ def test_one_row_a_stream_and_a_column_for_each_map_and_crop(predictor, photogra
     assert sum(bool(axes.images) for axes in alone.axes) == 6
     assert "RGB says A" in alone.get_suptitle()
     assert "✗ it is B" in alone.get_suptitle()
+
+
+def test_where_a_radiograph_is_unlike_known_ones_has_a_panel(predictor, photographs, radiographs):
+    photo, ray = (samples.path(samples.records[0]) for samples in (photographs, radiographs))
+    prediction = predictor.predict(photo, ray, explain=True)
+    places = np.zeros((32, 32), np.float32)
+    places[:16] = 1.0
+    prediction.streams["xray"] = replace(prediction.streams["xray"], unlike=Unlike("B", places))
+    figure = explanation_figure(prediction)
+    (panel,) = panels(figure, "unlike B")
+    (shown,) = images(panel)
+    seen = prediction.streams["xray"].views[0].crop / 255
+    assert np.abs(shown[:20] - seen[:20]).mean() > np.abs(shown[28:] - seen[28:]).mean()
+    assert sum(bool(axes.images) for axes in figure.axes) == 2 * 6 + 1
 
 
 def test_windows_are_drawn_where_they_are(predictor, photographs):

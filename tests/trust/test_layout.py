@@ -75,6 +75,21 @@ def test_cells_of_several_known_devices_may_account_for_one():
     assert Layouts.fit(_layouts(both + whole), labels)(new) < 0.7 * Layouts.fit(_layouts(whole + whole), labels)(new)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turn", [0, 33, 160, 275])
+def test_it_shows_where_a_device_is_unlike_the_known(known, turn, mirrored):
+    added = _device(1)
+    added[150:185, 10:40] = 0.9
+    image = _radiograph(added, turn, mirrored=mirrored)
+    nearest, places = known.unlike(image)
+    assert nearest == 1
+    assert places.shape == image.shape
+    part = _radiograph(np.where(added == _device(1), 0, 1).astype(np.float32), turn, mirrored=mirrored) > 30000
+    outside = cv2.dilate(part.astype(np.uint8), np.ones((25, 25), np.uint8)) == 0
+    assert places[part].mean() > 5 * places[outside].mean()
+    assert places[part].mean() > 0.4
+
+
 def test_what_is_kept_is_all_there_is(known):
     new = _layouts([_radiograph(_device(1), 33)])
     again = Layouts.of(known.tensors())

@@ -22,6 +22,7 @@ from rgbx.samples.record import TITLES, Modality
 
 if TYPE_CHECKING:
     from rgbx.inference import Encoded, Prediction, Predictor, View
+    from rgbx.trust.decision import Unlike
 
 COLOUR_MAP = "inferno"  # perceptually uniform: equal steps of the map look equal
 WINDOW_COLOURS = ("#00a5cf", "#e0529c", "#7fb800", "#f5b700")
@@ -86,8 +87,8 @@ def cases_of_sets(rgb: SampleSet | None, xray: SampleSet | None, per_class: int,
 
 
 def explanation_figure(prediction: "Prediction", truth: str | None = None, name: str = "") -> Figure:
-    """Draw one device: a row for each stream, its input with the windows, each iteration's heat map and crop, and
-    the probabilities.
+    """Draw one device: a row for each stream, its input with the windows, each iteration's heat map and crop, where a
+    radiograph is unlike known ones if the bundle was calibrated to tell, and the probabilities.
 
     Args:
         prediction: made with ``explain=True``.
@@ -96,14 +97,17 @@ def explanation_figure(prediction: "Prediction", truth: str | None = None, name:
     """
     streams = prediction.streams
     iterations = max(len(encoded.views) for encoded in streams.values())
-    columns = 2 * iterations  # input, then a heat map each and a crop each but for the last
+    maps = 2 * iterations  # input, then a heat map each and a crop each but for the last
+    columns = maps + any(encoded.unlike for encoded in streams.values())
     classes = list(prediction.probabilities)
     spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.03)
     figure = Figure(figsize=(1.75 * columns + 2.9, 1.85 * len(streams) + 0.75), layout=spacing)
     grid = GridSpec(len(streams), columns + 1, figure, width_ratios=[1] * columns + [1.45])
     for row, (modality, encoded) in enumerate(streams.items()):
-        panels = [figure.add_subplot(grid[row, column]) for column in range(columns)]
+        panels = [figure.add_subplot(grid[row, column]) for column in range(maps)]
         _draw_stream(panels, encoded.views, with_titles=row == 0)
+        if encoded.unlike is not None:
+            _draw_unlike(figure.add_subplot(grid[row, maps]), encoded.views[0], encoded.unlike)
         label = _stream_label(modality, encoded, classes) if len(streams) > 1 else TITLES[modality]
         panels[0].set_ylabel(label, fontsize=9.5, color=INK)
     _draw_bars(figure.add_subplot(grid[:, columns]), prediction, truth)
@@ -153,6 +157,14 @@ def _draw_stream(panels: Sequence[Axes], views: Sequence["View"], with_titles: b
     if with_titles:
         for panel, title in zip(panels, titles, strict=False):
             panel.set_title(title, fontsize=9.5, color=INK)
+
+
+def _draw_unlike(panel: Axes, whole: "View", unlike: "Unlike") -> None:
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
+    panel.imshow(overlay(whole.crop, unlike.places))
+    panel.set_title(f"unlike {unlike.label}", fontsize=9.5, color=INK)
 
 
 def _draw_window(panel: Axes, view: "View", shown: "View", number: int) -> None:

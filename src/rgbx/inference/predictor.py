@@ -23,7 +23,7 @@ from rgbx.models.header import BundleHeader
 from rgbx.models.transforms import as_input, prepare
 from rgbx.processes import in_threads
 from rgbx.samples.record import Channel, Modality, given_modalities
-from rgbx.trust.decision import Decision
+from rgbx.trust.decision import Decision, Unlike
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
 from rgbx.trust.novelty import Shown
@@ -58,6 +58,8 @@ class Encoded:
     """One for each iteration, when asked for."""
     layout: np.ndarray | None = None
     """(48, 48) float32, of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
+    unlike: Unlike | None = None
+    """Where a radiograph is unlike known ones, when asked for and the bundle was calibrated to tell."""
     acquisition: Acquisition | None = None
     """What is known of how a radiograph was taken."""
     warnings: tuple[str, ...] = ()
@@ -275,8 +277,13 @@ class Predictor:
         found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, passes, views, strict=True)]
         if modality == "rgb":
             return found
+        judge = self._judge if explain else None
         return [
-            replace(_with_acquisition(each, image), layout=layout_of(pixels))
+            replace(
+                _with_acquisition(each, image),
+                layout=layout_of(pixels),
+                unlike=judge.unlike(pixels) if judge is not None else None,
+            )
             for each, image, pixels in zip(found, images, prepared, strict=True)
         ]
 

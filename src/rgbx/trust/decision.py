@@ -1,11 +1,22 @@
 """What is done with a device: sent to a bin, or put aside for a stated reason."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 RejectReason = Literal["unknown", "low confidence", "modalities disagree", "bad image", "late"]
 """Why a device is put aside. ``unknown``: it is like nothing the bundle was trained on. ``bad image``: an image cannot
 be used. ``late``: the answer came after the device had passed the sorting gate."""
+
+
+class Unlike(NamedTuple):
+    """Where a device is unlike the known ones that it resembles most."""
+
+    label: str
+    """Their class."""
+    places: np.ndarray
+    """(S, S) float32 over the prepared radiograph: 0 where it is as known, about 1 or more where nothing like it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from rgbx.models.header import BundleHeader
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
 from rgbx.trust.conformal import candidates, contradict
-from rgbx.trust.decision import Decision, RejectReason
+from rgbx.trust.decision import Decision, RejectReason, Unlike
+from rgbx.trust.layout import Layouts
 from rgbx.trust.novelty import Shown
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
@@ -75,6 +76,14 @@ class Judge:
             candidates=tuple(self._classes[place] for place in np.argsort(-sure, kind="stable") if likely[place]),
             unknown_score=float(np.searchsorted(known, strange) / len(known)),
         )
+
+    def unlike(self, prepared: np.ndarray) -> Unlike | None:
+        """Return where a prepared radiograph is unlike known ones; None where novelty is not judged by its layout."""
+        surprises = self._calibrated.surprises.get("xray")
+        if surprises is None or not isinstance(surprises.distances, Layouts):
+            return None
+        nearest, places = surprises.distances.unlike(prepared)
+        return Unlike(self._classes[nearest], places)
 
     def is_right(self, bin: str, label: str) -> bool:
         """Return whether a device of class ``label`` belongs in ``bin``."""

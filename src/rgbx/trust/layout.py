@@ -79,18 +79,33 @@ class Layouts(NamedTuple):
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
         """Return (n, C) of (n, 48 · 48) layouts: how far the worse half of the cells is on average, turned to fit."""
-        strength = (self.known**2).mean(1)
-        classes = [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
-        return np.stack([self._of(layout, strength, classes) for layout in evidence])
+        return np.stack([_worse_half(self._apart(layout)).min(0) for layout in evidence])
 
-    def _of(self, layout: np.ndarray, strength: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
-        image = layout.reshape(SIDE, SIDE)
-        turned = np.stack([image, image[::-1], image[:, ::-1], image[::-1, ::-1]])
-        cells = _cells(turned.reshape(4, -1)).transpose(1, 0, 2)  # (cells, 4, pixels)
-        both = (cells**2).mean(2)[:, :, None] + strength[:, None]  # (cells, 4, N)
+    def unlike(self, prepared: np.ndarray) -> tuple[int, np.ndarray]:
+        """Say where a device is unlike the known ones of the class that it resembles most.
+
+        Args:
+            prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare`.
+
+        Returns:
+            The class's index, and (S, S) float32: each cell's distance, 0 where it is as known, about 1 or more where
+            it is nothing like it, in its place on the radiograph.
+        """
+        apart = self._apart(layout_of(prepared).ravel())
+        turn, nearest = np.unravel_index(_worse_half(apart).argmin(), apart.shape[1:])
+        across = SIDE // CELL
+        cells = _ways(apart[:, turn, nearest].reshape(across, across))[turn]  # each way undoes itself
+        upright = np.kron(cells, np.ones((CELL * FINER,) * 2)).astype(np.float32)
+        image = prepared.astype(np.float32) / 65535
+        return int(nearest), cv2.warpAffine(upright, _to_square(image), image.shape[::-1], flags=cv2.INTER_NEAREST)
+
+    def _apart(self, layout: np.ndarray) -> np.ndarray:
+        """Return (cells, 4, C): how far each cell is from the class's best match for it, turned each way."""
+        cells = _cells(_ways(layout.reshape(SIDE, SIDE)).reshape(4, -1)).transpose(1, 0, 2)  # (cells, 4, pixels)
+        both = (cells**2).mean(2)[:, :, None] + (self.known**2).mean(1)[:, None]  # (cells, 4, N)
         apart = (both - 2 * (cells @ self.known) / CELL**2) / (both / 2 + FAINT)
-        best = np.stack([apart[:, :, which].min(2) for which in classes], 2)  # (cells, 4, C)
-        return np.sort(best, 0)[len(best) // 2 :].mean(0).min(0)
+        classes = [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
+        return np.stack([apart[:, :, which].min(2) for which in classes], 2)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
@@ -100,6 +115,16 @@ class Layouts(NamedTuple):
     def of(cls, tensors: dict[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave."""
         return cls(tensors["known"].astype(np.float32), tensors["labels"])
+
+
+def _ways(upright: np.ndarray) -> np.ndarray:
+    """Return the four ways in which a rectangle can lie on its long side's line, seen from either side."""
+    return np.stack([upright, upright[::-1], upright[:, ::-1], upright[::-1, ::-1]])
+
+
+def _worse_half(apart: np.ndarray) -> np.ndarray:
+    """Return (4, C), the mean of the greater half of (cells, 4, C)."""
+    return np.sort(apart, 0)[len(apart) // 2 :].mean(0)
 
 
 def _cells(layouts: np.ndarray) -> np.ndarray:
