@@ -60,8 +60,7 @@ def our_steps(images: LabelledImages, backbone: str, size: int) -> Callable[[], 
     device = pick_device()
     network = ICam(create_backbone(BackboneConfig(name=backbone, weights="none")), CLASSES, _one_look(size))
     optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
-    if device.precision == "bf16-mixed":
-        spare_depthwise(network)
+    spare_depthwise(network, device)
     batches = _endless(lambda: training_batches(images, BATCH, seed=0, epoch=0))
 
     def step() -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rgbx.models.device import spare_depthwise
+from rgbx.models.device import Device, spare_depthwise
 
 FAULTS = """
 import resource, torch
@@ -33,7 +33,7 @@ def test_only_depthwise_convolutions_leave_bf16() -> None:
     network = nn.Sequential(depthwise, dense)
     images = torch.rand(1, 4, 8, 8)
     alone = depthwise(images)
-    spare_depthwise(network)
+    spare_depthwise(network, Device(accelerator="cpu", precision="bf16-mixed"))
     with torch.autocast("cpu", torch.bfloat16):
         spared, after = depthwise(images.bfloat16()), network(images)
     assert spared.dtype == torch.float32

@@ -27,6 +27,8 @@ def test_strange_devices_are_far_from_every_class(kind):
     strange, _ = _devices(60, 2, np.random.default_rng(8).normal(0, 1, (3, CHANNELS)))
     known, unknown = distances(new), distances(strange)
     np.testing.assert_array_equal(known.argmin(1), of)
+    surprise = Surprise.fit(known.min(1)[::2])
+    assert np.median(surprise(known.min(1)[1::2])) == pytest.approx(np.log(2), abs=0.4)
     assert (unknown.min(1) > np.quantile(known.min(1), 0.98)).mean() > 0.95
 
 

@@ -136,9 +136,7 @@ def overlay(image: np.ndarray, cam: np.ndarray, strength: float = 0.75) -> np.nd
 
 def _draw_stream(panels: Sequence[Axes], views: Sequence["View"], with_titles: bool) -> None:
     for panel in panels:
-        panel.set_xticks([])
-        panel.set_yticks([])
-        panel.spines[:].set_visible(False)
+        _bare(panel)
     panels[0].imshow(views[0].crop)
     for number, view in enumerate(views[1:]):
         _draw_window(panels[0], view, views[0], number)
@@ -160,11 +158,15 @@ def _draw_stream(panels: Sequence[Axes], views: Sequence["View"], with_titles: b
 
 
 def _draw_unlike(panel: Axes, whole: "View", unlike: "Unlike") -> None:
+    _bare(panel)
+    panel.imshow(overlay(whole.crop, unlike.places))
+    panel.set_title(f"unlike {unlike.label}", fontsize=9.5, color=INK)
+
+
+def _bare(panel: Axes) -> None:
     panel.set_xticks([])
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
-    panel.imshow(overlay(whole.crop, unlike.places))
-    panel.set_title(f"unlike {unlike.label}", fontsize=9.5, color=INK)
 
 
 def _draw_window(panel: Axes, view: "View", shown: "View", number: int) -> None:

@@ -39,12 +39,14 @@ def pick_device() -> Device:
     return Device(accelerator="cpu", precision="bf16-mixed" if amx else "32-true")
 
 
-def spare_depthwise(network: nn.Module) -> None:
-    """Have depthwise convolutions compute in float32, though autocast to bf16 surrounds them.
+def spare_depthwise(network: nn.Module, device: Device) -> None:
+    """Have depthwise convolutions compute in float32 on a CPU, though autocast to bf16 surrounds them.
 
-    On a CPU the bf16 gradient of one with a stride or a 5 × 5 kernel takes five to eight times as long as the float32
+    There the bf16 gradient of one with a stride or a 5 × 5 kernel takes five to eight times as long as the float32
     one, which makes networks of the EfficientNet family slower in bf16 than in float32 (docs/training.md).
     """
+    if device.accelerator != "cpu" or device.precision == "32-true":
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             module.__class__ = _in_float32(type(module))

@@ -60,8 +60,7 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
     device = pick_device()
     together = TorchElasticEnvironment.detect()
     keep_freed_memory()
-    if device.accelerator == "cpu" and device.precision != "32-true":
-        spare_depthwise(module)
+    spare_depthwise(module, device)
     _quieten_lightning()
     on_terminal = sys.stderr.isatty()
     checkpoint = out / CHECKPOINT

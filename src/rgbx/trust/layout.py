@@ -7,7 +7,7 @@ for an absent battery and another for a shifted motor (after Roth et al., 2022, 
 patches).
 """
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -60,13 +60,19 @@ def _to_square(image: np.ndarray) -> np.ndarray:
     return np.column_stack([axes, np.array([x, y]) - axes @ middle])
 
 
-class Layouts(NamedTuple):
-    """Distance from the known radiographs of each class, cell by cell."""
+class Layouts:
+    """Distance from the known radiographs of each class, cell by cell.
 
-    known: np.ndarray
-    """(cells, pixels of a cell, N)"""
-    labels: np.ndarray
-    """(N,)"""
+    Args:
+        known: (cells, pixels of a cell, N)
+        labels: (N,)
+    """
+
+    def __init__(self, known: np.ndarray, labels: np.ndarray) -> None:
+        self.known = known
+        self.labels = labels
+        self._strength = (known**2).mean(1)
+        self._classes = [np.flatnonzero(labels == label) for label in range(int(labels.max()) + 1)]
 
     @classmethod
     def fit(cls, layouts: np.ndarray, labels: np.ndarray) -> Self:
@@ -102,10 +108,9 @@ class Layouts(NamedTuple):
     def _apart(self, layout: np.ndarray) -> np.ndarray:
         """Return (cells, 4, C): how far each cell is from the class's best match for it, turned each way."""
         cells = _cells(_ways(layout.reshape(SIDE, SIDE)).reshape(4, -1)).transpose(1, 0, 2)  # (cells, 4, pixels)
-        both = (cells**2).mean(2)[:, :, None] + (self.known**2).mean(1)[:, None]  # (cells, 4, N)
+        both = (cells**2).mean(2)[:, :, None] + self._strength[:, None]  # (cells, 4, N)
         apart = (both - 2 * (cells @ self.known) / CELL**2) / (both / 2 + FAINT)
-        classes = [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
-        return np.stack([apart[:, :, which].min(2) for which in classes], 2)
+        return np.stack([apart[:, :, which].min(2) for which in self._classes], 2)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""

@@ -195,11 +195,8 @@ class Surprises(NamedTuple):
 
 def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
     """Fit what :func:`evidence` gave of known devices with (n,) labels, at least one of each class."""
-    score = _looked_at(config.novelty, modality)
-    if score == "layout":
-        return Layouts.fit(evidence, labels)
-    kind = NearestNeighbours if score == "neighbours" else Mahalanobis
-    return kind.fit(evidence, labels, config.dimensions)
+    kind = _KINDS[_looked_at(config.novelty, modality)]
+    return kind.fit(evidence, labels) if issubclass(kind, Layouts) else kind.fit(evidence, labels, config.dimensions)
 
 
 def evidence(score: NoveltyScore, modality: Modality, shown: Shown) -> np.ndarray:
