@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rgbx.models.device import Device, spare_depthwise
+from rgbx.models.device import Device, pick_device, spare_depthwise
 
 FAULTS = """
 import resource, torch
@@ -40,3 +40,27 @@ def test_only_depthwise_convolutions_leave_bf16() -> None:
     assert after.dtype == torch.bfloat16  # autocast goes on behind it
     torch.testing.assert_close(depthwise(images), alone)
     assert list(network.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
+
+
+@pytest.mark.parametrize(
+    ("amx", "capabilities", "precision"),
+    [
+        (True, {"avx512_bf16": True, "cpu_name": "Intel Xeon Platinum 8481C"}, "bf16-mixed"),
+        (False, {"avx512_bf16": True, "cpu_name": "Intel Xeon Platinum 8481C"}, "32-true"),
+        (False, {"avx512_bf16": True, "cpu_name": "AMD EPYC"}, "bf16-mixed"),
+        (False, {"avx512_bf16": False, "cpu_name": "AMD EPYC 7543"}, "32-true"),
+        (False, {"bf16": True, "architecture": "aarch64"}, "32-true"),
+        (False, None, "32-true"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_where_that_is_faster(
+    amx: bool, capabilities: dict[str, object] | None, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    if capabilities is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert pick_device().precision == precision

@@ -2,8 +2,9 @@
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,14 +30,20 @@ class Device(Config):
 
 
 def pick_device() -> Device:
-    """Return the GPU where there is one, else the CPU; bf16 where the processor multiplies it natively.
-
-    A CPU with AVX-512 BF16 but no AMX is slower in bf16 than in fp32 (docs/training.md), so only AMX counts.
-    """
+    """Return the GPU where there is one, else the CPU; bf16 where the processor multiplies it faster than fp32."""
     if torch.cuda.is_available():
         return Device(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
-    amx = torch.backends.cpu.get_cpu_capability() != "DEFAULT" and torch.cpu._is_amx_tile_supported()
-    return Device(accelerator="cpu", precision="bf16-mixed" if amx else "32-true")
+    return Device(accelerator="cpu", precision="bf16-mixed" if _cpu_is_faster_in_bf16() else "32-true")
+
+
+def _cpu_is_faster_in_bf16() -> bool:
+    """Return whether the CPU has AMX, or AMD's AVX-512 BF16: Intel's without AMX gains nothing (docs/training.md)."""
+    if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        return False
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.9 lacks it
+    return bool(has.get("avx512_bf16")) and "AMD" in has.get("cpu_name", "")
 
 
 def spare_depthwise(network: nn.Module, device: Device) -> None:
