@@ -10,7 +10,7 @@ INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scipy", "matplotlib"),
     "rgbx[render]": ("SimpleITK", "trimesh", "shapely", "mapbox_earcut", "numba", "llvmlite", "xraydb", "spekpy"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
-    "rgbx[all]": ("jinja2", "filelock"),
+    "rgbx[all]": ("jinja2",),
 }
 """What to install for packages that are imported only where they are needed, by what pip calls it."""
 

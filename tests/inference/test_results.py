@@ -156,6 +156,15 @@ def test_a_killed_run_leaves_whole_lines_and_loses_none(
     assert len(path.with_suffix(".csv").read_text().splitlines()) == 4
 
 
+def test_a_log_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "line.jsonl"
+    first = ResultLog(path)
+    with pytest.raises(InputError, match=r"line\.jsonl is being written by another run: stop that one"):
+        ResultLog(path)
+    del first
+    ResultLog(path)
+
+
 @pytest.mark.parametrize("content", [b'{"my": "notes"}\n', b"notes", b"\x89PNG\r\n\x1a\n\0\0"])
 def test_a_file_of_something_else_is_left_alone(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "notes").write_bytes(content)

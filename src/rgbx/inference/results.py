@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_pascal
 
@@ -213,14 +214,15 @@ def _decision(prediction: Prediction | None, bad_image: bool, late: bool) -> Dec
 class ResultLog:
     """A JSONL file of results that only grows: a line for each device, on the disk before the next one is begun.
 
-    Opening it cuts off a line that was half written when the run was killed; its device is not done then.
+    Opening it cuts off a line that was half written when the run was killed; its device is not done then. While it is
+    open, no other run can open it.
 
     Args:
         path: of the log; made when it is missing.
         table: whether to keep a CSV file of the same name beside it, which is written anew from the log at first.
 
     Raises:
-        InputError: the file holds something else.
+        InputError: the file holds something else, or another run writes it.
         RgbxError: the disk is full or the folder cannot be written.
     """
 
@@ -232,6 +234,7 @@ class ResultLog:
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+            self._lock = _claim(path)
         if self.table is not None:
             write_text(self.table, _rows([], header=True))
         for result in read_results(path):
@@ -259,6 +262,16 @@ class ResultLog:
     def _note(self, result: Result) -> None:
         for modality, path in result.content.images.items():
             self.done[modality].add(Path(path))
+
+
+def _claim(path: Path) -> FileLock:
+    """Return a lock on a file, which is held until it is collected or the process ends, however it ends."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InputError(path, "is being written by another run", "stop that one, or give another --out") from None
+    return lock
 
 
 def read_results(path: Path) -> Iterator[Result]:
