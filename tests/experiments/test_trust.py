@@ -1,11 +1,16 @@
 """``rgbx reproduce trust`` on sizes that take seconds."""
 
+import io
+
 import pytest
+from rich.console import Console
 from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.experiments.trust import CHANNELS, SCORES, TrustResult
+from rgbx.experiments.benchmark import Benchmark
+from rgbx.experiments.trust import CHANNELS, SCORES, TrustResult, _measured_before
+from rgbx.trust.config import TrustConfig
 
 
 @pytest.mark.slow
@@ -30,3 +35,26 @@ def test_known_and_unknown_devices(tmp_path):
     for name in ("trust.png", "trust-reliability.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
     assert not list(out.glob("models/rgbx-*/calibration.json")), "the tables' bundle stays as it was trained"
+    for channel in CHANNELS:
+        assert 0 <= result.coverage[channel].low <= result.coverage[channel].value <= result.coverage[channel].high <= 1
+    assert "could be answered" in (out / "trust.md").read_text()
+
+    # The file alone says what was measured, here or on another machine: only the class that is missing is left out.
+    marked = result.model_copy(update={"origin": "another machine"})
+    (out / "trust.json").write_text(marked.model_dump_json())
+    sizes |= {"held_out": ["SP1", "SP5"]}
+    ran = CliRunner().invoke(app, ["reproduce", "trust", "--out", str(out), *options(sizes)])
+    assert ran.exit_code == 0, ran.output
+    joined = TrustResult.model_validate_json((out / "trust.json").read_text())
+    assert [each.name for each in joined.held_out] == ["SP1", "SP5"]
+    assert joined.held_out[1] == held_out
+    assert joined.benchmark.held_out == ("SP1", "SP5")
+    assert (joined.origin, joined.by_layout) == (marked.origin, marked.by_layout)
+
+
+def test_results_of_other_settings_are_not_kept(tmp_path):
+    path, console = tmp_path / "trust.json", Console(file=io.StringIO(), width=200)
+    assert _measured_before(path, Benchmark(), TrustConfig(), console) is None
+    path.write_text('{"preset": "small"}')
+    assert _measured_before(path, Benchmark(), TrustConfig(), console) is None
+    assert "will be replaced" in console.file.getvalue()

@@ -162,7 +162,7 @@ def _confidences(predictions: Predictions) -> dict[str, tuple[np.ndarray, np.nda
     """Return confidence and whether it was right, of each channel's answers by its title."""
     found = {}
     for channel, title in TITLES.items():
-        rows = [row for row in predictions.rows if row.modality == channel and row.pairing != SAME_UNIT]
+        rows = predictions.tested(channel)
         if rows:
             found[title] = np.array([row.confidence for row in rows]), np.array([row.right for row in rows])
     return found

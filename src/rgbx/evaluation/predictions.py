@@ -12,7 +12,7 @@ import numpy as np
 from rgbx import __version__
 from rgbx.config import Config, build_config
 from rgbx.errors import InputError, RgbxError
-from rgbx.evaluation.pairing import draw_pairings
+from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
@@ -97,6 +97,12 @@ class Predictions:
     def of(self, channel: Channel, pairing: str = "") -> list[PredictionRow]:
         """Return the rows of one modality, or of RGB-X in one pairing."""
         return [row for row in self.rows if row.modality == channel and row.pairing == pairing]
+
+    def tested(self, channel: Channel) -> list[PredictionRow]:
+        """Return the rows that a channel is judged by: of RGB-X all random pairings, else :meth:`of`."""
+        if channel != "rgbx":
+            return self.of(channel)
+        return [row for row in self.rows if row.modality == channel and row.pairing != SAME_UNIT]
 
     @property
     def origins(self) -> list[str]:

@@ -47,6 +47,27 @@ def risk_coverage(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray
     return counts / len(order), risk[last]
 
 
+def coverage_within(confidence: np.ndarray, wrong: np.ndarray, weights: np.ndarray, target: float) -> np.ndarray:
+    """Return the (b,) largest share of devices that could be answered with an error rate of at most ``target``.
+
+    The limit of confidence is the best one for these very devices, so this is what is to be had, not what a limit
+    that was fitted on other devices gives.
+
+    Args:
+        confidence: (n,)
+        wrong: (n,) bool.
+        weights: (b, n) how often each device counts.
+        target: highest error rate among the answered.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.cumsum(weights[:, order], axis=1)
+    errors = np.cumsum(weights[:, order] * wrong[order], axis=1)
+    is_limit = np.append(np.diff(confidence[order]) != 0, True)  # equally sure answers are given, or not, together
+    kept = np.where(is_limit & (errors <= target * answered), answered, 0.0).max(axis=1)
+    total = answered[:, -1]
+    return np.divide(kept, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
 def area_under_roc(scores: np.ndarray, unknown: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return (b,) how often an unknown device scores higher than a known one; ties count half.
 

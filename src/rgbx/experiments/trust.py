@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from matplotlib.figure import Figure
+from pydantic import Field, ValidationError
 from rich.console import Console
 
 from rgbx.config import Config
@@ -20,15 +21,15 @@ from rgbx.evaluation.evaluate import estimate, evaluate_bundle, share_of
 from rgbx.evaluation.figures import INK, SERIES, plain, write_figure
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
-from rgbx.evaluation.predictions import encode_set
-from rgbx.evaluation.reliability import area_under_roc
+from rgbx.evaluation.predictions import Predictions, cached_predictions, encode_set
+from rgbx.evaluation.reliability import area_under_roc, coverage_within
 from rgbx.evaluation.results import Evaluation
 from rgbx.evaluation.tables import show
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import trained
 from rgbx.experiments.tables import BEST, TABLES
 from rgbx.experiments.workshop import Workshop
-from rgbx.files import write_json, write_text
+from rgbx.files import read_json, write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.progress import track
@@ -65,19 +66,27 @@ class HeldOut(Config):
     accuracy_of_kept: Estimate
 
 
-class TrustResult(Config):
-    """What ``trust.json`` holds."""
+class KnownDevices(Config):
+    """What became of devices of classes that the best bundle knows, and which class it would notice were it unknown."""
 
-    preset: Literal["small", "paper"]
     before: Evaluation
     """Of the best bundle, all classes known."""
     after: Evaluation
     """The same bundle calibrated."""
-    config: TrustConfig
-    held_out: tuple[HeldOut, ...]
+    coverage: dict[Channel, Estimate] = Field(default_factory=dict)
+    """Largest share of test devices that could be answered with no more errors than were asked for, the limit chosen on
+    these very devices; not in results of earlier versions."""
     by_layout: dict[str, Estimate]
     """AUROC of noticing each class, were it unknown, by the layout of its test radiographs: no network takes part."""
     origin: str
+
+
+class TrustResult(KnownDevices):
+    """What ``trust.json`` holds."""
+
+    preset: Literal["small", "paper"]
+    config: TrustConfig
+    held_out: tuple[HeldOut, ...]
     benchmark: Benchmark
     versions: dict[str, str]
 
@@ -112,6 +121,9 @@ def reproduce_trust(
 ) -> TrustResult:
     """Measure and draw it into ``out/trust.json``, ``.md`` and ``.png``; a run that was stopped goes on.
 
+    What ``trust.json`` holds already, of the same settings, is kept: classes can be left out a few at a time, on one
+    machine or on several.
+
     Args:
         out: folder of results and of all that is made for them, shared with the tables.
         benchmark: sizes and settings; ``held_out`` says which classes play the unknown device.
@@ -121,37 +133,85 @@ def reproduce_trust(
         config: what is asked of decisions.
     """
     workshop = Workshop(out, benchmark, console, workers)
-    jobs = {BEST_BUNDLE: partial(trained, workshop, BEST, seed=0)}  # the longest first
+    earlier = _measured_before(out / "trust.json", benchmark, config, console)
+    held_out = {each.name: each for each in earlier.held_out} if earlier else {}
+    jobs = {} if earlier else {BEST_BUNDLE: partial(trained, workshop, BEST, seed=0)}  # the longest first
     for name in benchmark.held_out or benchmark.classes:
-        jobs[name] = partial(trained, workshop, LEAVING_OUT, seed=0, without=name)
+        if name not in held_out:
+            jobs[name] = partial(trained, workshop, LEAVING_OUT, seed=0, without=name)
     bundles = {purpose: bundle for purpose, (bundle, *_) in workshop.share(jobs).items()}
-    bundle = bundles.pop(BEST_BUNDLE)
-    tests = {modality: workshop.line_set("test", modality) for modality in MODALITIES}
-    calibration = {modality: workshop.line_set("calibration", modality) for modality in MODALITIES}
-    calibrated = workshop.copy(bundle, "trust")
-    calibrate(calibrated, calibration, Sorting.of(benchmark.classes, None, None), config)
-    before, after = (
-        evaluate_bundle(each, tests["rgb"], tests["xray"], out / "trust" / name, pairings=benchmark.pairings)
-        for name, each in (("before", bundle), ("after", calibrated))
-    )
+    known = earlier or _know(workshop, bundles.pop(BEST_BUNDLE), config)
+    for name, bundle in bundles.items():
+        held_out[name] = _hold_out(name, bundle, *_line_sets(workshop), config, benchmark.seed)
+    names = tuple(name for name in benchmark.classes if name in held_out)
     result = TrustResult(
+        **{field: getattr(known, field) for field in KnownDevices.model_fields},
         preset=preset,
-        before=before,
-        after=after,
         config=config,
-        held_out=tuple(
-            _hold_out(name, without, calibration, tests, config, benchmark.seed) for name, without in bundles.items()
-        ),
-        by_layout=_by_layout(Predictor.load(bundle), calibration["xray"], tests["xray"], benchmark.seed),
-        origin=after.origin,
-        benchmark=benchmark,
+        held_out=tuple(held_out[name] for name in names),
+        benchmark=benchmark.updated({"held_out": names}),
         versions=versions(),
     )
     write_json(out / "trust.json", result.model_dump(mode="json"))
     write_text(out / "trust.md", trust_markdown(result))
     write_figure(out / "trust.png", novelty_figure(result))
-    shutil.copyfile(out / "trust" / "after" / "reliability.png", out / "trust-reliability.png")
     return result
+
+
+def _measured_before(path: Path, benchmark: Benchmark, config: TrustConfig, console: Console) -> TrustResult | None:
+    """Return what was measured with the same settings, whichever classes were left out."""
+    if not path.exists():
+        return None
+    try:
+        found = TrustResult.model_validate(read_json(path))
+    except ValidationError:
+        found = None
+    every = {"held_out": ()}
+    if found is None or (found.benchmark.updated(every), found.config) != (benchmark.updated(every), config):
+        console.print(f"[yellow]{path} is of other settings and will be replaced[/]", highlight=False)
+        return None
+    names = ", ".join(each.name for each in found.held_out)
+    console.print(f"kept from {path}: known devices, and as unknown ones {names}", highlight=False)
+    return found
+
+
+def _line_sets(workshop: Workshop) -> tuple[dict[Modality, SampleSet], dict[Modality, SampleSet]]:
+    """Return the sets to calibrate on and those to test on."""
+    calibration, tests = (
+        {modality: workshop.line_set(use, modality) for modality in MODALITIES} for use in ("calibration", "test")
+    )
+    return calibration, tests
+
+
+def _know(workshop: Workshop, bundle: Path, config: TrustConfig) -> KnownDevices:
+    benchmark = workshop.benchmark
+    calibration, tests = _line_sets(workshop)
+    calibrated = workshop.copy(bundle, "trust")
+    calibrate(calibrated, calibration, Sorting.of(benchmark.classes, None, None), config)
+    rgb, xray, folder = tests["rgb"], tests["xray"], workshop.out / "trust"
+    before, after = (
+        evaluate_bundle(each, rgb, xray, folder / name, pairings=benchmark.pairings)
+        for name, each in (("before", bundle), ("after", calibrated))
+    )
+    predictions = cached_predictions(calibrated, rgb, xray, folder / "after", benchmark.pairings, seed=0)
+    shutil.copyfile(folder / "after" / "reliability.png", workshop.out / "trust-reliability.png")
+    return KnownDevices(
+        before=before,
+        after=after,
+        coverage={channel: _coverage(predictions, channel, config, benchmark.seed) for channel in CHANNELS},
+        by_layout=_by_layout(Predictor.load(bundle), calibration["xray"], tests["xray"], benchmark.seed),
+        origin=after.origin,
+    )
+
+
+def _coverage(predictions: Predictions, channel: Channel, config: TrustConfig, seed: int) -> Estimate:
+    rows = predictions.tested(channel)
+    confidence, wrong = np.array([row.confidence for row in rows]), np.array([not row.right for row in rows])
+    return estimate(
+        [row.units for row in rows],
+        lambda weights: coverage_within(confidence, wrong, weights, config.false_sorts),
+        seed,
+    )
 
 
 def _hold_out(
@@ -284,6 +344,13 @@ def trust_markdown(result: TrustResult) -> str:
             f"| {show(scores.calibration_error)} | {show(trust.sorted)} | {trust.false_sorts:g} of {scores.n} "
             f"| {trust.false_sort_bound:.2%} | {show(trust.covered)} ({trust.candidates:.2f} candidates) |"
         )
+    if result.coverage:
+        shares = ", ".join(f"{TITLES[channel]} {show(share)}" for channel, share in result.coverage.items())
+        lines += [
+            "",
+            f"With at most {result.config.false_sorts:.1%} of errors, had the limit been chosen on these very devices, "
+            f"this share could be answered: {shares}.",
+        ]
     lines += ["", "## Devices of a class that was never seen", "", *_held_out_lines(result)]
     return "\n".join(lines) + "\n"
 
