@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from learning_sets import write_set
 from rgbx.cli import app
 from rgbx.evaluation.results import Evaluation
+from rgbx.inference import Predictor
 from tiny_bundle import write_untrained_bundle
 
 COMMON = ("--set", "dimensions=8", "--set", "false_sorts=0.2")
@@ -70,6 +71,25 @@ def test_each_refusal_says_what_to_do(model, sets, tmp_path):
     ran = _run("calibrate", model, "--rgb", sets["rgb"], "--xray", sets["xray"], "--bins", tmp_path / "bins.yaml")
     assert "missing or unknown" in str(ran.exception)
     assert not (model / "calibration.json").exists()
+
+
+def test_a_bundle_computes_as_it_was_calibrated(model, sets):
+    given = ("--rgb", sets["rgb"], "--xray", sets["xray"], *COMMON)
+    photograph = next((sets["rgb"] / "A").glob("*.png"))
+    assert _run("calibrate", model, *given, "--early-exit", "0.2").exit_code == 0
+    predictor = Predictor.load(model)
+    assert predictor.predict(photograph).streams["rgb"].passes == 1, "of an untrained network's classes one reaches 0.2"
+    assert Predictor.load(model, decides=False).predict(photograph).streams["rgb"].passes == 3
+    ran = _run("predict", model, "--rgb", photograph, "--early-exit", "0.9")
+    assert "answers in f32 with early exit at 0.2, and answers in f32 with early exit at 0.9" in str(ran.exception)
+    assert "run 'rgbx calibrate' with the same ones" in str(ran.exception)
+
+    assert _run("calibrate", model, *given).exit_code == 0, "a calibration is no obstacle to another"
+    assert Predictor.load(model).predict(photograph).streams["rgb"].passes == 3
+    ran = _run("predict", model, "--rgb", photograph, "--early-exit", "0.2")
+    assert "was calibrated on answers in f32 with every pass" in str(ran.exception)
+    ran = _run("calibrate", model, *given, "--precision", "int8")
+    assert "export" in str(ran.exception), "torch computes in float32 only"
 
 
 def test_a_calibration_of_other_weights_is_refused(model, sets):

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rgbx.cli.line import EarlyExitOption, PrecisionOption, RuntimeOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -24,12 +26,20 @@ def calibrate(
         list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of pairing photographs with radiographs.")] = 0,
+    runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
+    early_exit: EarlyExitOption = None,
 ) -> None:
     """Teach a bundle when not to trust itself, on labelled images of your own line.
 
     Afterwards its probabilities mean what they say, and each prediction comes with a decision: a bin, or a reason to
     put the device aside (unknown, modalities disagree, low confidence). Prints what so many images can support, and
-    what they cannot. Settings: novelty, unknown, miss, disagreement, false_sorts, confidence, dimensions.
+    what they cannot.
+
+    Answers in another precision, or with early exit, are surer or less sure: calibrate with the ones that the line will
+    have, which the bundle then keeps to.
+
+    Settings: novelty, unknown, miss, disagreement, false_sorts, confidence, dimensions.
 
     Example: rgbx calibrate model --rgb real/rgb --xray real/xray --bins bins.yaml --set false_sorts=0.01
     """
@@ -40,6 +50,7 @@ def calibrate(
     from rgbx.evaluation.calibrate import read_sorting
     from rgbx.models.header import read_header
     from rgbx.samples import SampleSet
+    from rgbx.trust.calibration import Computation
     from rgbx.trust.config import TrustConfig
     from rgbx.trust.support import support_sentences
 
@@ -47,7 +58,8 @@ def calibrate(
     asked = load_config(TrustConfig, config, settings or ())
     sorting = read_sorting(bins, read_header(bundle).classes)
     sets = {modality: SampleSet.open(folder) for modality, folder in given.items() if folder is not None}
-    calibration = fit_calibration(bundle, sets, sorting, asked, seed)
+    computation = Computation(precision=precision or "f32", early_exit=early_exit)
+    calibration = fit_calibration(bundle, sets, sorting, asked, seed, runtime, computation)
     console = Console()
     console.print(_table(calibration))
     for sentence in support_sentences(calibration):

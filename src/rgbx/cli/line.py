@@ -20,7 +20,11 @@ RuntimeOption = Annotated[
     Runtime | None, typer.Option(help="What computes; the fastest that the bundle was exported for by default.")
 ]
 PrecisionOption = Annotated[
-    Precision, typer.Option(help="What OpenVINO computes in: bf16 where the processor can, int8 after 'export --int8'.")
+    Precision | None,
+    typer.Option(
+        help="What OpenVINO computes in: bf16 where the processor can, int8 after 'export --int8'; f32 by default, or "
+        "what the bundle was calibrated with."
+    ),
 ]
 EarlyExitOption = Annotated[
     float | None, typer.Option(min=0.0, max=1.0, help="Look no closer once a class has this probability, e.g. 0.99.")
@@ -47,7 +51,7 @@ def watch(
     flat: Flat = None,
     csv: Csv = False,
     runtime: RuntimeOption = None,
-    precision: PrecisionOption = "f32",
+    precision: PrecisionOption = None,
     early_exit: EarlyExitOption = None,
 ) -> None:
     """Classify each device as its images arrive in folders, until stopped (Ctrl-C).
@@ -159,7 +163,7 @@ def _show(result: "Result") -> None:
 def load_predictor(
     bundle: Path,
     runtime: Runtime | None,
-    precision: Precision,
+    precision: Precision | None,
     early_exit: float | None,
     flat: Path | None,
     pairs: bool,

@@ -30,7 +30,7 @@ def predict(
     xray: Annotated[Path | None, typer.Option(help="Radiograph: 8- or 16-bit PNG, 16-bit TIFF, DICOM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     runtime: RuntimeOption = None,
-    precision: PrecisionOption = "f32",
+    precision: PrecisionOption = None,
     early_exit: EarlyExitOption = None,
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")

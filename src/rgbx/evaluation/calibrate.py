@@ -12,12 +12,13 @@ from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.evaluation.predictions import check_sets, encode_set
 from rgbx.inference import Encoded, Predictor
+from rgbx.inference.runtimes import RuntimeName
 from rgbx.models.card import write_card
 from rgbx.models.header import check_weights
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.samples.record import Modality
 from rgbx.trust import calibration
-from rgbx.trust.calibration import Calibrated
+from rgbx.trust.calibration import Calibrated, Computation
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
 from rgbx.trust.novelty import Shown
@@ -54,7 +55,13 @@ def read_sorting(path: Path | None, classes: tuple[str, ...]) -> Sorting:
 
 
 def calibrate(
-    bundle: Path, sets: Mapping[Modality, SampleSet], sorting: Sorting, config: TrustConfig, seed: int = 0
+    bundle: Path,
+    sets: Mapping[Modality, SampleSet],
+    sorting: Sorting,
+    config: TrustConfig,
+    seed: int = 0,
+    runtime: RuntimeName | None = None,
+    computation: Computation = Computation(),  # noqa: B008
 ) -> Calibrated:
     """Fit a bundle's calibration to labelled images that it was not trained on, and write it into the bundle.
 
@@ -64,16 +71,18 @@ def calibrate(
         sorting: bins and costs.
         config: what is asked of decisions.
         seed: of pairing photographs with radiographs, where not every unit has both.
+        runtime: what computes, as of :meth:`~rgbx.inference.Predictor.load`.
+        computation: how answers are computed, now and whenever the calibrated bundle predicts.
 
     Raises:
         InputError: a set does not fit the bundle, shows no image of one of its classes, or was trained on.
-        RgbxError: a set is missing.
+        RgbxError: a set is missing, or the runtime cannot compute so.
     """
     header = check_weights(bundle)
     missing = sorted(set(header.streams) - set(sets))
     if missing:
         raise RgbxError(f"the bundle has a stream for {missing[0]} images too: give --{missing[0]} SET as well.")
-    predictor = Predictor.load(bundle)
+    predictor = Predictor.load(bundle, runtime, computation.precision, early_exit=computation.early_exit, decides=False)
     sources = {modality: sets_digest([samples]) for modality, samples in sets.items()}
     for modality, samples in sets.items():
         _check_all_classes(samples, predictor.classes)
@@ -84,7 +93,7 @@ def calibrate(
                 "give images of other devices",
             )
     observed = observe(predictor, sets, seed)
-    fitted = fit(observed.streams, observed.pairs, sorting, config)
+    fitted = fit(observed.streams, observed.pairs, sorting, config)._replace(computation=computation)
     calibration.save(bundle, fitted, header.weights_sha256, sources)
     write_card(bundle, header, support_sentences(fitted))
     return fitted

@@ -19,7 +19,8 @@ from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.inference import Encoded, Predictor
 from rgbx.inference.int8 import SAME_PLACE
 from rgbx.inference.predictor import BATCH
-from rgbx.inference.runtimes import Precision, RuntimeName
+from rgbx.inference.runtimes import RuntimeName
+from rgbx.models.config import Precision
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.samples.record import MODALITIES, Channel, Modality
@@ -94,7 +95,7 @@ def choose_exit(bundle: Path, sets: Mapping[Modality, SampleSet]) -> float:
         bundle: its folder; torch computes it.
         sets: labelled images of each modality, neither trained on nor tested with.
     """
-    predictor = Predictor.load(bundle, "torch", early_exit=1.0)
+    predictor = Predictor.load(bundle, "torch", early_exit=1.0, decides=False)
     chosen = []
     for modality, samples in sets.items():
         probabilities = np.concatenate(
@@ -176,7 +177,9 @@ def _load(bundle: Path, ways: Sequence[Way], exit_threshold: float) -> tuple[dic
     for way in ways:
         early_exit = exit_threshold if way.early_exit else None
         try:
-            predictors[way.name] = Predictor.load(bundle, way.runtime, way.precision, early_exit=early_exit)
+            predictors[way.name] = Predictor.load(
+                bundle, way.runtime, way.precision, early_exit=early_exit, decides=False
+            )
         except RgbxError as error:
             if way == TORCH:
                 raise

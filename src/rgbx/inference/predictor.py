@@ -16,13 +16,14 @@ from rgbx.errors import RgbxError
 from rgbx.inference.crops import images_seen
 from rgbx.inference.early_exit import EarlyExit
 from rgbx.inference.fusion import Fusion
-from rgbx.inference.runtimes import Mode, Precision, RuntimeName, StreamRuntime
+from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
-from rgbx.models.config import ICamConfig
-from rgbx.models.header import BundleHeader
+from rgbx.models.config import ICamConfig, Precision
+from rgbx.models.header import BundleHeader, read_header
 from rgbx.models.transforms import as_input, prepare
 from rgbx.processes import in_threads
 from rgbx.samples.record import Channel, Modality, given_modalities
+from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import Decision, Unlike
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
@@ -117,10 +118,11 @@ class Predictor:
         cls,
         folder: Path | str,
         runtime: RuntimeName | None = None,
-        precision: Precision = "f32",
+        precision: Precision | None = None,
         mode: Mode = "latency",
         early_exit: float | None = None,
         flat_field: FlatField | None = None,
+        decides: bool = True,
     ) -> Self:
         """Load the bundle in ``folder``.
 
@@ -128,22 +130,36 @@ class Predictor:
             folder: of the bundle.
             runtime: what computes; when None, OpenVINO or ONNX Runtime if the bundle was exported for it and it is
                 installed, else torch.
-            precision: of OpenVINO's arithmetic; others compute in float32 only.
+            precision: of OpenVINO's arithmetic; others compute in float32 only. When None, what the bundle was
+                calibrated with, float32 if it was not.
             mode: what to be fast with: one image, many, or both of a device. Torch knows the first only, ONNX Runtime
                 not the second.
-            early_exit: stop looking closer at an image once a class has at least this probability, in 0..1; when None,
-                every image has all passes.
+            early_exit: stop looking closer at an image once a class has at least this probability, in 0..1. When None,
+                what the bundle was calibrated with; if it was not, every image has all passes.
             flat_field: of the detector; what every radiograph is corrected with first.
+            decides: whether to use the bundle's calibration, if it has one.
 
         Raises:
             InputError: it is no bundle, it is damaged, or it was not exported for the runtime.
             MissingToolError: the runtime is not installed.
-            RgbxError: the runtime or the processor lacks the precision.
+            RgbxError: the runtime or the processor lacks the precision, or the bundle was calibrated on answers that
+                were computed otherwise.
         """
         folder = Path(folder)
-        header, streams = open_streams(folder, runtime, precision, mode, early_exit)
+        judge = Judge.read(folder, read_header(folder)) if decides else None
+        calibrated = judge.computation if judge is not None else Computation()
+        asked = Computation(
+            precision=precision or calibrated.precision,
+            early_exit=calibrated.early_exit if early_exit is None else early_exit,
+        )
+        if judge is not None and asked != calibrated:
+            raise RgbxError(
+                f"{folder} was calibrated on answers {calibrated}, and answers {asked} are surer or less sure: leave "
+                "out --precision and --early-exit, or run 'rgbx calibrate' with the same ones."
+            )
+        header, streams = open_streams(folder, runtime, asked.precision, mode, asked.early_exit)
         fusion = Fusion.read(folder) if header.fused else None
-        return cls(header, streams, fusion, Judge.read(folder, header), flat_field, at_once=mode == "pairs")
+        return cls(header, streams, fusion, judge, flat_field, at_once=mode == "pairs")
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.

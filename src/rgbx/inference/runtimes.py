@@ -12,14 +12,12 @@ from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import read_json
+from rgbx.models.config import Precision
 from rgbx.models.header import BundleHeader
 from rgbx.models.seal import sealed
 from rgbx.processes import cores
 
 RuntimeName = Literal["torch", "onnx", "openvino"]
-Precision = Literal["f32", "bf16", "int8"]
-"""``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
-``int8``: a graph exported for it."""
 Mode = Literal["latency", "throughput", "pairs"]
 """``latency``: all cores work on one batch. ``throughput``: they share out its images. ``pairs``: both images of a
 device are looked at at once, each on half of the cores, which then wait for each other less."""

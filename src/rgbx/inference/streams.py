@@ -5,7 +5,8 @@ from pathlib import Path
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 from rgbx.inference.early_exit import EarlyExit, pass_name
-from rgbx.inference.runtimes import GraphRuntime, Mode, Precision, RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.inference.runtimes import GraphRuntime, Mode, RuntimeName, StreamRuntime, open_graph, pick_runtime
+from rgbx.models.config import Precision
 from rgbx.models.header import BundleHeader, check_weights
 from rgbx.processes import in_threads
 from rgbx.samples.record import Modality

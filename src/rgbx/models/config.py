@@ -12,6 +12,9 @@ Preset = Literal["small", "paper"]
 Aggregator = Literal["weighted_mean", "mean", "sum"]
 ActivationMap = Literal["cam", "layercam"]
 BatchNormMode = Literal["shared", "per_iteration", "frozen"]
+Precision = Literal["f32", "bf16", "int8"]
+"""``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
+``int8``: a graph exported for it."""
 
 DEFAULT = "tf_efficientnet_lite0"
 """The network whose ImageNet weights come with rgbx."""

@@ -10,6 +10,7 @@ import safetensors.numpy
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
 from rgbx.files import read_json, write_bytes, write_json
+from rgbx.models.config import Precision
 from rgbx.models.seal import seal, sealed
 from rgbx.samples.record import Channel, Modality
 from rgbx.trust.config import Sorting, TrustConfig
@@ -18,6 +19,18 @@ from rgbx.trust.novelty import Shown, Surprises, evidence, novelty
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
 REMEDY = "run 'rgbx calibrate' on the bundle again"
+
+
+class Computation(Config):
+    """How answers are computed, as far as it makes them surer or less sure: a calibration is of one way only."""
+
+    precision: Precision = "f32"
+    early_exit: float | None = None
+    """Probability from which on an image is not looked at again; None with every pass for every image."""
+
+    def __str__(self) -> str:
+        passes = "every pass" if self.early_exit is None else f"early exit at {self.early_exit:g}"
+        return f"in {self.precision} with {passes}"
 
 
 class ChannelCalibration(Config):
@@ -55,6 +68,8 @@ class Calibrated(NamedTuple):
     """Empty where novelty is the energy."""
     known: dict[Channel, np.ndarray]
     """(n,) ascending: novelty of the devices that it was fitted to."""
+    computation: Computation = Computation()
+    """Of the answers that it was fitted to."""
 
     def novelty(self, logits: np.ndarray, shown: Mapping[Modality, Shown]) -> np.ndarray:
         """Return how strange n devices are, (n,).
@@ -81,6 +96,7 @@ class CalibrationFile(Config):
     channels: dict[Channel, ChannelCalibration]
     sources: dict[Modality, str]
     """Digest of each set it was fitted to."""
+    computation: Computation = Computation()
 
 
 def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dict[Modality, str]) -> None:
@@ -100,6 +116,7 @@ def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dic
         sorting=calibrated.sorting,
         channels=calibrated.channels,
         sources=sources,
+        computation=calibrated.computation,
     )
     write_json(folder / CALIBRATION, record.model_dump(mode="json"))
     seal(folder, (CALIBRATION, TENSORS))
@@ -128,6 +145,7 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
         record.channels,
         _surprises(record, arrays),
         {channel: arrays[f"known.{channel}"] for channel in record.channels},
+        record.computation,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rgbx.models.header import BundleHeader
 from rgbx.samples.record import Channel, Modality
-from rgbx.trust.calibration import Calibrated, ChannelCalibration, load
+from rgbx.trust.calibration import Calibrated, ChannelCalibration, Computation, load
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason, Unlike
 from rgbx.trust.layout import Layouts
@@ -43,6 +43,11 @@ class Judge:
         """
         calibrated = load(folder, header.weights_sha256)
         return None if calibrated is None else cls(header.classes, calibrated)
+
+    @property
+    def computation(self) -> Computation:
+        """How the answers have to be computed that it decides on."""
+        return self._calibrated.computation
 
     def probabilities(self, channel: Channel, logits: np.ndarray) -> np.ndarray:
         """Return (C,) probabilities that mean what they say."""
