@@ -62,7 +62,7 @@ def export(
     given: dict[Modality, Path | None] = {"rgb": rgb_set, "xray": xray_set}
     images, labels = None, None
     if any(given[modality] for modality in header.streams):
-        predictor = Predictor.load(bundle, "torch")
+        predictor = Predictor.load(bundle, "torch", decides=False)  # which prepares images, no more
         sets = {modality: prepare_set(predictor, modality, _opened(given, modality)) for modality in header.streams}
         images = {modality: prepared for modality, (prepared, _) in sets.items()}
         labels = {modality: classes for modality, (_, classes) in sets.items()}
