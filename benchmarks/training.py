@@ -180,7 +180,7 @@ def main() -> None:
     result = {
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "amx": pick_device().precision == "bf16-mixed",
+        "bf16": pick_device().precision == "bf16-mixed",
         "backbone": options.backbone,
         "size": options.size,
         "step": compare_steps(options.backbone, options.size, steps),

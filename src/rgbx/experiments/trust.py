@@ -6,7 +6,7 @@ aside? On devices of a class that it has never seen, each class of SP10 in turn:
 
 import shutil
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -140,9 +140,10 @@ def reproduce_trust(
         if name not in held_out:
             jobs[name] = partial(trained, workshop, LEAVING_OUT, seed=0, without=name)
     bundles = {purpose: bundle for purpose, (bundle, *_) in workshop.share(jobs).items()}
-    known = earlier or _know(workshop, bundles.pop(BEST_BUNDLE), config)
+    line_sets = cache(partial(_line_sets, workshop))  # opened once, and only where something is left to measure
+    known = earlier or _know(workshop, bundles.pop(BEST_BUNDLE), *line_sets(), config)
     for name, bundle in bundles.items():
-        held_out[name] = _hold_out(name, bundle, *_line_sets(workshop), config, benchmark.seed)
+        held_out[name] = _hold_out(name, bundle, *line_sets(), config, benchmark.seed)
     names = tuple(name for name in benchmark.classes if name in held_out)
     result = TrustResult(
         **{field: getattr(known, field) for field in KnownDevices.model_fields},
@@ -183,9 +184,14 @@ def _line_sets(workshop: Workshop) -> tuple[dict[Modality, SampleSet], dict[Moda
     return calibration, tests
 
 
-def _know(workshop: Workshop, bundle: Path, config: TrustConfig) -> KnownDevices:
+def _know(
+    workshop: Workshop,
+    bundle: Path,
+    calibration: Mapping[Modality, SampleSet],
+    tests: Mapping[Modality, SampleSet],
+    config: TrustConfig,
+) -> KnownDevices:
     benchmark = workshop.benchmark
-    calibration, tests = _line_sets(workshop)
     calibrated = workshop.copy(bundle, "trust")
     calibrate(calibrated, calibration, Sorting.of(benchmark.classes, None, None), config)
     rgb, xray, folder = tests["rgb"], tests["xray"], workshop.out / "trust"
