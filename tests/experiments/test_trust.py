@@ -39,13 +39,14 @@ def test_known_and_unknown_devices(tmp_path):
         assert 0 <= result.coverage[channel].low <= result.coverage[channel].value <= result.coverage[channel].high <= 1
     assert "could be answered" in (out / "trust.md").read_text()
 
-    # What the file holds is kept, wherever it was measured; the class that is missing from it is measured.
+    # What the file holds is kept, wherever it was measured; what is missing from it has been measured here already.
     marked = result.model_copy(update={"origin": "another machine", "held_out": ()})
     (out / "trust.json").write_text(marked.model_dump_json())
     ran = CliRunner().invoke(app, ["reproduce", "trust", "--out", str(out), *options(sizes)])
     assert ran.exit_code == 0, ran.output
     joined = TrustResult.model_validate_json((out / "trust.json").read_text())
     assert joined.model_dump_json() == result.model_copy(update={"origin": marked.origin}).model_dump_json()
+    assert "measuring" not in ran.output
 
 
 def test_results_of_other_settings_are_not_kept(tmp_path):

@@ -5,7 +5,7 @@ aside? On devices of a class that it has never seen, each class of SP10 in turn:
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -91,6 +91,13 @@ class TrustResult(KnownDevices):
     versions: dict[str, str]
 
 
+class LineSets(NamedTuple):
+    """Images of the simulated line, by modality."""
+
+    calibration: dict[Modality, SampleSet]
+    tests: dict[Modality, SampleSet]
+
+
 class _Devices(NamedTuple):
     """What a bundle says of n devices that were both photographed and X-rayed."""
 
@@ -133,17 +140,19 @@ def reproduce_trust(
         config: what is asked of decisions.
     """
     workshop = Workshop(out, benchmark, console, workers)
+    line_sets = cache(partial(_line_sets, workshop))  # opened once, and only where something is left to measure
     earlier = _measured_before(out / "trust.json", benchmark, config, console)
     held_out = {each.name: each for each in earlier.held_out} if earlier else {}
-    jobs = {} if earlier else {BEST_BUNDLE: partial(trained, workshop, BEST, seed=0)}  # the longest first
-    for name in benchmark.held_out or benchmark.classes:
-        if name not in held_out:
-            jobs[name] = partial(trained, workshop, LEAVING_OUT, seed=0, without=name)
-    bundles = {purpose: bundle for purpose, (bundle, *_) in workshop.share(jobs).items()}
-    line_sets = cache(partial(_line_sets, workshop))  # opened once, and only where something is left to measure
-    known = earlier or _know(workshop, bundles.pop(BEST_BUNDLE), *line_sets(), config)
-    for name, bundle in bundles.items():
-        held_out[name] = _hold_out(name, bundle, *line_sets(), config, benchmark.seed)
+    know = partial(_know, workshop, line_sets, config)
+    jobs: dict[str, Callable[[], Config]] = {} if earlier else {BEST_BUNDLE: know}  # the longest first
+    left_out = {
+        name: partial(_hold_out, workshop, name, line_sets, config)
+        for name in benchmark.held_out or benchmark.classes
+        if name not in held_out
+    }
+    workshop.share(jobs | left_out)
+    known = earlier or know()
+    held_out |= {name: measured() for name, measured in left_out.items()}
     names = tuple(name for name in benchmark.classes if name in held_out)
     result = TrustResult(
         **{field: getattr(known, field) for field in KnownDevices.model_fields},
@@ -176,25 +185,33 @@ def _measured_before(path: Path, benchmark: Benchmark, config: TrustConfig, cons
     return found
 
 
-def _line_sets(workshop: Workshop) -> tuple[dict[Modality, SampleSet], dict[Modality, SampleSet]]:
-    """Return the sets to calibrate on and those to test on."""
+def _line_sets(workshop: Workshop) -> LineSets:
     calibration, tests = (
         {modality: workshop.line_set(use, modality) for modality in MODALITIES} for use in ("calibration", "test")
     )
-    return calibration, tests
+    return LineSets(calibration, tests)
 
 
-def _know(
-    workshop: Workshop,
-    bundle: Path,
-    calibration: Mapping[Modality, SampleSet],
-    tests: Mapping[Modality, SampleSet],
-    config: TrustConfig,
-) -> KnownDevices:
+def _know(workshop: Workshop, line_sets: Callable[[], LineSets], config: TrustConfig) -> KnownDevices:
+    bundle, *_ = trained(workshop, BEST, seed=0)
+    return workshop.measured(
+        bundle, "known-devices", config, KnownDevices, lambda: _measure_known(workshop, bundle, line_sets(), config)
+    )
+
+
+def _hold_out(workshop: Workshop, name: str, line_sets: Callable[[], LineSets], config: TrustConfig) -> HeldOut:
+    bundle, *_ = trained(workshop, LEAVING_OUT, seed=0, without=name)
+    seed = workshop.benchmark.seed
+    return workshop.measured(
+        bundle, "held-out", config, HeldOut, lambda: _measure_held_out(name, bundle, line_sets(), config, seed)
+    )
+
+
+def _measure_known(workshop: Workshop, bundle: Path, line_sets: LineSets, config: TrustConfig) -> KnownDevices:
     benchmark = workshop.benchmark
     calibrated = workshop.copy(bundle, "trust")
-    calibrate(calibrated, calibration, Sorting.of(benchmark.classes, None, None), config)
-    rgb, xray, folder = tests["rgb"], tests["xray"], workshop.out / "trust"
+    calibrate(calibrated, line_sets.calibration, Sorting.of(benchmark.classes, None, None), config)
+    rgb, xray, folder = line_sets.tests["rgb"], line_sets.tests["xray"], workshop.out / "trust"
     before, after = (
         evaluate_bundle(each, rgb, xray, folder / name, pairings=benchmark.pairings)
         for name, each in (("before", bundle), ("after", calibrated))
@@ -205,7 +222,7 @@ def _know(
         before=before,
         after=after,
         coverage={channel: _coverage(predictions, channel, config, benchmark.seed) for channel in CHANNELS},
-        by_layout=_by_layout(Predictor.load(bundle), calibration["xray"], tests["xray"], benchmark.seed),
+        by_layout=_by_layout(Predictor.load(bundle), line_sets.calibration["xray"], xray, benchmark.seed),
         origin=after.origin,
     )
 
@@ -220,16 +237,9 @@ def _coverage(predictions: Predictions, channel: Channel, config: TrustConfig, s
     )
 
 
-def _hold_out(
-    name: str,
-    bundle: Path,
-    calibration: Mapping[Modality, SampleSet],
-    tests: Mapping[Modality, SampleSet],
-    config: TrustConfig,
-    seed: int,
-) -> HeldOut:
+def _measure_held_out(name: str, bundle: Path, line_sets: LineSets, config: TrustConfig, seed: int) -> HeldOut:
     predictor = Predictor.load(bundle)
-    own, new = (_devices(predictor, sets, seed) for sets in (calibration, tests))
+    own, new = (_devices(predictor, sets, seed) for sets in line_sets)
     known = own.labels != name
     streams, pairs = _responses(own.chosen(known), predictor.classes)
     sorting = Sorting.of(predictor.classes, None, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from rgbx.config import Config
+from rgbx.config import Config, ConfigType
 from rgbx.datasets.cub200 import import_cub200
 from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Predictions, cached_predictions
@@ -144,6 +144,23 @@ class Workshop:
         xray = None if channel == "rgb" else self.line_set("test", "xray")
         pairings, seed = self.benchmark.pairings, self.benchmark.seed
         return cached_predictions(model, rgb, xray, self._results(model), pairings, seed)
+
+    def measured(
+        self, model: Path, what: str, settings: Config, kind: type[ConfigType], measure: Callable[[], ConfigType]
+    ) -> ConfigType:
+        """Return what is measured of a bundle on images of the line; measured once, by one run of those at it.
+
+        Args:
+            model: the bundle's folder.
+            what: is measured, in the name of the file that keeps it.
+            settings: that it depends on besides the benchmark's.
+            kind: of the result.
+            measure: gives it.
+        """
+        every = self.benchmark.updated({"held_out": ()})
+        path = self._results(model) / f"{what}-{digest(every.digest(), settings.digest())}.json"
+        self._once(path, f"measuring {what}", lambda: write_json(path, measure().model_dump(mode="json")))
+        return kind.model_validate(read_json(path))
 
     def training_minutes(self, *models: Path) -> float:
         """Return how long networks took to train, all together."""
