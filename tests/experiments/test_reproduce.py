@@ -13,9 +13,10 @@ from rgbx.evaluation.intervals import PairedTest
 from rgbx.experiments.benchmark import Benchmark
 from rgbx.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
 from rgbx.experiments.tables import ALONE, BEST, BIRDS, TABLES, Row, icam
-from rgbx.experiments.workshop import Workshop
+from rgbx.experiments.workshop import Speed, Workshop
 from rgbx.models.seal import SUMS, seal, sealed
 from rgbx.samples import SampleSet
+from rgbx.trust.config import TrustConfig
 from tiny_bundle import write_untrained_bundle
 
 OPTIONS = options(TINY | CLOSER)
@@ -146,6 +147,23 @@ def test_a_copy_keeps_what_was_sealed_in_it(tmp_path):
     assert workshop.copy(model, "runtimes") == copy
     assert sealed(copy, "graph", "")
     assert "graph" not in (model / SUMS).read_text()
+
+
+def test_what_is_measured_of_a_bundle_is_measured_once(tmp_path):
+    model, speeds = tmp_path / "models" / "rgbx-1", iter(range(1, 10))
+
+    def ask(benchmark: Benchmark, config: TrustConfig, what: str = "held-out") -> int:
+        def measure() -> Speed:
+            return Speed(parameters=next(speeds), passes=2, inference_ms=1.5)
+
+        return Workshop(tmp_path, benchmark, Console()).measured(model, what, config, Speed, measure).parameters
+
+    assert ask(Benchmark(), TrustConfig()) == 1
+    assert ask(Benchmark(held_out=("SP5",)), TrustConfig()) == 1, "which classes are left out is no matter"
+    assert ask(Benchmark(), TrustConfig(), "known-devices") == 2
+    assert ask(Benchmark(calibration_units=30), TrustConfig()) == 3
+    assert ask(Benchmark(), TrustConfig(false_sorts=0.01)) == 4
+    assert ask(Benchmark(), TrustConfig()) == 1
 
 
 def test_markdown_leaves_out_what_was_not_compared():
