@@ -11,7 +11,7 @@ from rgbx.evaluation.results import Evaluation
 from rgbx.inference import Predictor
 from tiny_bundle import write_untrained_bundle
 
-COMMON = ("--set", "dimensions=8", "--set", "false_sorts=0.2")
+COMMON = ("--set", "false_sorts=0.2")
 
 
 def _run(*arguments):

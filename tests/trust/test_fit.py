@@ -43,7 +43,7 @@ SORTING = Sorting.of(CLASSES, None, None)
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory) -> Judge:
     folder = tmp_path_factory.mktemp("bundle")
-    return _judge(folder, TrustConfig(novelty="mahalanobis", dimensions=12, false_sorts=0.02))
+    return _judge(folder, TrustConfig(novelty="mahalanobis", false_sorts=0.02))
 
 
 def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Judge:
@@ -109,9 +109,7 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
 
 def test_too_few_images_are_said_not_to_be_enough():
     streams, pairs = _line(50, 0)
-    record = fit(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", dimensions=8, false_sorts=0.001)).channels[
-        "rgbx"
-    ]
+    record = fit(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", false_sorts=0.001)).channels["rgbx"]
     assert not record.supported
     assert record.false_sorts == 0
     assert record.bound > 0.01
@@ -120,7 +118,7 @@ def test_too_few_images_are_said_not_to_be_enough():
 def test_novelty_is_measured_against_other_units():
     streams, _ = _line(40, 0)
     own = streams["rgb"]
-    config = TrustConfig(dimensions=8, novelty="neighbours")
+    config = TrustConfig(novelty="neighbours")
     apart = distances_from_others(own, "xray", config)[np.arange(160), own.truth]
     doubled = own._replace(
         shown=Shown(np.repeat(own.shown.features[::2], 2, axis=0)), units=tuple(np.repeat(own.units[::2], 2))
@@ -132,7 +130,7 @@ def test_novelty_is_measured_against_other_units():
 
 
 def test_damage_and_foreign_weights_are_refused(tmp_path):
-    _judge(tmp_path, TrustConfig(novelty="mahalanobis", dimensions=4))
+    _judge(tmp_path, TrustConfig(novelty="mahalanobis"))
     assert calibration.load(tmp_path / "none", "w") is None
     with pytest.raises(InputError, match=r"other weights.*rgbx calibrate"):
         calibration.load(tmp_path, "v")

@@ -88,7 +88,7 @@ class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     weights_sha256: str
     """Of the bundle's weights."""
     config: TrustConfig

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.errors import ConfigError
@@ -18,8 +18,6 @@ class TrustConfig(Config):
 
     novelty: NoveltyScore = "layout"
     """How strange a device is, see :mod:`rgbx.trust.novelty`."""
-    dimensions: PositiveInt = 64
-    """Of a stream's features that are looked at for it."""
     unknown: Share = 0.02
     """Share of known devices that may be put aside as unknown."""
     miss: Share = 0.05

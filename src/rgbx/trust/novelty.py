@@ -52,97 +52,74 @@ class Distances(Protocol):
         """Return all that it needs, by name."""
 
 
-class Projection(NamedTuple):
-    """Unit-length features along the directions in which known devices differ most."""
-
-    centre: np.ndarray
-    """(K,)"""
-    axes: np.ndarray
-    """(D, K)"""
-
-    @classmethod
-    def fit(cls, features: np.ndarray, dimensions: int) -> Self:
-        """Find the ``dimensions`` principal axes, or as many as there are, of (n, K) features."""
-        unit = _unit_length(features)
-        centre = unit.mean(0)
-        axes = np.linalg.svd(unit - centre, full_matrices=False)[2][:dimensions]
-        return cls(centre, axes)
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """Return (n, D) of (n, K) features."""
-        return (_unit_length(features) - self.centre) @ self.axes.T
-
-
 class Mahalanobis(NamedTuple):
-    """Squared distance from each class's mean, by the scatter within classes (Lee et al., 2018)."""
+    """Squared distance from each class's mean, by the scatter within classes (Lee et al., 2018).
 
-    projection: Projection
+    No direction is left out: where known devices hardly differ, any difference says that a device is another.
+    """
+
     means: np.ndarray
-    """(C, D)"""
-    precision: np.ndarray
-    """(D, D)"""
+    """(C, K), of unit-length features."""
+    axes: np.ndarray
+    """(D, K): directions in which devices of a class differ, as long as what they take off the squared distance."""
+    least: np.ndarray
+    """(): variance in all other directions."""
 
     @classmethod
-    def fit(cls, features: np.ndarray, labels: np.ndarray, dimensions: int) -> Self:
+    def fit(cls, features: np.ndarray, labels: np.ndarray) -> Self:
         """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
-        projection = Projection.fit(features, dimensions)
-        points = projection(features)
+        points = _unit_length(features)
         means = np.stack([points[labels == label].mean(0) for label in range(labels.max() + 1)])
-        scatter = points - means[labels]
-        covariance = scatter.T @ scatter / len(points)
-        ridge = SHRINKAGE * np.trace(covariance) / len(covariance)
-        shrunk = (1 - SHRINKAGE) * covariance + ridge * np.eye(len(covariance))
-        return cls(projection, means, np.linalg.inv(shrunk))
+        deviations, directions = np.linalg.svd(points - means[labels], full_matrices=False)[1:]
+        variances = deviations**2 / len(points)
+        least = max(SHRINKAGE * float(variances.sum()) / points.shape[1], 1e-12)
+        kept = (1 - SHRINKAGE) * variances
+        taken_off = kept / (least * (kept + least))  # 1 / least - 1 / (kept + least)
+        return cls(means, np.sqrt(taken_off)[:, None] * directions, np.array(least))
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        offset = self.projection(evidence)[:, None] - self.means
-        return np.einsum("ncd,de,nce->nc", offset, self.precision, offset)
+        points = _unit_length(evidence)
+        return _squared(points, self.means) / self.least - _squared(points @ self.axes.T, self.means @ self.axes.T)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {**self.projection._asdict(), "means": self.means, "precision": self.precision}
+        return self._asdict()
 
     @classmethod
     def of(cls, tensors: dict[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave."""
-        return cls(Projection(tensors["centre"], tensors["axes"]), tensors["means"], tensors["precision"])
+        return cls(**tensors)
 
 
 class NearestNeighbours(NamedTuple):
     """Squared distance from the k-th nearest known device of each class (Sun et al., 2022)."""
 
-    projection: Projection
     known: np.ndarray
-    """(N, D)"""
+    """(N, K), unit-length features."""
     labels: np.ndarray
     """(N,)"""
-    neighbour: int
-    """k"""
+    neighbour: np.ndarray
+    """(): k"""
 
     @classmethod
-    def fit(cls, features: np.ndarray, labels: np.ndarray, dimensions: int) -> Self:
+    def fit(cls, features: np.ndarray, labels: np.ndarray) -> Self:
         """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
-        projection = Projection.fit(features, dimensions)
-        neighbour = min(NEIGHBOUR, int(np.bincount(labels).min()))
-        return cls(projection, projection(features), labels, neighbour)
+        return cls(_unit_length(features), labels, np.minimum(NEIGHBOUR, np.bincount(labels).min()))
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        points = self.projection(evidence)
-        squared = (points**2).sum(1)[:, None] + (self.known**2).sum(1) - 2 * points @ self.known.T
+        squared, place = _squared(_unit_length(evidence), self.known), int(self.neighbour) - 1
         nearest = [
-            np.partition(squared[:, self.labels == label], self.neighbour - 1, axis=1)[:, self.neighbour - 1]
+            np.partition(squared[:, self.labels == label], place, axis=1)[:, place]
             for label in range(int(self.labels.max()) + 1)
         ]
-        return np.stack(nearest, 1).clip(0)
+        return np.stack(nearest, 1)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        arrays = {"known": self.known, "labels": self.labels, "neighbour": np.array(self.neighbour)}
-        return {**self.projection._asdict(), **arrays}
+        return self._asdict()
 
     @classmethod
     def of(cls, tensors: dict[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave."""
-        projection = Projection(tensors["centre"], tensors["axes"])
-        return cls(projection, tensors["known"], tensors["labels"], int(tensors["neighbour"]))
+        return cls(**tensors)
 
 
 class Surprise(NamedTuple):
@@ -196,7 +173,7 @@ class Surprises(NamedTuple):
 def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
     """Fit what :func:`evidence` gave of known devices with (n,) labels, at least one of each class."""
     kind = _KINDS[_looked_at(config.novelty, modality)]
-    return kind.fit(evidence, labels) if issubclass(kind, Layouts) else kind.fit(evidence, labels, config.dimensions)
+    return kind.fit(evidence, labels)
 
 
 def evidence(score: NoveltyScore, modality: Modality, shown: Shown) -> np.ndarray:
@@ -231,3 +208,8 @@ def novelty(logits: np.ndarray, surprises: Sequence[np.ndarray]) -> np.ndarray:
 
 def _unit_length(features: np.ndarray) -> np.ndarray:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+
+def _squared(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return (n, m) squared distances of (n, D) points from (m, D) others."""
+    return ((points**2).sum(1)[:, None] + (others**2).sum(1) - 2 * points @ others.T).clip(0)
