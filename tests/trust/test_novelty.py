@@ -5,7 +5,15 @@ from pytorch_ood.detector import EnergyBased
 from pytorch_ood.detector import Mahalanobis as Peer
 
 from rgbx.trust.config import TrustConfig
-from rgbx.trust.novelty import SHRINKAGE, Mahalanobis, NearestNeighbours, Surprise, fit_distances, novelty
+from rgbx.trust.novelty import (
+    SHRINKAGE,
+    Mahalanobis,
+    NearestNeighbours,
+    Surprise,
+    fit_distances,
+    novelty,
+    typical_distances,
+)
 
 CLASSES, CHANNELS = 4, 24
 
@@ -104,6 +112,16 @@ def test_surprise_is_minus_log_of_the_share_that_is_as_far():
         assert surprise(np.quantile(new, 1 - share)) == pytest.approx(-np.log(share), rel=0.15)
     assert (np.diff(surprise(np.linspace(0, 100, 500))) >= 0).all()
     assert surprise(np.array(-1.0)) == 0
+
+
+def test_a_class_that_varies_more_is_given_more_room():
+    labels = np.repeat([0, 1], 200)
+    distances = np.random.default_rng(0).gamma(4.0, 1.0, 400) * np.where(labels, 3.0, 1.0)
+    typical = typical_distances(distances, labels)
+    assert typical[1] / typical[0] == pytest.approx(3, rel=0.1)
+    few = typical_distances(np.append(distances[:200], 30.0), np.append(labels[:200], 1))
+    assert few[1] < 10, "one device says little of its class"
+    assert (typical_distances(np.zeros(4), np.array([0, 0, 1, 1])) > 0).all()
 
 
 def test_a_modality_that_cannot_tell_hides_nothing_that_the_other_can():

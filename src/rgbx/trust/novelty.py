@@ -18,6 +18,8 @@ from rgbx.trust.layout import Layouts
 SHRINKAGE = 0.05
 """Of a covariance towards a sphere: few devices say little of a direction's scatter."""
 NEIGHBOUR = 5
+OF_ALL = 5
+"""Devices' worth of the median distance of all classes in that of each."""
 SURVIVAL = np.array([1.0, 0.5, 0.2, 0.1, 0.05])
 """Shares of a class's devices at which the surprise of a distance is looked up; what is farther than the last share is
 taken to thin out exponentially."""
@@ -148,26 +150,44 @@ class Surprises(NamedTuple):
     """How surprising an image would be in each class."""
 
     distances: Distances
+    typical: np.ndarray
+    """(C,), from :func:`typical_distances`."""
     scale: Surprise
+    """Of distances divided by the typical one of the class."""
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
         """Return (n, C), 0 or more, of what :func:`evidence` gave of n images."""
-        return self.scale(self.distances(evidence))
+        return self.scale(self.distances(evidence) / self.typical)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
-        return {f"distances.{name}": array for name, array in self.distances.tensors().items()} | {
-            f"scale.{name}": array for name, array in self.scale._asdict().items()
-        }
+        parts = {"distances": self.distances.tensors(), "scale": self.scale._asdict()}
+        named = {f"{kind}.{name}": array for kind, part in parts.items() for name, array in part.items()}
+        return named | {"typical": self.typical}
 
     @classmethod
     def of(cls, score: NoveltyScore, modality: Modality, tensors: Mapping[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave of a modality's images."""
         parts: dict[str, dict[str, np.ndarray]] = {"distances": {}, "scale": {}}
         for name, array in tensors.items():
-            kind, part = name.split(".")
-            parts[kind][part] = array
-        return cls(_KINDS[_looked_at(score, modality)].of(parts["distances"]), Surprise(**parts["scale"]))
+            kind, _, part = name.partition(".")
+            if part:
+                parts[kind][part] = array
+        distances = _KINDS[_looked_at(score, modality)].of(parts["distances"])
+        return cls(distances, tensors["typical"], Surprise(**parts["scale"]))
+
+
+def typical_distances(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return (C,) how far devices usually are from their own class: some classes vary more than others.
+
+    Args:
+        distances: (n,), of known devices from their own class.
+        labels: (n,), every class among them. The fewer devices of a class, the more its median is drawn to that of all.
+    """
+    count = np.bincount(labels)
+    medians = np.array([np.median(distances[labels == label]) for label in range(len(count))])
+    drawn = (count * medians + OF_ALL * np.median(distances)) / (count + OF_ALL)
+    return np.maximum(drawn, 1e-12)
 
 
 def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
