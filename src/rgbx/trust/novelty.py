@@ -1,9 +1,9 @@
 """How strange a device is: its distance from the known devices of each class, in what a stream's network sees, or in
 the radiograph itself.
 
-Distances of both modalities, each as the surprise that it would be in a device of the class, are added class by class
-before the nearest class is taken. So a device whose inside is one class's and whose shell is another's is strange,
-though each image alone is not.
+Of the distances of both modalities, each as the surprise that it would be in a device of the class, the greater one
+counts, class by class, before the nearest class is taken. So a device whose inside is one class's and whose shell is
+another's is strange, though each image alone is not, and a modality that cannot tell does not drown the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ from rgbx.samples.record import Modality
 from rgbx.trust.config import NoveltyScore, TrustConfig
 from rgbx.trust.layout import Layouts
 
-SHRINKAGE = 0.05
-"""Of a covariance towards a sphere: few devices say little of a direction's scatter."""
+SHRINKAGE = 0.2
+"""Of a covariance towards a sphere: few devices say little of a direction's scatter, and what they say of it makes them
+look nearer than others."""
 NEIGHBOUR = 5
 OF_ALL = 5
 """Devices' worth of the median distance of all classes in that of each."""
@@ -223,7 +224,7 @@ def novelty(logits: np.ndarray, surprises: Sequence[np.ndarray]) -> np.ndarray:
         logits: (n, C), of the channel.
         surprises: (n, C) of each modality shown; without any, the score is the logits' energy (Liu et al., 2020).
     """
-    return np.sum(surprises, axis=0).min(1) if len(surprises) else -np.logaddexp.reduce(logits, axis=1)
+    return np.max(surprises, axis=0).min(1) if len(surprises) else -np.logaddexp.reduce(logits, axis=1)
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:
