@@ -12,7 +12,6 @@ from rgbx.trust.novelty import (
     Surprise,
     fit_distances,
     novelty,
-    typical_distances,
 )
 
 CLASSES, CHANNELS = 4, 24
@@ -26,6 +25,10 @@ def _devices(n, seed, centres=None):
     return 5 + centres[labels] + rng.normal(0, 0.3, (len(labels), CHANNELS)), labels
 
 
+def _of_one_class(distances):
+    return Surprise.fit(distances, np.zeros(len(distances), int))
+
+
 @pytest.mark.parametrize("kind", ["mahalanobis", "neighbours"])
 def test_strange_devices_are_far_from_every_class(kind):
     config = TrustConfig(novelty=kind)
@@ -35,7 +38,7 @@ def test_strange_devices_are_far_from_every_class(kind):
     strange, _ = _devices(60, 2, np.random.default_rng(8).normal(0, 1, (3, CHANNELS)))
     known, unknown = distances(new), distances(strange)
     np.testing.assert_array_equal(known.argmin(1), of)
-    surprise = Surprise.fit(known.min(1)[::2])
+    surprise = _of_one_class(known.min(1)[::2])
     assert np.median(surprise(known.min(1)[1::2])) == pytest.approx(np.log(2), abs=0.4)
     assert (unknown.min(1) > np.quantile(known.min(1), 0.98)).mean() > 0.95
 
@@ -106,7 +109,7 @@ def test_energy_is_the_peers():
 
 def test_surprise_is_minus_log_of_the_share_that_is_as_far():
     known = np.random.default_rng(0).gamma(2.0, 3.0, 4000)
-    surprise = Surprise.fit(known)
+    surprise = _of_one_class(known)
     new = np.random.default_rng(1).gamma(2.0, 3.0, 200_000)
     for share in (0.5, 0.1, 0.03, 0.003):
         assert surprise(np.quantile(new, 1 - share)) == pytest.approx(-np.log(share), rel=0.15)
@@ -117,17 +120,17 @@ def test_surprise_is_minus_log_of_the_share_that_is_as_far():
 def test_a_class_that_varies_more_is_given_more_room():
     labels = np.repeat([0, 1], 200)
     distances = np.random.default_rng(0).gamma(4.0, 1.0, 400) * np.where(labels, 3.0, 1.0)
-    typical = typical_distances(distances, labels)
+    typical = Surprise.fit(distances, labels).typical
     assert typical[1] / typical[0] == pytest.approx(3, rel=0.1)
-    few = typical_distances(np.append(distances[:200], 30.0), np.append(labels[:200], 1))
+    few = Surprise.fit(np.append(distances[:200], 30.0), np.append(labels[:200], 1)).typical
     assert few[1] < 10, "one device says little of its class"
-    assert (typical_distances(np.zeros(4), np.array([0, 0, 1, 1])) > 0).all()
+    assert (Surprise.fit(np.zeros(4), np.array([0, 0, 1, 1])).typical > 0).all()
 
 
 def test_a_modality_that_cannot_tell_hides_nothing_that_the_other_can():
     """However widely its distances scatter."""
     rng = np.random.default_rng(2)
-    blind, sharp = Surprise.fit(rng.gamma(1, 50, 500)), Surprise.fit(rng.normal(1, 0.1, 500))
+    blind, sharp = _of_one_class(rng.gamma(1, 50, 500)), _of_one_class(rng.normal(1, 0.1, 500))
 
     def seen(centre: float) -> np.ndarray:
         surprises = blind(rng.gamma(1, 50, (300, 1))), sharp(rng.normal(centre, 0.1, (300, 1)))
@@ -137,6 +140,6 @@ def test_a_modality_that_cannot_tell_hides_nothing_that_the_other_can():
 
 
 def test_where_all_are_alike_anything_else_is_surprising():
-    surprise = Surprise.fit(np.ones(50))
+    surprise = _of_one_class(np.ones(50))
     assert surprise(np.array(1.0)) <= -np.log(0.05) + 1e-9
     assert surprise(np.array(1.1)) > 100

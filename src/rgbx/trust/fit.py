@@ -11,7 +11,7 @@ from rgbx.trust.calibration import Calibrated, ChannelCalibration
 from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
 from rgbx.trust.false_sorts import risk_limit, surest_limit, upper_bound
-from rgbx.trust.novelty import Shown, Surprise, Surprises, evidence, fit_distances, novelty, typical_distances
+from rgbx.trust.novelty import Shown, Surprise, Surprises, evidence, fit_distances, novelty
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 from rgbx.trust.temperature import fit_temperature
@@ -70,12 +70,10 @@ def fit(
     if config.novelty != "energy":
         for modality, each in streams.items():
             apart = distances_from_others(each, modality, config)
-            own = apart[np.arange(len(each.truth)), each.truth]
-            typical = typical_distances(own, each.truth)
-            scale = Surprise.fit(own / typical[each.truth])
+            scale = Surprise.fit(apart[np.arange(len(each.truth)), each.truth], each.truth)
             fitted = fit_distances(config, modality, evidence(config.novelty, modality, each.shown), each.truth)
-            surprises[modality] = Surprises(fitted, typical, scale)
-            surprising[modality] = scale(apart / typical)
+            surprises[modality] = Surprises(fitted, scale)
+            surprising[modality] = scale(apart)
     cases: dict[Channel, _Cases] = {
         modality: _Cases(
             each.logits,

@@ -65,6 +65,8 @@ class Mahalanobis(NamedTuple):
     """(C, K), of unit-length features."""
     axes: np.ndarray
     """(D, K): directions in which devices of a class differ, as long as what they take off the squared distance."""
+    along: np.ndarray
+    """(C, D): the means along the axes, so that they are not projected anew for each image."""
     least: np.ndarray
     """(): variance in all other directions."""
 
@@ -78,11 +80,12 @@ class Mahalanobis(NamedTuple):
         least = max(SHRINKAGE * float(variances.sum()) / points.shape[1], 1e-12)
         kept = (1 - SHRINKAGE) * variances
         taken_off = kept / (least * (kept + least))  # 1 / least - 1 / (kept + least)
-        return cls(means, np.sqrt(taken_off)[:, None] * directions, np.array(least))
+        axes = np.sqrt(taken_off)[:, None] * directions
+        return cls(means, axes, means @ axes.T, np.array(least))
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
         points = _unit_length(evidence)
-        return _squared(points, self.means) / self.least - _squared(points @ self.axes.T, self.means @ self.axes.T)
+        return _squared(points, self.means) / self.least - _squared(points @ self.axes.T, self.along)
 
     def tensors(self) -> dict[str, np.ndarray]:
         return self._asdict()
@@ -126,75 +129,71 @@ class NearestNeighbours(NamedTuple):
 
 
 class Surprise(NamedTuple):
-    """−log of the share of a class's devices that are as far from it: a common measure of unlike distances."""
+    """−log of the share of known devices that are as far from their own class: a common measure of unlike distances."""
 
+    typical: np.ndarray
+    """(C,): how far devices usually are from their own class. Some classes vary more than others, so distances are
+    divided by it."""
     distances: np.ndarray
-    """(5,) that the shares ``SURVIVAL`` of the devices exceed."""
+    """(5,) that the shares ``SURVIVAL`` of the devices exceed, divided so."""
     excess: np.ndarray
     """(): mean of what is beyond the last of them."""
 
     @classmethod
-    def fit(cls, distances: np.ndarray) -> Self:
-        """Fit (n,) distances of devices from their own class, none of which the class was fitted to."""
-        at = np.quantile(distances, 1 - SURVIVAL)
-        beyond = distances[distances > at[-1]] - at[-1]
+    def fit(cls, distances: np.ndarray, labels: np.ndarray) -> Self:
+        """Fit distances of devices from their own class, none of which the class was fitted to.
+
+        Args:
+            distances: (n,)
+            labels: (n,), every class among them. The fewer devices of a class, the more its median is drawn to that of
+                all.
+        """
+        count = np.bincount(labels)
+        medians = np.array([np.median(distances[labels == label]) for label in range(len(count))])
+        drawn = (count * medians + OF_ALL * np.median(distances)) / (count + OF_ALL)
+        typical = np.maximum(drawn, 1e-12)
+        relative = distances / typical[labels]
+        at = np.quantile(relative, 1 - SURVIVAL)
+        beyond = relative[relative > at[-1]] - at[-1]
         mean = float(beyond.mean()) if len(beyond) else 0.0
-        return cls(at, np.array(max(mean, float(at[-1] - at[0]) / 100, 1e-12)))
+        return cls(typical, at, np.array(max(mean, float(at[-1] - at[0]) / 100, 1e-12)))
 
     def __call__(self, distances: np.ndarray) -> np.ndarray:
-        """Return the surprise, 0 or more, of distances of any shape."""
-        within = np.interp(distances, self.distances, -np.log(SURVIVAL))
-        return within + np.maximum(distances - self.distances[-1], 0) / self.excess
+        """Return the surprise, 0 or more, of (n, C) distances."""
+        relative = distances / self.typical
+        within = np.interp(relative, self.distances, -np.log(SURVIVAL))
+        return within + np.maximum(relative - self.distances[-1], 0) / self.excess
 
 
 class Surprises(NamedTuple):
     """How surprising an image would be in each class."""
 
     distances: Distances
-    typical: np.ndarray
-    """(C,), from :func:`typical_distances`."""
     scale: Surprise
-    """Of distances divided by the typical one of the class."""
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
         """Return (n, C), 0 or more, of what :func:`evidence` gave of n images."""
-        return self.scale(self.distances(evidence) / self.typical)
+        return self.scale(self.distances(evidence))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
-        parts = {"distances": self.distances.tensors(), "scale": self.scale._asdict()}
-        named = {f"{kind}.{name}": array for kind, part in parts.items() for name, array in part.items()}
-        return named | {"typical": self.typical}
+        return {f"distances.{name}": array for name, array in self.distances.tensors().items()} | {
+            f"scale.{name}": array for name, array in self.scale._asdict().items()
+        }
 
     @classmethod
     def of(cls, score: NoveltyScore, modality: Modality, tensors: Mapping[str, np.ndarray]) -> Self:
         """Return what :meth:`tensors` gave of a modality's images."""
         parts: dict[str, dict[str, np.ndarray]] = {"distances": {}, "scale": {}}
         for name, array in tensors.items():
-            kind, _, part = name.partition(".")
-            if part:
-                parts[kind][part] = array
-        distances = _KINDS[_looked_at(score, modality)].of(parts["distances"])
-        return cls(distances, tensors["typical"], Surprise(**parts["scale"]))
-
-
-def typical_distances(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return (C,) how far devices usually are from their own class: some classes vary more than others.
-
-    Args:
-        distances: (n,), of known devices from their own class.
-        labels: (n,), every class among them. The fewer devices of a class, the more its median is drawn to that of all.
-    """
-    count = np.bincount(labels)
-    medians = np.array([np.median(distances[labels == label]) for label in range(len(count))])
-    drawn = (count * medians + OF_ALL * np.median(distances)) / (count + OF_ALL)
-    return np.maximum(drawn, 1e-12)
+            kind, part = name.split(".")
+            parts[kind][part] = array
+        return cls(_KINDS[_looked_at(score, modality)].of(parts["distances"]), Surprise(**parts["scale"]))
 
 
 def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
     """Fit what :func:`evidence` gave of known devices with (n,) labels, at least one of each class."""
-    kind = _KINDS[_looked_at(config.novelty, modality)]
-    return kind.fit(evidence, labels)
+    return _KINDS[_looked_at(config.novelty, modality)].fit(evidence, labels)
 
 
 def evidence(score: NoveltyScore, modality: Modality, shown: Shown) -> np.ndarray:
