@@ -145,6 +145,9 @@ def test_damage_and_foreign_weights_are_refused(tmp_path):
     (tmp_path / calibration.CALIBRATION).write_text(record.replace('"false_sorts": 0.001', '"false_sorts": 0.5'))
     with pytest.raises(InputError, match="was changed"):
         calibration.load(tmp_path, "w")
+    (tmp_path / calibration.CALIBRATION).write_text(record.replace('"format": 3', '"format": 2'))
+    with pytest.raises(InputError, match=r"has format 2.*rgbx calibrate"):
+        calibration.load(tmp_path, "w")
     (tmp_path / calibration.CALIBRATION).write_text('{"kind": "rgbx calibration"}')
     with pytest.raises(InputError, match="is damaged"):
         calibration.load(tmp_path, "w")

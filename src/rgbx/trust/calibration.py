@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import safetensors.numpy
@@ -18,6 +18,7 @@ from rgbx.trust.novelty import Shown, Surprises, evidence, novelty
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
+FORMAT: Final = 3
 REMEDY = "run 'rgbx calibrate' on the bundle again"
 
 
@@ -88,7 +89,7 @@ class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
-    format: Literal[3] = 3
+    format: Literal[3] = FORMAT
     weights_sha256: str
     """Of the bundle's weights."""
     config: TrustConfig
@@ -126,13 +127,16 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
     """Read a bundle's calibration; None where there is none.
 
     Raises:
-        InputError: it is damaged, or of other weights.
+        InputError: it is damaged, of another version of rgbx, or of other weights.
     """
     path = folder / CALIBRATION
     if not path.exists():
         return None
+    content = read_json(path)
+    if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
+        raise InputError(path, f"has format {content['format']}, this rgbx reads {FORMAT}", REMEDY)
     try:
-        record = build_config(CalibrationFile, read_json(path))
+        record = build_config(CalibrationFile, content)
     except ConfigError as error:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
     if record.weights_sha256 != weights_sha256:
