@@ -4,8 +4,9 @@ Randomisation is data: a sample's seed is a hash of (set, class, index, configur
 value drawn, and the record alone renders the same bytes again.
 """
 
-from rgbx.samples.executors import LostSample, RenderedSample, RenderJob, choose_executor
+from rgbx.samples.executors import choose_executor
 from rgbx.samples.images import encode_image, write_image
+from rgbx.samples.jobs import LostSample, RenderedSample, RenderJob
 from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.render import render_samples
 from rgbx.samples.seeds import SampleKey, class_keys, generator, sample_seed

@@ -7,59 +7,16 @@ So a worker, or a machine, that is lost in mid-work leaves nothing behind, and n
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.sharedctypes import Synchronized
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
 
-from rgbx.errors import ConfigError, RgbxError
+from rgbx.errors import ConfigError
 from rgbx.processes import cores
-from rgbx.samples.record import SampleRecord
+from rgbx.samples.jobs import Executor, LostSample, RenderedSample, Renderer, RenderJob, attempt
 from rgbx.samples.seeds import SampleKey
-
-
-class RenderedSample(NamedTuple):
-    """A sample that is not on disk yet."""
-
-    record: SampleRecord
-    image: bytes
-    """Content of the file that the record names."""
-
-
-class Renderer(Protocol):
-    """Renders samples; made once in each worker."""
-
-    def __call__(self, key: SampleKey) -> RenderedSample: ...
-
-
-class LostSample(RgbxError):
-    """One sample could not be rendered; the others still can, and this one may be tried again."""
-
-
-@dataclass(frozen=True)
-class RenderJob:
-    """What it takes to make a renderer, in whichever process."""
-
-    make_renderer: Callable[..., Renderer]
-    """Must be importable (picklable)."""
-    arguments: tuple[Any, ...] = ()
-    """What it needs; small."""
-    files: Path | None = None
-    """A folder that it reads, if any: its first argument. On nodes that share no disk, the path of a copy."""
-
-    def renderer(self) -> Renderer:
-        """Make one."""
-        return self.make_renderer(*(() if self.files is None else (self.files,)), *self.arguments)
-
-
-class Executor(Protocol):
-    """Renders the samples of a job, in any order, each exactly once; closing the generator ends its workers."""
-
-    def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]: ...
 
 
 def choose_executor(workers: int | None = None, ray: str | None = None) -> Executor:
@@ -80,14 +37,6 @@ def choose_executor(workers: int | None = None, ray: str | None = None) -> Execu
             raise ConfigError("--workers counts processes on this machine, not in a Ray cluster: leave it out.")
         return RayCluster(ray, max(1, cores() if workers is None else workers))
     return InProcess() if workers == 0 else Pool(workers or cores())
-
-
-def attempt(renderer: Renderer, key: SampleKey) -> RenderedSample | LostSample:
-    """Render a sample; that it was lost is a result, any other error is raised."""
-    try:
-        return renderer(key)
-    except LostSample as error:
-        return LostSample(f"{key.stem}: {str(error).rstrip('.')}")
 
 
 class InProcess:

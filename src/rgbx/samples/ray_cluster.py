@@ -25,7 +25,7 @@ import numpy as np
 from rgbx import __version__
 from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.files import atomic_folder
-from rgbx.samples.executors import LostSample, RenderedSample, Renderer, RenderJob, attempt
+from rgbx.samples.jobs import LostSample, RenderedSample, Renderer, RenderJob, attempt
 from rgbx.samples.seeds import SampleKey
 
 try:
@@ -70,7 +70,7 @@ class RayCluster:
                 raise _no_cluster(address) from error
 
     def run(self, job: RenderJob, keys: Sequence[SampleKey]) -> Generator[RenderedSample | LostSample, None, None]:
-        """See :class:`~rgbx.samples.executors.Executor`.
+        """See :class:`~rgbx.samples.jobs.Executor`.
 
         Raises:
             InputError: no cluster answers at the address.

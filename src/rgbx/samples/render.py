@@ -6,7 +6,7 @@ from contextlib import closing
 from rgbx.errors import RgbxError
 from rgbx.files import write_bytes
 from rgbx.progress import track
-from rgbx.samples.executors import Executor, LostSample, RenderJob
+from rgbx.samples.jobs import Executor, LostSample, RenderJob
 from rgbx.samples.seeds import SampleKey
 from rgbx.samples.sets import SampleSet
 
