@@ -19,6 +19,7 @@ from rgbx.config import Config
 from rgbx.extras import optional_packages
 from rgbx.inference.runtimes import GraphRuntime, StreamRuntime, load_graph
 from rgbx.models.transforms import as_input
+from rgbx.progress import track
 
 CALIBRATION_IMAGES = 300
 """At most so many give the ranges of values."""
@@ -77,7 +78,8 @@ def compare(graph: Path, torch: StreamRuntime, images: Sequence[np.ndarray], lab
         (below 0: lost), and the ends of that gain's 95 % interval.
     """
     ours = GraphRuntime(load_graph(graph, "openvino"))
-    expected, found = ([stream(as_input(image[None])) for image in images] for stream in (torch, ours))
+    inputs = map(as_input, track([image[None] for image in images], f"checking {graph.name}", total=len(images)))
+    expected, found = zip(*((torch(each), ours(each)) for each in inputs), strict=True)
     expected_logits, found_logits = (np.concatenate([each.logits for each in stream]) for stream in (expected, found))
     windows, found_windows = (
         np.concatenate([np.stack([*each.windows]) for each in stream]) for stream in (expected, found)
