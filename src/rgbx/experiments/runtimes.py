@@ -134,19 +134,22 @@ def _row(*cells: str) -> str:
 
 
 def runtimes_figure(result: RuntimesResult) -> Figure:
-    """Draw the accuracy of each way over the time that it takes for a device."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-    axes = figure.subplots()
-    plain(axes, grid="both")
-    for way in result.comparison.ways:
+    """Draw the accuracy of each way beside the time that it takes for a device."""
+    ways = result.comparison.ways
+    figure = Figure(figsize=(7.6, 0.42 * len(ways) + 1.4), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes in (left, right):
+        plain(axes, grid="x")
+    for place, way in enumerate(ways):
         accuracy = way.accuracy["rgbx"]
-        axes.plot([way.pair_ms] * 2, [accuracy.low, accuracy.high], color=ACCENT, linewidth=1.5)
-        axes.plot(way.pair_ms, accuracy.value, "o", color=ACCENT, markersize=6)
-        axes.text(way.pair_ms, accuracy.high, f" {way.name}", rotation=60, fontsize=8, color=INK)
-    axes.set_xlim(left=0)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.45 * (high - low))  # for the names
-    axes.set_xlabel(f"ms a device, both images, {show_cores(result.cores)}", color=INK)
-    axes.set_ylabel("accuracy of RGB-X", color=INK)
-    axes.set_title("Ways to compute one bundle", fontsize=11, color=INK)
+        left.plot([accuracy.low, accuracy.high], [place] * 2, color=ACCENT, linewidth=2)
+        left.plot(accuracy.value, place, "o", color=ACCENT, markersize=6)
+        right.barh(place, way.pair_ms, height=0.55, color=ACCENT)
+        right.text(way.pair_ms, place, f" {way.pair_ms:.0f}", va="center", fontsize=8, color=INK)
+    left.set_yticks(range(len(ways)), [way.name for way in ways], fontsize=9)
+    left.invert_yaxis()
+    left.set_xlabel("accuracy of RGB-X", color=INK)
+    right.set_xlim(0, 1.1 * max(way.pair_ms for way in ways))
+    right.set_xlabel(f"ms a device, both images, {show_cores(result.cores)}", color=INK)
+    figure.suptitle("Ways to compute one bundle", fontsize=11, color=INK)
     return figure
