@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rgbx.evaluation.intervals import wilson
 from rgbx.evaluation.reliability import reliability, risk_coverage
 from rgbx.files import atomic_path
 
@@ -68,8 +69,8 @@ def confusion_figure(confusion: np.ndarray, classes: Sequence[str], title: str) 
 
 
 def reliability_figure(channels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Draw what there is to know of confidence: how often an answer is right against how sure it was, and what
-    putting aside the unsure ones gains.
+    """Draw what there is to know of confidence: how often an answer is right against how sure it was, each bin of
+    confidence as large as it has answers and with its 95 % interval (Wilson), and what putting aside the unsure gains.
 
     Args:
         channels: title → (n,) confidence and (n,) bool, whether the answer was right.
@@ -81,7 +82,8 @@ def reliability_figure(channels: Mapping[str, tuple[np.ndarray, np.ndarray]]) ->
     left.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--")
     for colour, (title, (confidence, answers)) in zip(SERIES, channels.items(), strict=False):
         sure, accurate, counts = reliability(confidence, answers)
-        left.plot(sure, accurate, color=colour, linewidth=1.2)
+        ends = [wilson(share, count) for share, count in zip(accurate, counts, strict=True)]
+        left.vlines(sure, [end.low for end in ends], [end.high for end in ends], color=colour, linewidth=1, alpha=0.6)
         left.scatter(sure, accurate, s=8 + 120 * counts / counts.sum(), color=colour, label=title)
         coverage, risk = risk_coverage(confidence, ~answers)
         right.plot(coverage, 100 * risk, color=colour, linewidth=1.8, label=title)
