@@ -8,6 +8,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +101,10 @@ def export_bundle(
     shutil.rmtree(fresh, ignore_errors=True)
     with atomic_folder(fresh) as new:
         names = _write_graphs(loaded, checked, formats, new, early_exit)
+        written = list(product(formats, names))
         parity = {
             f"{name}{SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
-            for format in formats
-            for name in names
+            for format, name in track(written, "checking graphs", total=len(written))
         }
         refused: dict[str, str] = {}
         if int8 is not None and labels is not None:
