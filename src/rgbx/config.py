@@ -105,6 +105,21 @@ def build_config(kind: type[ConfigType], values: Mapping[str, Any]) -> ConfigTyp
         raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
 
 
+def build_record(kind: type[ConfigType], content: Any, path: Path, remedy: str) -> ConfigType:
+    """Validate what was read from ``path``, a file that rgbx wrote, as a ``kind`` with a field ``format``.
+
+    Raises:
+        InputError: it is damaged, or of another version of rgbx.
+    """
+    current = kind.model_fields["format"].default
+    if isinstance(content, dict) and content.get("format", current) != current:
+        raise InputError(path, f"has format {content['format']}, this rgbx reads {current}", remedy)
+    try:
+        return build_config(kind, content)
+    except ConfigError as error:
+        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", remedy) from error
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 

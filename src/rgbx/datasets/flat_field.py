@@ -16,10 +16,10 @@ import tifffile
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config, build_record
 from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.images import read_radiograph
-from rgbx.errors import ConfigError, InputError
+from rgbx.errors import InputError
 from rgbx.files import atomic_folder, read_json, sha256, write_json
 
 RECORD = "flat-field.json"
@@ -74,16 +74,13 @@ class FlatField:
         """Read what :func:`make_flat_field` wrote.
 
         Raises:
-            InputError: it is missing, damaged or was changed.
+            InputError: it is missing, damaged, was changed or is of another version of rgbx.
         """
         folder = Path(folder)
         path = folder / RECORD
         if not path.is_file():
             raise InputError(folder, f"holds no {RECORD}", "give the folder that 'rgbx flatfield' wrote")
-        try:
-            record = build_config(FlatFieldRecord, read_json(path))
-        except ConfigError as error:
-            raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+        record = build_record(FlatFieldRecord, read_json(path), path, REMEDY)
         for name in (FLAT, DARK):
             if not (folder / name).is_file() or sha256(folder / name) != record.files.get(name):
                 raise InputError(folder / name, "is missing, damaged or was changed", REMEDY)

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from pydantic import Field
 
-from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.config import Config, build_record
+from rgbx.errors import InputError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import read_json
 from rgbx.models.config import Precision
@@ -211,12 +211,9 @@ def read_graphs(folder: Path) -> Graphs | None:
     """Read ``graphs/graphs.json``; None where nothing was exported.
 
     Raises:
-        InputError: it is damaged.
+        InputError: it is damaged, or of another version of rgbx.
     """
     path = folder / FOLDER / GRAPHS
     if not path.exists():
         return None
-    try:
-        return build_config(Graphs, read_json(path))
-    except ConfigError as error:
-        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    return build_record(Graphs, read_json(path), path, REMEDY)

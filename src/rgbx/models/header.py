@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError
+from rgbx.config import Config, build_record
+from rgbx.errors import InputError
 from rgbx.files import read_json
 from rgbx.models.config import StreamConfig
 from rgbx.models.seal import sealed
@@ -51,10 +51,7 @@ def read_header(folder: Path) -> BundleHeader:
         raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
     if content.get("format") != 1:
         raise InputError(path, f"has format {content.get('format')}", "use the version of rgbx that wrote it")
-    try:
-        header = build_config(BundleHeader, content)
-    except ConfigError as error:
-        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    header = build_record(BundleHeader, content, path, REMEDY)
     sealed(folder, HEADER, REMEDY)
     if header.fused != (len(header.streams) == 2):
         raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import safetensors.numpy
 
-from rgbx.config import Config, build_config
-from rgbx.errors import ConfigError, InputError
+from rgbx.config import Config, build_record
+from rgbx.errors import InputError
 from rgbx.files import read_json, write_bytes, write_json
 from rgbx.models.config import Precision
 from rgbx.models.seal import seal, sealed
@@ -18,7 +18,6 @@ from rgbx.trust.novelty import Shown, Surprises, evidence, novelty
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
-FORMAT: Final = 3
 REMEDY = "run 'rgbx calibrate' on the bundle again"
 
 
@@ -89,7 +88,7 @@ class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
-    format: Literal[3] = FORMAT
+    format: Literal[3] = 3
     weights_sha256: str
     """Of the bundle's weights."""
     config: TrustConfig
@@ -132,13 +131,7 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
     path = folder / CALIBRATION
     if not path.exists():
         return None
-    content = read_json(path)
-    if isinstance(content, dict) and content.get("format", FORMAT) != FORMAT:
-        raise InputError(path, f"has format {content['format']}, this rgbx reads {FORMAT}", REMEDY)
-    try:
-        record = build_config(CalibrationFile, content)
-    except ConfigError as error:
-        raise InputError(path, f"is damaged ({str(error).rstrip('.')})", REMEDY) from error
+    record = build_record(CalibrationFile, read_json(path), path, REMEDY)
     if record.weights_sha256 != weights_sha256:
         raise InputError(path, "was made for other weights", REMEDY)
     sealed(folder, CALIBRATION, REMEDY)
