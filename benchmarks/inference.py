@@ -29,10 +29,10 @@ from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Precision, StreamOutput
 from rgbx.inference.torch_runtime import TorchRuntime
 from rgbx.models import bundle
-from rgbx.models.config import StreamConfig, stream_preset
 from rgbx.models.fusion import MODALITIES, RgbXNetwork
 from rgbx.models.icam import ICam
 from rgbx.models.stream import build_stream
+from rgbx.models.stream_config import StreamConfig, stream_preset
 from rgbx.models.transforms import as_input
 from rgbx.processes import cores
 

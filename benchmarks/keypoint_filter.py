@@ -28,14 +28,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rgbx.config import build_config
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.superpoint import KeypointDetector, find_peaks, load_detector
 from rgbx.radiography.transfer import read_seeds
 from rgbx.samples import generator
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -29,8 +29,8 @@ from ray.cluster_utils import Cluster
 from rgbx.devices.library import Library
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
+from rgbx.radiography.radiographs import render_set
 from rgbx.radiography.randomisation import XrayRandomisation
-from rgbx.radiography.sets import render_set
 
 STORE_BYTES = 200 * 2**20
 CLASSES = ("A", "B")

@@ -20,14 +20,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from rgbx.datasets.labelled import LabelledImages
 from rgbx.models.backbones import create_backbone
-from rgbx.models.config import BackboneConfig, ICamConfig
-from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
 from rgbx.models.fusion import MODALITIES, FusionHead
 from rgbx.models.icam import ICam
+from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
+from rgbx.models.stream_config import BackboneConfig, ICamConfig
 from rgbx.training import FusionTraining
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range, training_batches
-from rgbx.training.fusion import encode_features, train_head
+from rgbx.training.fusion_training import encode_features, train_head
 
 BATCH = 16
 CLASSES = 10

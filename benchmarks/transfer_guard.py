@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rgbx.devices.library import Library
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 CLASSES = [f"SP{number}" for number in range(1, 11)]
 STRENGTHS = ((0.6, 1.6), (0.2, 5.0), (0.05, 20.0))

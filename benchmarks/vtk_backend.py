@@ -13,14 +13,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.radiography.backends import backend
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_seeds
 from rgbx.samples import generator
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 POSES = {
     "flat": (0, 0, 0),

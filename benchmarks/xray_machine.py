@@ -19,12 +19,13 @@ import trimesh
 from gvxrPython3 import gvxr
 from shapely.geometry import box
 
-from rgbx.devices.materials import MATERIALS
-from rgbx.devices.parts import Ellipsoid, Part, Prism, Vector
-from rgbx.standin.attenuation import Beam
-from rgbx.standin.machine import TUBES, MachineConfig
-from rgbx.standin.paths import Projector, Solids, path_lengths
-from rgbx.standin.spectrum import Spectrum, scintillator_response, tube_spectrum
+from rgbx.geometry import Vector
+from rgbx_proving.standin.attenuation import Beam
+from rgbx_proving.standin.machine import TUBES, MachineConfig
+from rgbx_proving.standin.paths import Projector, Solids, path_lengths
+from rgbx_proving.standin.spectrum import Spectrum, scintillator_response, tube_spectrum
+from rgbx_proving.units.materials import MATERIALS
+from rgbx_proving.units.parts import Ellipsoid, Part, Prism
 
 SOURCE_TO_UNIT_MM, UNIT_TO_DETECTOR_MM = 550.0, 550.0
 FIELD_MM = 180.0

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbx.modality import Modality
 from rgbx.samples import SampleKey, SampleRecord, SampleSet, SetHeader, generator, write_image
-from rgbx.samples.record import Modality
 
 CLASSES = ("A", "B", "C")
 

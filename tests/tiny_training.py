@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from learning_sets import write_set
-from rgbx.models.config import BackboneConfig
-from rgbx.samples.record import Modality
+from rgbx.modality import Modality
+from rgbx.models.stream_config import BackboneConfig
 from rgbx.training import StreamTraining, stream_training
 
 

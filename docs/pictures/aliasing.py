@@ -14,8 +14,8 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
+from rgbx_proving.units.scanning import scan_unit
+from rgbx_proving.sp10.family import make_unit
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
+from rgbx_proving.units.scanning import scan_unit
+from rgbx_proving.sp10.family import make_unit
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.kernel import transmission

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 
-from rgbx.devices.parts import rotation_matrix
+from rgbx.geometry import rotation_matrix
 from rgbx.radiography.projector import Pose, Projector
 
 PROJECTOR = Projector(

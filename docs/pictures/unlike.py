@@ -7,7 +7,7 @@ import numpy as np
 
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.explain import overlay
-from rgbx.experiments.benchmark import Benchmark, LineUnits, scan_units
+from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
 from rgbx.models.transforms import TransformConfig, prepare
 from rgbx.samples import SampleSet, write_image
 from rgbx.samples.overview import contact_sheet

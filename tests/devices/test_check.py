@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.devices.check import check_unit, class_remarks
 from rgbx.devices.library import Library, Unit
-from rgbx.devices.mesh import write_mesh
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.volume import Volume
+from rgbx_proving.units.part_mesh import write_mesh
 from scan_files import WRITERS, phantom, write_itk, write_unit_file
 
 SPACING = (1.5, 2.0, 1.0)

@@ -1,10 +1,10 @@
 import pytest
 import trimesh
 
-from rgbx.devices.library import Library, Unit, find_units
-from rgbx.devices.mesh import write_mesh
-from rgbx.devices.parts import PartList, read_parts, write_parts
+from rgbx.devices.library import Library, find_units
 from rgbx.errors import InputError
+from rgbx_proving.units.part_mesh import write_mesh
+from rgbx_proving.units.parts import PartList, write_parts
 from scan_files import WRITERS, phantom, write_unit_file
 
 SPACING = (1.5, 1.25, 2.0)
@@ -40,7 +40,6 @@ def test_a_unit_tells_what_it_has(tmp_path):
     assert unit.scan_path == folder / "dicom"
     assert unit.read_scan().values.shape == (6, 14, 9)
     assert unit.read_mesh().extents == pytest.approx((70, 140, 8))
-    assert unit.read_parts() == read_parts(folder / "parts.json")
     assert unit.photo_paths == (folder / "photos" / "front.jpg",)
     assert unit.radiograph_paths == ()
 
@@ -64,8 +63,6 @@ def test_what_a_unit_lacks_is_said_when_it_is_read(tmp_path):
     (unit,) = Library.open(_library(tmp_path, "A/1")).units
     with pytest.raises(InputError, match=r"1 has no mesh: add a mesh, e\.g\. mesh\.glb"):
         unit.read_mesh()
-    with pytest.raises(InputError, match="has no part list"):
-        unit.read_parts()
 
 
 def test_digest_follows_content_sidecar_and_names(tmp_path):
@@ -179,11 +176,3 @@ def test_several_problems_are_counted_and_all_found(tmp_path):
     units, faults = find_units(tmp_path)
     assert [unit.name for unit in units] == ["1"]
     assert [fault.path.name for fault in faults] == ["2", "B", "C"]
-
-
-def test_a_damaged_part_list_is_named(tmp_path):
-    folder = tmp_path / "A" / "1"
-    folder.mkdir(parents=True)
-    (folder / "parts.json").write_text('{"parts": 3}')
-    with pytest.raises(InputError, match=r"parts\.json is no part list"):
-        Unit.open(folder).read_parts()

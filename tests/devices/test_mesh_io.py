@@ -7,11 +7,11 @@ import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.devices.materials import MATERIALS
-from rgbx.devices.mesh import build_mesh, write_mesh
 from rgbx.devices.mesh_io import read_mesh
-from rgbx.devices.parts import Part, PartList, Prism
 from rgbx.errors import InputError
+from rgbx_proving.units.materials import MATERIALS
+from rgbx_proving.units.part_mesh import build_mesh, write_mesh
+from rgbx_proving.units.parts import Part, PartList, Prism
 from scan_files import write_unit_file
 
 MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from rgbx.inference.crops import images_seen, sample
-from rgbx.models.config import ICamConfig
 from rgbx.models.icam import ICam, sample_window
+from rgbx.models.stream_config import ICamConfig
 from rgbx.models.transforms import as_input
 from tiny_networks import TinyBackbone
 

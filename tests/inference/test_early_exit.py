@@ -18,11 +18,11 @@ from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs
 from rgbx.inference.export import export_bundle
 from rgbx.inference.torch_runtime import PassGraph, StreamGraph
 from rgbx.models import bundle
-from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.icam import ICam
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
+from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.transforms import TransformConfig
 from tiny_bundle import write_untrained_bundle
 from tiny_networks import TinyBackbone

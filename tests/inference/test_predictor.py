@@ -12,9 +12,9 @@ from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.models import bundle
-from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.stream import build_stream
+from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.transforms import TransformConfig
 
 CLASSES = ("SP1", "SP2", "SP10")

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from rgbx.models.backbones import EMBEDDED, create_backbone
-from rgbx.models.config import BackboneConfig, ICamConfig
 from rgbx.models.icam import ICam
+from rgbx.models.stream_config import BackboneConfig, ICamConfig
 
 PAPER = ("inception_v3", "resnet101", "vgg19", "resnext101_64x4d", "legacy_seresnet101", "seresnet101")
 OTHERS = (

@@ -14,8 +14,8 @@ from rgbx.models.backbones import (
     embedded_weights,
     frozen_modules,
 )
-from rgbx.models.config import ICamConfig
 from rgbx.models.icam import ICam
+from rgbx.models.stream_config import ICamConfig
 
 TINY = "test_resnet"
 

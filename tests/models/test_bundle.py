@@ -9,11 +9,11 @@ from torch import nn
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.card import CARD
-from rgbx.models.config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.header import HEADER, WEIGHTS
 from rgbx.models.seal import SUMS, seal
 from rgbx.models.stream import build_stream
+from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.transforms import TransformConfig
 
 CONFIG = StreamConfig(

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from rgbx.models.backbones import create_backbone
-from rgbx.models.config import BackboneConfig, ICamConfig
 from rgbx.models.icam import ICam
+from rgbx.models.stream_config import BackboneConfig, ICamConfig
 from tiny_networks import TinyBackbone
 
 methods = pytest.importorskip("torchcam.methods")

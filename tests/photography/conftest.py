@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from rgbx.devices.library import Library
-from rgbx.devices.mesh import build_mesh, write_mesh
-from rgbx.devices.parts import Part, PartList, Prism, write_parts
+from rgbx_proving.units.part_mesh import build_mesh, write_mesh
+from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
 
 
 def phone(device_class: str, number: int, lenses: int) -> PartList:

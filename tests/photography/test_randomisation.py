@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbx.config import build_config
-from rgbx.devices.parts import rotation_matrix
 from rgbx.errors import ConfigError
+from rgbx.geometry import rotation_matrix
 from rgbx.photography.meshes import RenderMesh, Surface
 from rgbx.photography.randomisation import FIXED, RgbDraw, RgbRandomisation, draw_photograph, find_paints, place_camera
 from rgbx.samples import generator

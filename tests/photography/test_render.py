@@ -13,8 +13,8 @@ from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.photography import blender as blender_module
+from rgbx.photography.photographs import render_set, replay
 from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.photography.render import render_set, replay
 from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record
 

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.filters import Acceptance, CornerCount, SuperPointCount
 from rgbx.radiography.randomisation import (
@@ -21,6 +19,8 @@ from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.superpoint import SuperPoint
 from rgbx.radiography.transfer import read_seeds
 from rgbx.samples import generator
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 DETECTORS = ("superpoint", "corners")
 

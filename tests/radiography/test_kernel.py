@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import ScanLevels, prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_seeds
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 LINEAR = TransferFunction(name="linear", points=((0.0, 0.0), (2000.0, 0.2)))
 """0.1 per mm at an intensity of 1000."""

@@ -11,9 +11,9 @@ from rgbx.radiography.edits import Bend, PartEdit, ScanEdits, edited, find_parts
 from rgbx.radiography.kernel import path_integrals
 from rgbx.radiography.materials import indicator_of, render_materials, thickness_map
 from rgbx.radiography.projector import Pose, Projector
+from rgbx.radiography.radiographs import render_set
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.scans import prepare_labels, prepare_scan
-from rgbx.radiography.sets import render_set
 from rgbx.radiography.transfer import TransferFunction
 from rgbx.samples import SampleSet
 

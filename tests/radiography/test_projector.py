@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
-from rgbx.devices.parts import rotation_matrix
 from rgbx.devices.volume import Volume
+from rgbx.geometry import rotation_matrix
 from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector, Rays
 from rgbx.radiography.scans import prepare_scan

@@ -20,8 +20,8 @@ from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
 from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.radiography.radiographs import render_set, replay
 from rgbx.radiography.randomisation import XrayRandomisation
-from rgbx.radiography.sets import render_set, replay
 from rgbx.radiography.superpoint import SuperPoint
 from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record

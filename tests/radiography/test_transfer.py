@@ -3,8 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.errors import InputError
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
@@ -20,6 +18,8 @@ from rgbx.radiography.transfer import (
     read_seeds,
     seed_text,
 )
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 LEVELS = ScanLevels(air=-1000.0, dense=9000.0)
 

@@ -8,8 +8,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rgbx.devices.scanning import scan_unit
-from rgbx.devices.sp10 import make_unit
 from rgbx.devices.volume import Volume
 from rgbx.errors import MissingToolError
 from rgbx.radiography.backends import backend
@@ -19,6 +17,8 @@ from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, dr
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_seeds
 from rgbx.samples import generator
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 vtk = [
     pytest.mark.vtk,

@@ -45,7 +45,7 @@ class TestWithRay:
     def test_a_node_that_dies_loses_no_image_and_none_is_written_twice(self, ray_cluster, tmp_path, monkeypatch):
         written = []
         monkeypatch.setattr(
-            "rgbx.samples.render.write_bytes", lambda path, image: (written.append(path), write(path, image))
+            "rgbx.samples.rendering.write_bytes", lambda path, image: (written.append(path), write(path, image))
         )
         from rgbx.files import write_bytes as write
 

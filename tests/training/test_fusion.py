@@ -16,7 +16,7 @@ from rgbx.models.transforms import prepare
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range
-from rgbx.training.fusion import FEATURES, draw_kept, encode_features
+from rgbx.training.fusion_training import FEATURES, draw_kept, encode_features
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)

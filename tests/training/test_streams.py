@@ -14,9 +14,9 @@ from rgbx.datasets.labelled import open_sets
 from rgbx.errors import InputError
 from rgbx.models.header import HEADER, WEIGHTS, read_header
 from rgbx.training import train_stream
-from rgbx.training.config import stream_training
 from rgbx.training.run import CHECKPOINT, fit
-from rgbx.training.streams import StreamData, StreamModule, load_split, rate_factor
+from rgbx.training.settings import stream_training
+from rgbx.training.stream_training import StreamData, StreamModule, load_split, rate_factor
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, P
         "import sys; from pathlib import Path\n"
         "from rgbx.datasets.labelled import open_sets\n"
         "from rgbx.training import StreamTraining, train_stream\n"
-        "from rgbx.training.streams import StreamModule\n"
+        "from rgbx.training.stream_training import StreamModule\n"
         "step = StreamModule.training_step\n"
         "def slowed(self, batch, index):\n"
         "    import time\n"

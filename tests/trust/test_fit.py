@@ -8,10 +8,10 @@ from scipy.special import softmax
 
 from rgbx.errors import ConfigError, InputError
 from rgbx.trust import calibration
-from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, distances_from_others, fit
 from rgbx.trust.judge import Answer, Judge
-from rgbx.trust.novelty import Shown
+from rgbx.trust.ood import Shown
+from rgbx.trust.sorting import Sorting, TrustConfig
 
 CLASSES = ("A", "B", "C", "D")
 CENTRES = {

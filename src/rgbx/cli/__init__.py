@@ -13,7 +13,6 @@ from rich.markup import escape
 from rgbx import __version__
 from rgbx.cli import (
     calibrate,
-    demo,
     devices,
     evaluate,
     explain,
@@ -21,12 +20,11 @@ from rgbx.cli import (
     line,
     predict,
     render,
-    reproduce,
-    scan,
     sets,
     train,
     transfer,
 )
+from rgbx.cli.plugins import add_plugin_verbs
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 
@@ -51,7 +49,6 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(render.app, name="render")
 app.add_typer(sets.app, name="sets")
 app.add_typer(transfer.app, name="transfer")
-app.command("scan")(scan.scan)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
@@ -60,8 +57,7 @@ app.command("export")(export.export)
 app.command("predict")(predict.predict)
 app.command("watch")(line.watch)
 app.command("flatfield")(line.flatfield)
-app.command("demo")(demo.demo)
-app.command("reproduce")(reproduce.reproduce)
+add_plugin_verbs(app)
 
 
 def _show_version(wanted: bool) -> None:

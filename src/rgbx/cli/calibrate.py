@@ -10,7 +10,7 @@ from rgbx.cli.line import EarlyExitOption, PrecisionOption, RuntimeOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rgbx.samples.record import Modality
+    from rgbx.modality import Modality
     from rgbx.trust.calibration import Calibrated
 
 
@@ -51,7 +51,7 @@ def calibrate(
     from rgbx.models.header import read_header
     from rgbx.samples import SampleSet
     from rgbx.trust.calibration import Computation
-    from rgbx.trust.config import TrustConfig
+    from rgbx.trust.sorting import TrustConfig
     from rgbx.trust.support import support_sentences
 
     given: dict[Modality, Path | None] = {"rgb": rgb, "xray": xray}
@@ -69,7 +69,7 @@ def calibrate(
 def _table(calibration: "Calibrated") -> "Table":
     from rich.table import Table
 
-    from rgbx.samples.record import TITLES
+    from rgbx.modality import TITLES
 
     table = Table("answers from", "images", "units", "temperature", "sorted", "false sorts", "at most")
     for channel, each in calibration.channels.items():

@@ -39,8 +39,8 @@ def explain(
     from rgbx.evaluation.tables import show
     from rgbx.files import write_json
     from rgbx.inference import Predictor
+    from rgbx.modality import TITLES
     from rgbx.samples import SampleSet
-    from rgbx.samples.record import TITLES
 
     if one is not None:
         cases = [Case(name=one.stem, rgb=rgb, xray=xray)]

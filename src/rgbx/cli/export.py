@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from rgbx.inference.runtimes import RuntimeName
+    from rgbx.modality import Modality
     from rgbx.samples import SampleSet
-    from rgbx.samples.record import Modality
 
 
 class Format(StrEnum):

@@ -67,7 +67,7 @@ def watch(
     from rgbx.errors import RgbxError
     from rgbx.inference.arrivals import HotFolders, Pairing
     from rgbx.inference.results import ResultLog, answer_all
-    from rgbx.samples.record import given_modalities
+    from rgbx.modality import given_modalities
 
     folders = given_modalities(rgb, xray)
     if not folders:

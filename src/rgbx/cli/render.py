@@ -110,6 +110,8 @@ def xray(
     from rgbx.config import load_config
     from rgbx.devices.library import Library
     from rgbx.radiography.edits import RANDOM_EDITS
+    from rgbx.radiography.radiographs import render_set
+    from rgbx.radiography.radiographs import replay as render_again
     from rgbx.radiography.randomisation import (
         FIXED_BACKGROUND,
         FIXED_PROJECTOR,
@@ -117,8 +119,6 @@ def xray(
         RANDOM_SCATTER,
         XrayRandomisation,
     )
-    from rgbx.radiography.sets import render_set
-    from rgbx.radiography.sets import replay as render_again
     from rgbx.radiography.transfer import NO_JITTER
     from rgbx.samples import WHOLE, Shard, write_image
     from rgbx.samples.sets import find_record
@@ -253,9 +253,9 @@ def rgb(
 
     from rgbx.config import load_config
     from rgbx.devices.library import Library
+    from rgbx.photography.photographs import render_set
+    from rgbx.photography.photographs import replay as render_again
     from rgbx.photography.randomisation import FIXED, RgbRandomisation
-    from rgbx.photography.render import render_set
-    from rgbx.photography.render import replay as render_again
     from rgbx.samples import WHOLE, Shard, write_image
     from rgbx.samples.sets import find_record
 

@@ -27,7 +27,7 @@ def join(
 
     Example: `rgbx sets join part-1 part-2 --out sets/xray-train`
     """
-    from rgbx.radiography.sets import write_summary
+    from rgbx.radiography.radiographs import write_summary
     from rgbx.samples.join import join as join_parts
     from rgbx.samples.overview import write_overview
 
@@ -60,23 +60,6 @@ def export(
     samples = SampleSet.open(folder)
     tars = export_webdataset(samples, out, images_per_tar)
     typer.echo(f"{len(samples)} images in {len(tars)} tars: {out}")
-
-
-@app.command("import-cub200")
-def import_cub200(
-    folder: Annotated[Path, typer.Argument(metavar="CUB_200_2011", help="The official folder, unpacked.")],
-    out: Annotated[Path, typer.Option(help="Folder for the sets `train` and `test`.")],
-) -> None:
-    """Make a training and a test set of CUB-200-2011, the birds of the paper's Table III, by the official split.
-
-    Images are linked, not copied, where the disk allows it.
-
-    Example: `rgbx sets import-cub200 CUB_200_2011 --out sets/birds`
-    """
-    from rgbx.datasets.cub200 import import_cub200 as import_birds
-
-    train, test = import_birds(folder, out)
-    typer.echo(f"{len(train)} images to train on in {train.folder}, {len(test)} to test on in {test.folder}.")
 
 
 @app.command("import")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from rgbx.modality import Modality
     from rgbx.samples import SampleSet
-    from rgbx.samples.record import Modality
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -8,9 +8,10 @@ from rgbx.datasets.images import is_image
 from rgbx.datasets.labelled import READERS
 from rgbx.errors import InputError
 from rgbx.files import digest, link_in_place, sha256
+from rgbx.modality import Modality
 from rgbx.progress import track
 from rgbx.samples import SampleSet
-from rgbx.samples.record import Modality, SampleRecord, SetHeader
+from rgbx.samples.record import SampleRecord, SetHeader
 
 
 class LabelledFile(NamedTuple):

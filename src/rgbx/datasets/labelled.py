@@ -10,10 +10,10 @@ import numpy as np
 from rgbx.datasets.images import read_photograph, read_radiograph
 from rgbx.errors import InputError, RgbxError
 from rgbx.files import digest
+from rgbx.modality import Modality
 from rgbx.processes import cores
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
-from rgbx.samples.record import Modality
 
 READERS = {"xray": read_radiograph, "rgb": read_photograph}
 

@@ -12,11 +12,11 @@ import trimesh
 
 from rgbx.config import Config
 from rgbx.devices.library import Unit
-from rgbx.devices.parts import Vector
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.unit_file import UNIT_FILE
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
+from rgbx.geometry import Vector
 
 Content = TypeVar("Content")
 
@@ -53,7 +53,6 @@ class UnitSummary(Config):
     unit: str
     scan: ScanSummary | None = None
     mesh: MeshSummary | None = None
-    parts: int | None = None
     photos: int = 0
     radiographs: int = 0
     problems: tuple[str, ...] = ()
@@ -93,13 +92,11 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
     if volume is not None:
         attempt(unit.labels_path, partial(unit.read_labels, volume))
     scene = attempt(unit.mesh_path, unit.read_mesh)
-    parts = attempt(unit.parts_path, unit.read_parts)
     summary = UnitSummary(
         device_class=unit.device_class,
         unit=unit.name,
         scan=_summarise_scan(unit.scan_path, volume) if unit.scan_path and volume else None,
         mesh=_summarise_mesh(unit.mesh_path, scene) if unit.mesh_path and scene else None,
-        parts=len(parts.parts) if parts else None,
         photos=len(unit.photo_paths),
         radiographs=len(unit.radiograph_paths),
         problems=tuple(dict.fromkeys(problems)),

@@ -10,7 +10,6 @@ import numpy as np
 import trimesh
 
 from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
-from rgbx.devices.parts import PartList, read_parts
 from rgbx.devices.unit_file import UNIT_FILE, read_unit_file
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_volume
@@ -18,10 +17,9 @@ from rgbx.devices.volume_tiff import natural_key
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
 
-Kind = Literal["scan", "labels", "mesh", "parts"]
+Kind = Literal["scan", "labels", "mesh"]
 
 SCAN_FOLDERS = ("scan", "dicom")
-PARTS_FILE = "parts.json"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 _HEADERS_OF_RAW = (".mhd", ".nhdr")
@@ -38,7 +36,6 @@ class Unit:
     scan_path: Path | None = None
     labels_path: Path | None = None
     mesh_path: Path | None = None
-    parts_path: Path | None = None
     photo_paths: tuple[Path, ...] = ()
     radiograph_paths: tuple[Path, ...] = ()
 
@@ -49,7 +46,6 @@ class Unit:
         Raises:
             InputError: it holds nothing usable, or two of what a unit has one of.
         """
-        parts = folder / PARTS_FILE
         unit = cls(
             device_class=folder.parent.name,
             name=folder.name,
@@ -57,11 +53,10 @@ class Unit:
             scan_path=_only(folder, "scan", _scans_in(folder)),
             labels_path=_only(folder, "label volume", _named(folder, "labels", ITK_SUFFIXES)),
             mesh_path=_only(folder, "mesh", _named(folder, "mesh", MESH_SUFFIXES)),
-            parts_path=parts if parts.is_file() else None,
             photo_paths=_images_in(folder / "photos"),
             radiograph_paths=_images_in(folder / "radiographs"),
         )
-        if not (unit.scan_path or unit.mesh_path or unit.parts_path or unit.photo_paths or unit.radiograph_paths):
+        if not (unit.scan_path or unit.mesh_path or unit.photo_paths or unit.radiograph_paths):
             raise InputError(folder, f"holds nothing of a unit{_nearly_named(folder)}", _WHAT_A_UNIT_HOLDS)
         return unit
 
@@ -117,21 +112,12 @@ class Unit:
         """
         return read_mesh(self._required("mesh", self.mesh_path))
 
-    def read_parts(self) -> PartList:
-        """Read the part list.
-
-        Raises:
-            InputError: there is none, or it cannot be used.
-        """
-        return read_parts(self._required("parts", self.parts_path))
-
     def files(self, kind: Kind) -> list[Path]:
         """Return every file that what ``kind`` reads depends on; empty when the unit has none of it."""
         path = {
             "scan": self.scan_path,
             "labels": self.labels_path,
             "mesh": self.mesh_path,
-            "parts": self.parts_path,
         }[kind]
         if path is None:
             return []
@@ -142,7 +128,7 @@ class Unit:
         else:
             found = [path]
         sidecar = self.folder / UNIT_FILE
-        return sorted({*found, *([sidecar] if kind != "parts" and sidecar.exists() else [])})
+        return sorted({*found, *([sidecar] if sidecar.exists() else [])})
 
     def _required(self, kind: Kind, path: Path | None) -> Path:
         if path is None:
@@ -245,13 +231,12 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
 
 
 _TREE = "arrange it as LIBRARY/CLASS/UNIT/scan.nrrd (see docs/file-formats.md)"
-_WHAT_A_UNIT_HOLDS = "add scan.* or a dicom/ folder, mesh.*, parts.json, photos/ or radiographs/"
-_CALLED = {"scan": "scan", "labels": "label volume", "mesh": "mesh", "parts": "part list"}
+_WHAT_A_UNIT_HOLDS = "add scan.* or a dicom/ folder, mesh.*, photos/ or radiographs/"
+_CALLED = {"scan": "scan", "labels": "label volume", "mesh": "mesh"}
 _EXAMPLES = {
     "scan": "a CT scan, e.g. scan.nrrd or a dicom/ folder",
     "labels": "labels.nrrd, the material of each voxel of its scan",
     "mesh": "a mesh, e.g. mesh.glb",
-    "parts": "parts.json (only simulated units have one)",
 }
 
 

@@ -8,8 +8,8 @@ import trimesh
 from numba import njit
 from trimesh.visual import TextureVisuals
 
-from rgbx.devices.parts import rotation_matrix
 from rgbx.devices.volume import Volume
+from rgbx.geometry import rotation_matrix
 
 FRONT, BACK = 20.0, 200.0
 """Degrees that a unit is turned about its height to be seen from the front or the back, and a little from the side."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt
 
 from rgbx.config import Config, ConfigError, load_config
-from rgbx.devices.parts import Vector
 from rgbx.errors import InputError
+from rgbx.geometry import Vector
 
 UNIT_FILE = "unit.yaml"
 

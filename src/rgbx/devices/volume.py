@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rgbx.devices.parts import Vector
+from rgbx.geometry import Vector
 
 
 @dataclass(frozen=True)
 class Volume:
     """A scan on a regular grid, its frame's origin at the centre of the grid.
 
-    Axes are those of the unit frame (see :mod:`rgbx.devices.parts`): index order (z, y, x), x and y in the plane
+    Axes are those of the unit frame: index order (z, y, x), x and y in the plane
     of the device, z through its thickness, for scans of our own; as the file says for others.
     """
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from rgbx.devices.parts import Vector
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
+from rgbx.geometry import Vector
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")

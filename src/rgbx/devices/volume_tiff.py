@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from rgbx.devices.parts import Vector
 from rgbx.devices.volume_itk import GridData, check_fits_in_memory, length_in_mm
 from rgbx.errors import InputError
+from rgbx.geometry import Vector
 from rgbx.tiff import open_tiff
 
 TIFF_SUFFIXES = (".tif", ".tiff")

@@ -13,15 +13,15 @@ from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.evaluation.predictions import check_sets, encode_set
 from rgbx.inference import Encoded, Predictor
 from rgbx.inference.runtimes import RuntimeName
+from rgbx.modality import Modality
 from rgbx.models.card import write_card
 from rgbx.models.header import check_weights
 from rgbx.samples import SampleRecord, SampleSet
-from rgbx.samples.record import Modality
 from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated, Computation
-from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.fit import Pairs, Responses, fit
-from rgbx.trust.novelty import Shown
+from rgbx.trust.ood import Shown
+from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx.trust.support import support_sentences
 
 

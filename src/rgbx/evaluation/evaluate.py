@@ -27,8 +27,8 @@ from rgbx.evaluation.reliability import calibration_error
 from rgbx.evaluation.results import ClassScores, Evaluation, Pairings, PairingScore, Scores, TrustScores
 from rgbx.evaluation.tables import confusion_title, to_markdown
 from rgbx.files import write_json, write_text
+from rgbx.modality import TITLES
 from rgbx.samples import SampleSet
-from rgbx.samples.record import TITLES
 from rgbx.trust.false_sorts import upper_bound
 
 if TYPE_CHECKING:

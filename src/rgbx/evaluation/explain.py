@@ -16,9 +16,9 @@ from matplotlib.patches import Rectangle
 
 from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, write_figure
+from rgbx.modality import TITLES, Modality
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet, generator
-from rgbx.samples.record import TITLES, Modality
 
 if TYPE_CHECKING:
     from rgbx.inference import Encoded, Prediction, Predictor, View

@@ -16,8 +16,8 @@ from scipy.integrate import trapezoid
 from rgbx.config import Config
 from rgbx.evaluation.explain import Case
 from rgbx.evaluation.intervals import Estimate, cluster_bootstrap
+from rgbx.modality import Modality
 from rgbx.progress import track
-from rgbx.samples.record import Modality
 
 if TYPE_CHECKING:
     from rgbx.inference import Predictor

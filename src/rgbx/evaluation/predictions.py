@@ -14,9 +14,9 @@ from rgbx.config import Config, build_config
 from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
+from rgbx.modality import Channel, Modality, given_modalities
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
-from rgbx.samples.record import Channel, Modality, given_modalities
 
 if TYPE_CHECKING:  # measuring from the cache must not wait for torch
     from rgbx.inference import Encoded, Predictor

@@ -19,8 +19,8 @@ from rgbx.evaluation.figures import confusion_figure, curve_figure, svg_uri
 from rgbx.evaluation.results import Evaluation, Scores
 from rgbx.evaluation.tables import confusion_title, pairing_sentences, show, show_p
 from rgbx.files import write_text
+from rgbx.modality import TITLES, Modality
 from rgbx.samples import SampleSet
-from rgbx.samples.record import TITLES, Modality
 
 STAND_IN_NOTICE = (
     "The test images come from simulated stand-ins for a real line: a simulated X-ray machine and a simulated conveyor "

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.evaluation.intervals import Estimate, Interval, PairedTest
-from rgbx.samples.record import Channel
+from rgbx.modality import Channel
 
 
 class ClassScores(Config):

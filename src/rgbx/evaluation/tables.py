@@ -6,7 +6,7 @@ from rich.table import Table
 
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.results import Evaluation, Pairings, TrustScores
-from rgbx.samples.record import TITLES, Channel
+from rgbx.modality import TITLES, Channel
 
 
 def confusion_title(evaluation: Evaluation, channel: Channel) -> str:

@@ -12,7 +12,7 @@ from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
 from rgbx.datasets.images import SUFFIXES, is_image
 from rgbx.errors import InputError
-from rgbx.samples.record import MODALITIES, Modality
+from rgbx.modality import MODALITIES, Modality
 
 
 class Pairing(Config):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rgbx.models.config import ICamConfig
+from rgbx.models.stream_config import ICamConfig
 
 Window = np.ndarray
 """(3,) left, top and side, in 0..1."""

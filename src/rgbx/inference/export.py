@@ -22,6 +22,7 @@ from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs, pass_n
 from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare, failed_gate, quantise
 from rgbx.inference.runtimes import FOLDER, GRAPHS, SUFFIXES, Graph, Graphs, RuntimeName, StreamOutput, load_graph
 from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
+from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.fusion import RgbXNetwork
@@ -29,7 +30,6 @@ from rgbx.models.icam import ICam
 from rgbx.models.seal import seal
 from rgbx.models.transforms import as_input
 from rgbx.progress import track
-from rgbx.samples.record import MODALITIES, Modality
 
 SAME_CLASSES, SAME_CROPS = 0.999, 0.995
 """Shares of images on which a graph and torch have to give the same class, and the same crops. Now and then a map is as

@@ -7,8 +7,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import safetensors.numpy
 
+from rgbx.modality import Modality
 from rgbx.models.header import WEIGHTS
-from rgbx.samples.record import Modality
 
 
 class Linear(NamedTuple):

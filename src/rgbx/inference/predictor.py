@@ -18,16 +18,16 @@ from rgbx.inference.early_exit import EarlyExit
 from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
-from rgbx.models.config import ICamConfig, Precision
+from rgbx.modality import Channel, Modality, given_modalities
 from rgbx.models.header import BundleHeader, read_header
+from rgbx.models.stream_config import ICamConfig, Precision
 from rgbx.models.transforms import as_input, prepare
 from rgbx.processes import in_threads
-from rgbx.samples.record import Channel, Modality, given_modalities
 from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import Decision, Unlike
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
-from rgbx.trust.novelty import Shown
+from rgbx.trust.ood import Shown
 from rgbx.trust.probabilities import probabilities
 
 BATCH = 32

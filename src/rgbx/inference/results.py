@@ -22,7 +22,7 @@ from rgbx.errors import InputError
 from rgbx.files import readable_os_errors, write_text
 from rgbx.inference.arrivals import Device
 from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
-from rgbx.samples.record import Modality
+from rgbx.modality import Modality
 from rgbx.trust.decision import Decision
 
 COMPLETED, FAILED = 1, 4

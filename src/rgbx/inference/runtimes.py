@@ -12,9 +12,9 @@ from rgbx.config import Config, build_record
 from rgbx.errors import InputError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import read_json
-from rgbx.models.config import Precision
 from rgbx.models.header import BundleHeader
 from rgbx.models.seal import sealed
+from rgbx.models.stream_config import Precision
 from rgbx.processes import cores
 
 RuntimeName = Literal["torch", "onnx", "openvino"]

@@ -6,10 +6,10 @@ from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 from rgbx.inference.early_exit import EarlyExit, pass_name
 from rgbx.inference.runtimes import GraphRuntime, Mode, RuntimeName, StreamRuntime, open_graph, pick_runtime
-from rgbx.models.config import Precision
+from rgbx.modality import Modality
 from rgbx.models.header import BundleHeader, check_weights
+from rgbx.models.stream_config import Precision
 from rgbx.processes import in_threads
-from rgbx.samples.record import Modality
 
 Streams = tuple[BundleHeader, dict[Modality, StreamRuntime]]
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from rgbx.inference.early_exit import PassOutput
 from rgbx.inference.runtimes import StreamOutput
-from rgbx.models.device import pick_device
 from rgbx.models.icam import ICam, Looks
+from rgbx.models.processor import pick_device
 
 
 class StreamGraph(nn.Module):

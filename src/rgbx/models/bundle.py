@@ -14,13 +14,13 @@ import torch
 from rgbx import __version__
 from rgbx.errors import InputError
 from rgbx.files import write_bytes, write_json
+from rgbx.modality import Modality
 from rgbx.models.card import write_card
-from rgbx.models.config import StreamConfig
 from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, check_weights
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
-from rgbx.samples.record import Modality
+from rgbx.models.stream_config import StreamConfig
 
 
 class Bundle(NamedTuple):

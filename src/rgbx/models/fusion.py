@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from rgbx.modality import MODALITIES, Modality
 from rgbx.models.icam import ICam
-from rgbx.samples.record import MODALITIES, Modality
 
 
 class FusionHead(nn.Module):

@@ -8,9 +8,9 @@ from pydantic import Field
 from rgbx.config import Config, build_record
 from rgbx.errors import InputError
 from rgbx.files import read_json
-from rgbx.models.config import StreamConfig
+from rgbx.modality import Modality
 from rgbx.models.seal import sealed
-from rgbx.samples.record import Modality
+from rgbx.models.stream_config import StreamConfig
 
 HEADER = "bundle.json"
 WEIGHTS = "weights.safetensors"

@@ -22,7 +22,7 @@ from rgbx.models.batch_norm import (
     select_iteration,
     split_statistics,
 )
-from rgbx.models.config import ICamConfig
+from rgbx.models.stream_config import ICamConfig
 
 FIRST_WEIGHT = 0.9
 """Weight of the first iteration in the weighted mean when the others join it after a warm-up."""

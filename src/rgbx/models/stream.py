@@ -1,8 +1,8 @@
 """Build a stream's network from its configuration."""
 
 from rgbx.models.backbones import create_backbone
-from rgbx.models.config import StreamConfig
 from rgbx.models.icam import ICam
+from rgbx.models.stream_config import StreamConfig
 
 
 def build_stream(config: StreamConfig, classes: int, *, trained: bool = False) -> ICam:

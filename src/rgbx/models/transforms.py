@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from rgbx.config import Config, Range
-from rgbx.samples.record import Modality
+from rgbx.modality import Modality
 
 SEARCHED_SIZE = 512
 """Side in pixels at which the device is looked for in larger radiographs: more would cost more than the network."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PositiveInt
 from scipy.spatial.transform import Rotation
 
 from rgbx.config import Config, Range
-from rgbx.devices.parts import Vector, rotation_matrix
+from rgbx.geometry import Vector, rotation_matrix
 from rgbx.photography.film import Film
 from rgbx.photography.meshes import Colour, RenderMesh, Surface
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from rgbx.config import Config
-from rgbx.devices.parts import Vector, rotation_matrix
+from rgbx.geometry import Vector, rotation_matrix
 
 RAY_SPACING = 2.0
 """Voxels from ray to ray that still give a pixel's mean transmission to about 1e-3 (docs/xray-randomisation.md)."""

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from rgbx.config import Config
-from rgbx.devices.parts import Vector
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.files import atomic_path, read_json, write_json
+from rgbx.geometry import Vector
 
 SMOOTHING = 3
 """Edge in voxels of the cube that a scan is averaged over before unit and air are told apart; it takes away noise."""

@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
 from rgbx.models.bundle import HEADER, versions
-from rgbx.models.device import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
+from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
 from rgbx.training.batches import WHOLE, Share
 
 RUN = "run.json"

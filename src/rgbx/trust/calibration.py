@@ -10,11 +10,11 @@ import safetensors.numpy
 from rgbx.config import Config, build_record
 from rgbx.errors import InputError
 from rgbx.files import read_json, write_bytes, write_json
-from rgbx.models.config import Precision
+from rgbx.modality import Channel, Modality
 from rgbx.models.seal import seal, sealed
-from rgbx.samples.record import Channel, Modality
-from rgbx.trust.config import Sorting, TrustConfig
-from rgbx.trust.novelty import Shown, Surprises, evidence, novelty
+from rgbx.models.stream_config import Precision
+from rgbx.trust.ood import Shown, Surprises, evidence, novelty
+from rgbx.trust.sorting import Sorting, TrustConfig
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rgbx.samples.record import Channel, Modality
+from rgbx.modality import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration
-from rgbx.trust.config import Sorting, TrustConfig
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
 from rgbx.trust.false_sorts import risk_limit, surest_limit, upper_bound
-from rgbx.trust.novelty import Shown, Surprise, Surprises, evidence, fit_distances, novelty
+from rgbx.trust.ood import Shown, Surprise, Surprises, evidence, fit_distances, novelty
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
+from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx.trust.temperature import fit_temperature
 
 FOLDS = 10

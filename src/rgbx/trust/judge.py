@@ -6,13 +6,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from rgbx.modality import Channel, Modality
 from rgbx.models.header import BundleHeader
-from rgbx.samples.record import Channel, Modality
 from rgbx.trust.calibration import Calibrated, ChannelCalibration, Computation, load
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason, Unlike
 from rgbx.trust.layout import Layouts
-from rgbx.trust.novelty import Shown
+from rgbx.trust.ood import Shown
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 

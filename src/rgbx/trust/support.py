@@ -1,6 +1,6 @@
 """What a calibration's images can and cannot support, in words."""
 
-from rgbx.samples.record import TITLES
+from rgbx.modality import TITLES
 from rgbx.trust.calibration import Calibrated
 from rgbx.trust.false_sorts import trials_needed
 

@@ -1,0 +1,94 @@
+"""What a network is: its configurations, as bundles keep them. Nothing here needs torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rgbx.config import Config
+from rgbx.modality import Modality
+from rgbx.models.transforms import TransformConfig
+
+Preset = Literal["small", "paper"]
+Aggregator = Literal["weighted_mean", "mean", "sum"]
+ActivationMap = Literal["cam", "layercam"]
+BatchNormMode = Literal["shared", "per_iteration", "frozen"]
+Precision = Literal["f32", "bf16", "int8"]
+"""``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
+``int8``: a graph exported for it."""
+
+DEFAULT = "tf_efficientnet_lite0"
+"""The network whose ImageNet weights come with rgbx."""
+
+
+class BackboneConfig(Config):
+    """Which network extracts features and what it starts from."""
+
+    name: str = DEFAULT
+    """Any convolutional network of timm, e.g. ``"inception_v3"`` (the paper's), ``"resnet101"``."""
+    weights: str = "embedded"
+    """``embedded`` (tf_efficientnet_lite0 to 2), ``imagenet`` (timm's hub), ``none``, or a file's path."""
+    frozen_stages: int = Field(default=0, ge=0)
+    """How many of timm's stages, counted from the input, keep their initial weights and statistics."""
+
+
+class ICamConfig(Config):
+    """The loop around the extractor."""
+
+    input_size: int = Field(default=128, ge=16)
+    """Side of the images that the extractor sees, in pixels."""
+    iterations: int = Field(default=3, ge=1, le=8)
+    """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
+    activation_map: ActivationMap = "cam"
+    """``cam``: Eq. 1. ``layercam``: with negative weights left out, so only evidence for the class counts. Grad-CAM of
+    the last feature map is the former, cut off at zero: it has the same maximum."""
+    search: Literal["nested", "peaks"] = "nested"
+    """``nested``: each iteration looks closer at a part of what the one before saw, as in the paper. ``peaks``: all
+    look at parts of the whole image, at the first map's highest peaks in turn."""
+    window: Literal["square", "box"] = "square"
+    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper. ``box``: the smallest square round
+    all that is hotter than ``box_threshold``, no smaller than ``crop_fraction``."""
+    crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Side of the next image as a fraction of this one's."""
+    box_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Between the map's minimum, 0, and its maximum, 1."""
+    crop_source: Literal["input", "source"] = "source"
+    """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
+    full-resolution image, which shows detail that the input has lost."""
+    aggregator: Aggregator = "weighted_mean"
+    batch_norm: BatchNormMode = "per_iteration"
+    """Statistics of batch norm: one running mean for all iterations (the paper), one for each, or the initial
+    weights' own throughout."""
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """On the aggregated features, in training."""
+
+    def outer(self, iteration: int) -> int:
+        """Return the iteration whose image an ``iteration`` (0-based, above 0) looks at a part of."""
+        return iteration - 1 if self.search == "nested" else 0
+
+
+class StreamConfig(Config):
+    """Everything that says how a stream computes its logits, but not how it was trained."""
+
+    modality: Modality
+    transform: TransformConfig = TransformConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    icam: ICamConfig = ICamConfig()
+
+
+def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
+    """Return the paper's network, or one that trains on two cores in minutes."""
+    if preset == "paper":
+        return StreamConfig(
+            modality=modality,
+            transform=TransformConfig(source_size=299),
+            backbone=BackboneConfig(name="inception_v3", weights="imagenet"),
+            icam=ICamConfig(input_size=299, crop_source="input", batch_norm="shared"),
+        )
+    # What tells shells apart is small, so photographs are looked at more closely; radiographs look less like what the
+    # first stages were trained on, so those go on learning (docs/training.md).
+    return StreamConfig(
+        modality=modality,
+        transform=TransformConfig(source_size=192),
+        backbone=BackboneConfig(frozen_stages=3 if modality == "rgb" else 0),
+        icam=ICamConfig(input_size=192 if modality == "rgb" else 128, iterations=2),
+    )

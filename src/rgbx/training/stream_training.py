@@ -1,0 +1,265 @@
+"""Stage one: train one stream (paper, section III-B.2, Eq. 3)."""
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader
+
+from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
+from rgbx.errors import InputError
+from rgbx.models import bundle
+from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.header import read_header
+from rgbx.models.icam import ICam, ICamOutput, sample_window
+from rgbx.models.stream import build_stream
+from rgbx.models.stream_config import StreamConfig
+from rgbx.models.transforms import prepare
+from rgbx.samples import SampleSet
+from rgbx.training.attention import hide_hottest, windows_elsewhere
+from rgbx.training.augmentation import augment, batch_generator
+from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
+from rgbx.training.run import fit, share_of, start_run, write_history
+from rgbx.training.settings import StreamTraining
+
+
+def train_stream(
+    config: StreamTraining,
+    train_sets: Sequence[SampleSet],
+    validation_sets: Sequence[SampleSet],
+    out: Path,
+    start: Path | None = None,
+) -> Path:
+    """Train a stream and write its bundle; a run that was stopped goes on with the epoch it was in.
+
+    Args:
+        config: from :func:`~rgbx.training.settings.stream_training`, perhaps changed.
+        train_sets: one or several sets of the stream's modality (from ``open_sets``).
+        validation_sets: measured on after each epoch, never trained on; when empty, units of the training sets
+            are held out for it (``validation_units``).
+        out: the run's folder.
+        start: a trained stream to go on from, in place of the backbone's initial weights. It may look more or less
+            often and know other classes: what it says of those that both know is kept.
+
+    Returns:
+        ``out``, now a bundle.
+
+    Raises:
+        RgbxError: the data, the weights, the start or the folder cannot be used.
+    """
+    header = train_sets[0].header
+    sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
+    settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
+    started = {} if start is None else {"start": read_header(start).weights_sha256}
+    if start_run(out, {**settings, **started}):
+        return out
+    training, validation = load_split(config, train_sets, validation_sets)
+    torch.manual_seed(config.seed)
+    module = StreamModule(config, len(header.classes))
+    if start is not None:
+        go_on_from(start, module.stream, config.stream, header.classes)
+    fit(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
+    if not module.trainer.is_global_zero:
+        return out
+    write_history(out, module.history)
+    bundle.save(
+        out,
+        RgbXNetwork({header.modality: module.stream}, fused=False),
+        header.classes,
+        {header.modality: config.stream},
+        training={header.modality: config.model_dump(mode="json")},
+        sources={header.modality: sources["train"], **started},
+        metrics={f"{header.modality}_{name}": value for name, value in module.history[-1].items()},
+    )
+    return out
+
+
+def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[str, ...]) -> None:
+    """Give a new stream what a trained one has learnt.
+
+    Raises:
+        InputError: ``start`` is no bundle, or has no such stream, or one with another backbone.
+    """
+    trained = bundle.load(start)
+    theirs = trained.header.streams.get(config.modality)
+    if theirs is None or theirs.backbone.name != config.backbone.name:
+        found = f"the backbone {theirs.backbone.name}" if theirs else f"no stream '{config.modality}'"
+        raise InputError(start, f"has {found}", f"start from a stream '{config.modality}' on {config.backbone.name}")
+    known = trained.header.classes
+    rows = [(place, known.index(name)) for place, name in enumerate(classes) if name in known]
+    stream.start_from(trained.network.streams[config.modality], rows)  # type: ignore[arg-type]
+
+
+def load_split(
+    config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet]
+) -> tuple[LabelledImages, LabelledImages | None]:
+    """Load training and validation images; the latter None when there is nothing to validate on."""
+    prepared = partial(prepare, modality=config.stream.modality, config=config.stream.transform)
+    training = load_images(train_sets, prepared, per_class=config.images_per_class)
+    if validation_sets:
+        return training, load_images(validation_sets, prepared)
+    if config.validation_units == 0:
+        return training, None
+    units = Counter(label for label, _ in set(zip(training.labels.tolist(), training.units, strict=True)))
+    if min(units.values()) <= config.validation_units:
+        few = min(units, key=units.__getitem__)
+        print(
+            f"warning: class {training.classes[few]} has {units[few]} unit(s), too few to hold out "
+            f"{config.validation_units}; training goes on without validation.",
+            file=sys.stderr,
+        )
+        return training, None
+    return split_by_unit(training, config.validation_units, config.seed)
+
+
+class StreamData(L.LightningDataModule):
+    """Gives each epoch its own order of batches."""
+
+    def __init__(self, config: StreamTraining, training: LabelledImages, validation: LabelledImages | None) -> None:
+        super().__init__()
+        self._config = config
+        self._training = training
+        if validation is not None:  # Lightning validates when this attribute is there
+            loader = evaluation_batches(validation, 2 * config.batch_size)
+            self.val_dataloader = lambda: loader  # type: ignore[method-assign]
+
+    def train_dataloader(self) -> DataLoader:
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return training_batches(
+            self._training, self._config.batch_size, self._config.seed, epoch, share_of(self.trainer)
+        )
+
+
+class StreamModule(L.LightningModule):
+    """Loss, optimiser and figures of one stream."""
+
+    def __init__(self, config: StreamTraining, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.stream = build_stream(config.stream, classes)
+        self.history: list[dict[str, float]] = []
+
+    def training_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
+        number, images, labels = batch
+        generator = batch_generator(self.config.seed, self.current_epoch, number, self.global_rank)
+        torch.manual_seed(generator.initial_seed())  # dropout
+        augmented = augment(to_unit_range(images), self.config.augment, generator)
+        label = labels if self.config.crop_by_label else None
+        output = self.stream(augmented, label, self._iterations())
+        loss = self._loss(output, labels) + self._attention_loss(augmented, output, labels, generator)
+        size = len(labels)
+        correct = (output.logits.argmax(1) == labels).float().mean()
+        log = partial(self.log, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
+        log("train_loss", loss)
+        log("train_accuracy", correct)
+        return loss
+
+    def validation_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> None:
+        _, images, labels = batch
+        output = self.stream(to_unit_range(images), iterations=self._iterations())
+        size = len(labels)
+        self.log("validation_loss", F.cross_entropy(output.logits, labels), batch_size=size)
+        correct = (output.logits.argmax(1) == labels).float().mean()
+        self.log("validation_accuracy", correct, batch_size=size, prog_bar=True)
+        if output.iteration_logits.shape[1] > 1:
+            for place, logits in enumerate(output.iteration_logits.unbind(1), start=1):
+                alone = (logits.argmax(1) == labels).float().mean()
+                self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
+
+    def on_train_epoch_start(self) -> None:
+        config = self.config
+        joined = config.stream.icam.iterations > 1 and 0 < config.warmup_epochs <= self.current_epoch
+        if config.join_frozen and joined:
+            self.stream.backbone.requires_grad_(False)
+
+    def on_train_epoch_end(self) -> None:
+        figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.history.append({"epoch": float(self.current_epoch + 1), **figures})
+        if self.current_epoch + 1 == self.config.warmup_epochs:
+            self.stream.end_warm_up()
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        aggregation = self.stream.aggregation
+        learning = [each for each in self.stream.parameters() if each.requires_grad and each is not aggregation]
+        parameters: list[dict[str, Any]] = [{"params": learning}]
+        if aggregation.requires_grad:
+            rate = config.learning_rate * config.aggregation_rate
+            parameters.append({"params": [aggregation], "lr": rate, "weight_decay": 0.0})
+        optimizer: torch.optim.Optimizer
+        if config.optimizer == "sgd":
+            optimizer = torch.optim.SGD(
+                parameters,
+                config.learning_rate,
+                momentum=config.momentum,
+                weight_decay=config.weight_decay,
+                nesterov=config.momentum > 0,
+            )
+        else:
+            optimizer = torch.optim.AdamW(
+                parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+            )
+        steps = int(self.trainer.estimated_stepping_batches)
+        factor = partial(rate_factor, config, steps_per_epoch=max(steps // config.epochs, 1))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = checkpoint["history"]
+
+    def _loss(self, output: ICamOutput, labels: torch.Tensor) -> torch.Tensor:
+        """Return the loss of the aggregated logits (Eq. 3) and, weighted, of each iteration's own."""
+        loss = self._cross_entropy(output.logits, labels)
+        count = output.iteration_logits.shape[1]
+        if self.config.iteration_loss and count > 1:
+            each = self._cross_entropy(output.iteration_logits.flatten(0, 1), labels.repeat_interleave(count))
+            loss = loss + self.config.iteration_loss * each
+        return loss
+
+    def _attention_loss(
+        self, images: torch.Tensor, output: ICamOutput, labels: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Return the losses of attention drop and of counterfactual attention, weighted; 0 without them."""
+        loss = output.logits.new_zeros(())
+        if self.config.attention_drop:
+            hidden = hide_hottest(images, output.cams[:, 0], generator)
+            logits = self.stream(hidden, iterations=1).logits
+            loss = loss + self.config.attention_drop * self._cross_entropy(logits, labels)
+        if self.config.counterfactual and output.windows.shape[1] > 1:
+            elsewhere = windows_elsewhere(output.windows[:, 1], generator)
+            crops = sample_window(images, elsewhere, self.config.stream.icam.input_size)
+            without = self.stream.classifier(self.stream.look(crops, 1).mean((2, 3)))
+            effect = output.iteration_logits[:, 1] - without
+            loss = loss + self.config.counterfactual * self._cross_entropy(effect, labels)
+        return loss
+
+    def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+
+    def _iterations(self) -> int:
+        return 1 if self.current_epoch < self.config.warmup_epochs else self.config.stream.icam.iterations
+
+
+def rate_factor(config: StreamTraining, step: int, *, steps_per_epoch: int) -> float:
+    """Return the learning rate at ``step`` as a fraction of the configured one.
+
+    One-cycle: up linearly over the first fifth, then down to 0 along a cosine.
+    """
+    if config.schedule == "step":
+        return config.step_factor ** (step // steps_per_epoch // config.step_epochs)
+    if config.schedule == "constant":
+        return 1.0
+    progress = step / (config.epochs * steps_per_epoch)
+    if progress < 0.2:
+        return max(progress / 0.2, 0.02)
+    return 0.5 * (1 + math.cos(math.pi * min((progress - 0.2) / 0.8, 1.0)))

@@ -1,0 +1,110 @@
+"""Sets of simulated radiographs: so many views of each unit of a library."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rgbx import __version__
+from rgbx.config import build_config
+from rgbx.devices.library import Library
+from rgbx.samples import (
+    RenderedSample,
+    RenderJob,
+    SampleKey,
+    SampleRecord,
+    SampleSet,
+    SetHeader,
+    choose_executor,
+    encode_image,
+    generator,
+    render_samples,
+    sample_seed,
+)
+from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_radiograph
+from rgbx_proving.units.simulated import parts_digest, parts_of
+
+ORIGIN = "stand-in: simulated X-ray machine"
+SUFFIX = ".tiff"
+
+
+def radiograph_set(
+    library: Library,
+    out: Path,
+    config: MachineConfig,
+    *,
+    views_per_unit: int,
+    seed: int = 0,
+    workers: int | None = None,
+) -> SampleSet:
+    """Radiograph every unit of ``library``; go on where an interrupted run stopped.
+
+    Args:
+        library: units with part lists, worn already where they shall be (:func:`rgbx_proving.standin.units.worn_library`).
+        out: folder of the set of 16-bit TIFFs; those of a class are in the order of its units, view by view.
+        config: the machine.
+        views_per_unit: radiographs of each unit.
+        seed: of the set.
+        workers: processes; the number of cores when None; 0 works in this process.
+
+    Raises:
+        InputError: a unit has no part list, or ``out`` holds something else.
+    """
+    header = SetHeader(
+        modality="xray",
+        origin=ORIGIN,
+        seed=seed,
+        classes=library.classes,
+        config={"machine": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
+        source=parts_digest(library),
+        version=__version__,
+    )
+    samples = SampleSet.create(out, header)
+    keys = [
+        SampleKey(label, number)
+        for label in library.classes
+        for number in range(views_per_unit * len(library.units_of(label)))
+    ]
+    job = RenderJob(Radiographer, (library, XrayMachine(config), views_per_unit, seed))
+    render_samples(samples, keys, job, choose_executor(workers), suffix=SUFFIX, description="radiographing")
+    return samples
+
+
+class Radiographer:
+    """Takes the radiographs of a set one by one; one lives in each process."""
+
+    def __init__(self, library: Library, machine: XrayMachine, views_per_unit: int, seed: int) -> None:
+        self.machine, self.views_per_unit, self.seed = machine, views_per_unit, seed
+        self.units = {label: library.units_of(label) for label in library.classes}
+        self.config_digest = machine.config.digest()
+
+    def __call__(self, key: SampleKey) -> RenderedSample:
+        unit = self.units[key.label][key.number // self.views_per_unit]
+        seed = sample_seed(self.seed, key, self.config_digest)
+        draw = draw_radiograph(generator(seed), self.machine.config)
+        record = SampleRecord(
+            file_name=f"{key.stem}{SUFFIX}",
+            label=key.label,
+            unit=unit.name,
+            seed=seed,
+            draw=draw.model_dump(mode="json"),
+        )
+        return RenderedSample(record, encode_image(SUFFIX, self.machine.radiograph(parts_of(unit), draw)))
+
+
+def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.ndarray:
+    """Take the radiograph of a record again.
+
+    Args:
+        samples: the set that the record is of.
+        record: whose draw says how the unit lay and was exposed.
+        library: the worn units that the set was made of.
+
+    Returns:
+        (size, size) uint16, the same pixels as in the file.
+
+    Raises:
+        InputError: the library lacks the record's unit.
+    """
+    config = build_config(MachineConfig, samples.header.config["machine"])
+    unit = library.unit(record.label, record.unit)
+    return XrayMachine(config).radiograph(parts_of(unit), build_config(RadiographDraw, record.draw))
