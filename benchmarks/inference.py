@@ -84,7 +84,7 @@ def random_bundle(folder: Path, backbone: str, size: int) -> None:
     images = {modality: made_up_images(modality, size, 8) for modality in MODALITIES}
     for modality in MODALITIES:
         settle(network.streams[modality], torch.from_numpy(as_input(np.stack(images[modality]))))
-    bundle.save(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
+    bundle.save_bundle(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
     export_bundle(folder, ("openvino",), images)
     bare = openvino.convert_model(Bare(network.streams["rgb"]).eval(), example_input=torch.rand(1, 3, size, size))
     openvino.save_model(bare, folder / "bare.xml", compress_to_fp16=False)
@@ -104,7 +104,7 @@ def settle(stream: ICam, images: torch.Tensor) -> None:
 
 def contestants(folder: Path) -> dict[str, Predictor]:
     """Return who competes, by name; graphs look at both images at once, as ``rgbx predict`` does."""
-    header, network = bundle.load(folder)
+    header, network = bundle.load_bundle(folder)
     plain = copy.deepcopy(network)
     fusion = Fusion.read(folder)
     found = {

@@ -29,10 +29,10 @@ from rich.table import Table
 
 from rgbx.config import build_config
 from rgbx.radiography.filters import Acceptance
-from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
+from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.superpoint import KeypointDetector, find_peaks, load_detector
-from rgbx.radiography.transfer import read_seeds
+from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -46,7 +46,7 @@ SIDE = 240
 """Of the images the network sees, pixels."""
 SCALED = {"× 0.02": 0.02, "× 0.05": 0.05, "× 0.1": 0.1, "× 30": 30.0}
 """All attenuations of a draw by this."""
-WANTED = tuple(read_seeds())
+WANTED = tuple(read_presets())
 UNWANTED = ("× 0.02", "× 0.05", "× 30", "blank", "noise")
 """What is neither (× 0.1, noisy renders) is told, but not decided by."""
 THRESHOLDS = np.array([digit / 10**places for places in (4, 3, 2, 1) for digit in range(1, 10)])
@@ -72,10 +72,10 @@ class Renders:
     def __call__(self, number: int, seed: str, strength: float = 1.0, size: int = 160) -> tuple[np.ndarray, np.ndarray]:
         """Return a render and its transmission, by the number of the draw, with attenuations scaled."""
         config = XrayRandomisation(size=size).updated({"transfer.use": seed})
-        drawn = draw(generator(number), config, list(self.scans), self.statistics)
+        drawn = draw_radiograph(generator(number), config, list(self.scans), self.statistics)
         points = tuple((x, y * strength) for x, y in drawn.transfer.points)
         drawn = drawn.model_copy(update={"transfer": drawn.transfer.model_copy(update={"points": points})})
-        radiograph = render(drawn, self.scans[drawn.unit])
+        radiograph = render_radiograph(drawn, self.scans[drawn.unit])
         return radiograph.noise_free, radiograph.transmission
 
 

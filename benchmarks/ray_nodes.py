@@ -29,7 +29,7 @@ from ray.cluster_utils import Cluster
 from rgbx.devices.library import Library
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
-from rgbx.radiography.radiographs import render_set
+from rgbx.radiography.radiographs import render_radiographs
 from rgbx.radiography.randomisation import XrayRandomisation
 
 STORE_BYTES = 200 * 2**20
@@ -53,7 +53,7 @@ def seconds(library: Library, out: Path, images_per_class: int, address: str) ->
     """Return how long the cluster takes to render a set."""
     config = XrayRandomisation(size=SIZE).updated({"acceptance.keypoints": 30})
     start = time.perf_counter()
-    render_set(library, out, config, images_per_class=images_per_class, ray=address)
+    render_radiographs(library, out, config, images_per_class=images_per_class, ray=address)
     return time.perf_counter() - start
 
 

@@ -22,12 +22,12 @@ from rgbx.datasets.labelled import LabelledImages
 from rgbx.models.backbones import create_backbone
 from rgbx.models.fusion import MODALITIES, FusionHead
 from rgbx.models.icam import ICam
-from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
+from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_processor, spare_depthwise
 from rgbx.models.stream_config import BackboneConfig, ICamConfig
 from rgbx.training import FusionTraining
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range, training_batches
-from rgbx.training.fusion_training import encode_features, train_head
+from rgbx.training.fusion_stage import encode_features, train_head
 
 BATCH = 16
 CLASSES = 10
@@ -57,7 +57,7 @@ def radiographs(count: int, size: int) -> LabelledImages:
 
 def our_steps(images: LabelledImages, backbone: str, size: int) -> Callable[[], tuple[float, float]]:
     """Return a step of ours; it returns seconds for loading, and in all, augmentation left out as the peer has none."""
-    device = pick_device()
+    device = pick_processor()
     network = ICam(create_backbone(BackboneConfig(name=backbone, weights="none")), CLASSES, _one_look(size))
     optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
     spare_depthwise(network, device)
@@ -180,7 +180,7 @@ def main() -> None:
     result = {
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "bf16": pick_device().precision == "bf16-mixed",
+        "bf16": pick_processor().precision == "bf16-mixed",
         "backbone": options.backbone,
         "size": options.size,
         "step": compare_steps(options.backbone, options.size, steps),

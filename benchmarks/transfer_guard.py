@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rgbx.devices.library import Library
-from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
+from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
@@ -37,7 +37,7 @@ def kept(config: XrayRandomisation, scans: dict[str, PreparedScan], statistics: 
     accepted = 0
     for number in range(draws):
         name = list(scans)[number % len(scans)]
-        rendered = render(draw(generator(77, number), config, [name], statistics), scans[name])
+        rendered = render_radiograph(draw_radiograph(generator(77, number), config, [name], statistics), scans[name])
         accepted += config.acceptance.accepts(rendered.noise_free, rendered.transmission)
     return accepted / draws
 
@@ -53,7 +53,7 @@ def main() -> None:
     else:
         scans = {name: prepare_scan(scan_unit(make_unit(name, 1), spacing_mm=0.3)) for name in classes}
     statistics = ScanStatistics.of([scan.description for scan in scans.values()])
-    names = list(XrayRandomisation().transfer.seeds)
+    names = list(XrayRandomisation().transfer.presets)
     table = Table("strength", "guard", *names, "all", title="draws that are kept")
     rows = []
     for strength in STRENGTHS:

@@ -17,7 +17,7 @@ from rgbx.radiography.backends import backend
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_seeds
+from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -48,7 +48,7 @@ def main() -> None:
     scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.3))
     project, levels = backend("vtk"), scan.description.levels
     transfers = {
-        name: draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_seeds().items()
+        name: draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_presets().items()
     }
     table = Table("pose", *transfers, title="RMSE of transmission, 1e-4")
     errors: dict[str, dict[str, float]] = {}

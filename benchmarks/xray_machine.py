@@ -22,7 +22,7 @@ from shapely.geometry import box
 from rgbx.geometry import Vector
 from rgbx_proving.standin.attenuation import Beam
 from rgbx_proving.standin.machine import TUBES, MachineConfig
-from rgbx_proving.standin.paths import Projector, Solids, path_lengths
+from rgbx_proving.standin.paths import BeamGeometry, Solids, path_lengths
 from rgbx_proving.standin.spectrum import Spectrum, scintillator_response, tube_spectrum
 from rgbx_proving.units.materials import MATERIALS
 from rgbx_proving.units.parts import Ellipsoid, Part, Prism
@@ -82,7 +82,7 @@ def mesh_of(part: Part) -> trimesh.Trimesh:
     return mesh
 
 
-def own_image(solids: Solids, beam: Beam, projector: Projector) -> np.ndarray:
+def own_image(solids: Solids, beam: Beam, projector: BeamGeometry) -> np.ndarray:
     """Return the transmission that this project computes."""
     return beam.transmission(path_lengths(solids, beam.materials, projector))[0]
 
@@ -149,7 +149,7 @@ def main() -> None:
     turn = Part(name="turn", shape=Prism(size=(1, 1, 1)), position=(0, 0, 0), rotation=TILT, material="air")
     solids = Solids.of(parts).moved(turn.rotation_matrix(), np.zeros(3))
     step = FIELD_MM * (SOURCE_TO_UNIT_MM + UNIT_TO_DETECTOR_MM) / SOURCE_TO_UNIT_MM / size
-    projector = Projector(
+    projector = BeamGeometry(
         source=np.array([0.0, 0.0, SOURCE_TO_UNIT_MM]),
         origin=np.array([-step * (size - 1) / 2, step * (size - 1) / 2, -UNIT_TO_DETECTOR_MM]),
         column_step=np.array([step, 0.0, 0.0]),

@@ -36,7 +36,7 @@ from rgbx.devices.volume import Volume
 from rgbx.radiography.kernel import path_integrals
 from rgbx.radiography.projector import Pose, Projector, Rays
 from rgbx.radiography.scans import PreparedScan, ScanStore, prepare_scan
-from rgbx.radiography.transfer import TransferFunction, TransferJitter, draw_transfer, read_seeds
+from rgbx.radiography.transfer import TransferFunction, TransferJitter, draw_transfer, read_presets
 
 CORES = os.cpu_count() or 1
 PHANTOMS = {"small": ((27, 500, 240), 0.3), "big": ((80, 1500, 720), 0.1)}
@@ -92,7 +92,7 @@ def phone(shape: tuple[int, int, int], spacing: float, seed: int = 0) -> Prepare
 def transfer_functions(scan: PreparedScan) -> Iterator[TransferFunction]:
     """Draw transfer functions without end, the same ones for every renderer."""
     rng = np.random.default_rng(1)
-    seeds = list(read_seeds().items())
+    seeds = list(read_presets().items())
     number = 0
     while True:
         name, seed = seeds[number % len(seeds)]

@@ -30,7 +30,7 @@ def write_untrained_bundle(folder: Path) -> Path:
         for modality in ("rgb", "xray")
     }
     network = RgbXNetwork({name: build_stream(config, 3) for name, config in configs.items()}, fused=True)
-    bundle.save(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
+    bundle.save_bundle(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
     return folder
 
 

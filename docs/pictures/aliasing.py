@@ -19,7 +19,7 @@ from rgbx_proving.sp10.family import make_unit
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_seeds
+from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 
 SPACING_MM = 0.1
 TRUTH = 12
@@ -31,7 +31,7 @@ def main() -> None:
     projector = Projector(source_to_centre=600, source_to_detector=900, pixels=(299, 299), pixel_size=175 * 1.5 / 299)
     rays = projector.rays(Pose(rotation=(10, 7, 33)))
     rng = np.random.default_rng(0)
-    transfer = draw_transfer(rng, "soft", read_seeds()["soft"], NO_JITTER, scan.description.levels)
+    transfer = draw_transfer(rng, "soft", read_presets()["soft"], NO_JITTER, scan.description.levels)
     chosen = projector.subsamples_for(SPACING_MM)
     truth = transmission(scan, transfer, rays, TRUTH, steps=1, threads=2)
     figure, axes = pyplot.subplots(2, 3, figsize=(9.6, 6.8), layout="constrained")

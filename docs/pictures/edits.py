@@ -11,7 +11,7 @@ from rgbx.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edit
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_seeds
+from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator, write_image
 from rgbx.samples.overview import contact_sheet
 
@@ -42,7 +42,7 @@ def main() -> None:
     write("edits.png", rows, captions)
 
     scan = prepare_scan(scan_unit(make_unit("SP3", 1), spacing_mm=0.3))
-    transfer = draw_transfer(generator(0), "soft", read_seeds()["soft"], NO_JITTER, scan.description.levels)
+    transfer = draw_transfer(generator(0), "soft", read_presets()["soft"], NO_JITTER, scan.description.levels)
     through = transmission(scan, transfer, PROJECTOR.rays(FLAT), subsamples=2)
     beam = np.full_like(through, LEVEL)
     row, texts = [beam * through], ["primary"]
@@ -57,7 +57,7 @@ def main() -> None:
 
 def radiograph(scan: PreparedScan, pose: Pose) -> np.ndarray:
     """Return the (H, W) uint8 radiograph of a scan, through its 'hard' transfer function."""
-    transfer = draw_transfer(generator(0), "hard", read_seeds()["hard"], NO_JITTER, scan.description.levels)
+    transfer = draw_transfer(generator(0), "hard", read_presets()["hard"], NO_JITTER, scan.description.levels)
     return grey(transmission(scan, transfer, PROJECTOR.rays(pose), subsamples=2))
 
 

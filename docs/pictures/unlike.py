@@ -8,7 +8,7 @@ import numpy as np
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.explain import overlay
 from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
-from rgbx.models.transforms import TransformConfig, prepare
+from rgbx.models.transforms import TransformConfig, prepare_image
 from rgbx.samples import SampleSet, write_image
 from rgbx.samples.overview import contact_sheet
 from rgbx.trust.layout import Layouts, layout_of
@@ -48,7 +48,7 @@ def radiographs(line: Path, units: range) -> dict[str, list[np.ndarray]]:
     samples = SampleSet.open(line / "xray")
     found: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
     for record in samples:
-        found[record.label].append(prepare(read_radiograph(samples.path(record)), "xray", TransformConfig()))
+        found[record.label].append(prepare_image(read_radiograph(samples.path(record)), "xray", TransformConfig()))
     return found
 
 

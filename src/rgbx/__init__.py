@@ -2,8 +2,8 @@
 
 The packages follow the flow of data; each imports only from those before it:
 
-    devices → samples → radiography | photography → standin → datasets → models → training
-            → inference → evaluation → experiments → cli
+    devices → samples → radiography | photography → datasets → models → training
+            → trust → inference → evaluation → cli
 """
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from typing import TypeVar
 
 Job = TypeVar("Job")
-Result = TypeVar("Result")
+Done = TypeVar("Done")
 
 
 def cores() -> int:
@@ -17,7 +17,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None) -> Iterator[Result]:
+def in_processes(work: Callable[[Job], Done], jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:
     """Do every job once, in any order, and yield what each returns.
 
     Args:
@@ -40,7 +40,7 @@ def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], workers: in
                 raise
 
 
-def in_threads(work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+def in_threads(work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
     """Do every job once, as many at a time as there are cores, and return what they return in the order of the jobs.
 
     Worth it for work that lets go of Python's lock: decoding, OpenCV, NumPy on large arrays, a runtime.

@@ -9,7 +9,7 @@ import pytest
 import rgbx.cli
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
-from rgbx.radiography.transfer import read_seeds
+from rgbx.radiography.transfer import read_presets
 from rgbx.samples import SampleSet
 
 PRESET = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
@@ -42,13 +42,13 @@ def library(tmp_path_factory):
 def test_five_are_listed(run):
     code, said = run("transfer", "list")
     assert code == 0
-    assert all(name in said for name in read_seeds())
+    assert all(name in said for name in read_presets())
 
 
 def test_what_is_exported_can_be_edited_and_rendered_with(tmp_path, library, run):
     mine = tmp_path / "mine"
     assert run("transfer", "export", mine)[0] == 0
-    assert read_seeds(mine) == read_seeds()
+    assert read_presets(mine) == read_presets()
     code, said = run("transfer", "export", mine)
     assert code == 2
     assert "is there already" in said
@@ -82,7 +82,7 @@ def test_a_preset_of_slicer_becomes_a_file(tmp_path, library, run):
     out = tmp_path / "mine" / "bones.yaml"
     code, said = run("transfer", "import", tmp_path / "bones.vp", "--scan", scan, "--out", out)
     assert code == 0, said
-    points = read_seeds(out)["bones"].points
+    points = read_presets(out)["bones"].points
     assert points[0] == (0, 0)
     assert points[1] == pytest.approx((984 / 4000, 0), rel=1e-3)
     assert points[2] == pytest.approx((2000 / 4000, np.log(2)), rel=1e-3)

@@ -54,9 +54,8 @@ def test_all_problems_of_a_unit_are_listed(tmp_path):
     folder.mkdir(parents=True)
     (folder / "scan.nrrd").write_text("no scan")
     (folder / "mesh.stl").write_text("no mesh")
-    (folder / "parts.json").write_text("no parts")
     problems = check_unit(Unit.open(folder)).summary.problems
-    assert [problem.split()[0].rsplit("/")[-1] for problem in problems] == ["scan.nrrd", "mesh.stl", "parts.json"]
+    assert [problem.split()[0].rsplit("/")[-1] for problem in problems] == ["scan.nrrd", "mesh.stl"]
 
 
 def test_a_wrong_unit_yaml_is_one_problem(tmp_path):

@@ -11,7 +11,7 @@ from rgbx.evaluation.evaluate import evaluate, evaluate_bundle, measure
 from rgbx.evaluation.intervals import wilson
 from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import predict_sets
-from rgbx.evaluation.tables import to_markdown
+from rgbx.evaluation.tables import evaluation_markdown
 
 
 def test_known_errors_give_exactly_those_figures(predictor, photographs, radiographs):
@@ -75,7 +75,7 @@ def test_a_class_without_images_or_predictions_gives_no_nan(predictor, make_set)
     assert result.rgb.per_class[2].recall_interval is None
     assert result.rgb.per_class[1].precision == 0.0
     assert result.rgb.recall.value == 0.5
-    assert "none tested" in to_markdown(result)
+    assert "none tested" in evaluation_markdown(result)
 
 
 def test_the_folder_holds_every_prediction_and_figure(bundle, photographs, radiographs, tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from radiograph_files import write_dicom
 from rgbx.errors import InputError
-from rgbx.inference.arrivals import Device, HotFolders, Image, Pairing, Pairs, devices_in
+from rgbx.inference.arrivals import Arrival, HotFolders, Image, Pairing, PairQueue, arrivals_in
 
 GREY = np.full((20, 20), 9000, np.uint16)
 BOTH = ("rgb", "xray")
@@ -55,7 +55,7 @@ def test_a_file_that_grows_is_left_alone(tmp_path: Path) -> None:
         assert line.look(10 + step) == []
     assert line.look(14.4) == []
     (device,) = line.hot.look(14.6)
-    assert device == Device("A", {"rgb": line.folders["rgb"] / "A.png"}, 14.0, 14.0)
+    assert device == Arrival("A", {"rgb": line.folders["rgb"] / "A.png"}, 14.0, 14.0)
 
 
 def test_without_settling_a_renamed_file_is_taken_at_once(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(BOTH), st.integers(0, 9)), unique=True))
 def test_every_image_is_in_one_device(images: list[tuple[str, int]]) -> None:
-    pairs = Pairs(Pairing(wait=0), BOTH)
+    pairs = PairQueue(Pairing(wait=0), BOTH)
     added = [Image(Path(f"{modality}/{number}.png"), modality, str(number)) for modality, number in images]
     devices = [device for image in added if (device := pairs.add(image))] + pairs.overdue(0.0)
     found = sorted(path for device in devices for path in device.images.values())
@@ -149,12 +149,12 @@ def test_every_image_is_in_one_device(images: list[tuple[str, int]]) -> None:
 def test_a_folder_as_it_is(tmp_path: Path) -> None:
     for name in ("A_rgb.png", "A_xray.png", "B_xray.png"):
         cv2.imwrite(str(tmp_path / name), GREY)
-    devices = devices_in(tmp_path, BOTH, Pairing())
+    devices = arrivals_in(tmp_path, BOTH, Pairing())
     assert [(device.name, sorted(device.images)) for device in devices] == [("A", ["rgb", "xray"]), ("B", ["xray"])]
     with pytest.raises(InputError, match=r"A_rgb\.png ends in neither of '_top' and '_xray'"):
-        devices_in(tmp_path, BOTH, Pairing(rgb_suffix="_top"))
-    assert [device.name for device in devices_in(tmp_path, ("xray",), Pairing())] == ["A", "B"]
-    assert [device.name for device in devices_in(tmp_path, ("xray",), Pairing(rgb_suffix="_top"))] == [
+        arrivals_in(tmp_path, BOTH, Pairing(rgb_suffix="_top"))
+    assert [device.name for device in arrivals_in(tmp_path, ("xray",), Pairing())] == ["A", "B"]
+    assert [device.name for device in arrivals_in(tmp_path, ("xray",), Pairing(rgb_suffix="_top"))] == [
         "A_rgb",
         "A",
         "B",
@@ -165,10 +165,10 @@ def test_subfolders_say_what_images_are(tmp_path: Path) -> None:
     for modality, name in (("rgb", "A.png"), ("xray", "A.png"), ("rgb", "B.png")):
         (tmp_path / modality).mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / modality / name), GREY)
-    devices = devices_in(tmp_path, BOTH, Pairing())
+    devices = arrivals_in(tmp_path, BOTH, Pairing())
     assert [(device.name, len(device.images)) for device in devices] == [("A", 2), ("B", 1)]
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
-        devices_in(tmp_path, BOTH, Pairing())
+        arrivals_in(tmp_path, BOTH, Pairing())

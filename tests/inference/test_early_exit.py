@@ -41,7 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("model") / "bundle"
     network = RgbXNetwork({"xray": build_stream(config, 3)}, fused=False)
-    bundle.save(folder, network, ("A", "B", "C"), {"xray": config}, training={}, sources={}, metrics={})
+    bundle.save_bundle(folder, network, ("A", "B", "C"), {"xray": config}, training={}, sources={}, metrics={})
     graphs = export_bundle(folder, ("onnx", "openvino"), early_exit=True)
     assert set(graphs.parity) == {"xray.onnx", "xray.passes.onnx", "xray.xml", "xray.passes.xml"}
     assert {"xray.pass1.onnx", "xray.pass2.xml", "xray.pass2.bin"} <= set(graphs.files)

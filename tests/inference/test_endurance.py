@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rgbx.inference import Predictor
-from rgbx.inference.arrivals import Pairing, devices_in
+from rgbx.inference.arrivals import Pairing, arrivals_in
 from rgbx.inference.results import ResultLog, answer_all, read_results
 from tiny_bundle import write_exported_bundle
 
@@ -32,7 +32,7 @@ def test_ten_thousand_predictions_in_a_row(tmp_path: Path, tmp_path_factory: pyt
     for number in range(1, COUNT):
         (folder / f"{number}_xray.png").hardlink_to(first)
     predictor, log = Predictor.load(bundle, "onnx"), ResultLog(tmp_path / "line.jsonl")
-    devices = devices_in(folder, ("xray",), Pairing())
+    devices = arrivals_in(folder, ("xray",), Pairing())
     before = 0.0
     for number, _ in enumerate(answer_all(predictor, devices, log), start=1):
         if number == SETTLED:

@@ -40,7 +40,7 @@ def _save(folder: Path, modalities: tuple[str, ...]) -> Path:
     torch.manual_seed(0)
     streams = {modality: _config(modality) for modality in modalities}
     network = RgbXNetwork({name: build_stream(each, 3) for name, each in streams.items()}, fused=len(streams) == 2)
-    bundle.save(folder, network, CLASSES, streams, training={}, sources={}, metrics={})
+    bundle.save_bundle(folder, network, CLASSES, streams, training={}, sources={}, metrics={})
     return folder
 
 

@@ -19,7 +19,7 @@ from radiograph_files import write_dicom
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
-from rgbx.inference.arrivals import Device
+from rgbx.inference.arrivals import Arrival
 from rgbx.inference.results import Result, ResultLog, answer, read_results
 from rgbx.trust.decision import Decision
 from tiny_bundle import write_untrained_bundle
@@ -46,9 +46,9 @@ def write_folder(folder: Path, names: str) -> Path:
     return folder
 
 
-def device(folder: Path, name: str, arrived: float | None = None) -> Device:
+def device(folder: Path, name: str, arrived: float | None = None) -> Arrival:
     images = {modality: folder / f"{name}_{modality}.png" for modality in ("rgb", "xray")}
-    return Device(name, images, arrived, None if arrived is None else arrived + 0.25)
+    return Arrival(name, images, arrived, None if arrived is None else arrived + 0.25)
 
 
 def test_a_result_has_the_names_of_the_companion_specification(predictor: Predictor, tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_an_answer_after_the_deadline_is_late(predictor: Predictor, tmp_path: Pa
 
 def test_the_component_of_a_diconde_file_is_the_part(predictor: Predictor, tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "1.2.840.3", RADIOGRAPH, PatientID="HOUSING-17")
-    (result,) = answer(predictor, [Device("1.2.840.3", {"xray": path}, None, None)])
+    (result,) = answer(predictor, [Arrival("1.2.840.3", {"xray": path}, None, None)])
     assert result.part_id.id == "HOUSING-17"
 
 
 def test_eight_bits_are_never_silent(bundle: Path, predictor: Predictor, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "A_xray.png"), (RADIOGRAPH >> 8).astype(np.uint8))
-    (result,) = answer(predictor, [Device("A", {"xray": tmp_path / "A_xray.png"}, None, None)])
+    (result,) = answer(predictor, [Arrival("A", {"xray": tmp_path / "A_xray.png"}, None, None)])
     assert "A_xray.png has 8 bits" in result.content.warnings[0]
     said = CliRunner().invoke(app, ["predict", str(bundle), "--xray", str(tmp_path / "A_xray.png"), "--json"])
     assert "has 8 bits" in said.stderr
@@ -136,7 +136,7 @@ def test_the_verb_answers_a_folder_once(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def answered(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Device, Result]]:
+def answered(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Arrival, Result]]:
     folder = write_folder(tmp_path_factory.mktemp("line"), "ABC")
     devices = [device(folder, name) for name in "ABC"]
     return list(zip(devices, answer(predictor, devices), strict=True))
@@ -145,7 +145,7 @@ def answered(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> 
 @settings(max_examples=50, deadline=None)
 @given(kept=st.floats(0, 1))
 def test_a_killed_run_leaves_whole_lines_and_loses_none(
-    answered: list[tuple[Device, Result]], kept: float, tmp_path_factory: pytest.TempPathFactory
+    answered: list[tuple[Arrival, Result]], kept: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "line.jsonl"
     ResultLog(path, table=True).append([result for _, result in answered])

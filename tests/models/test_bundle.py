@@ -10,7 +10,7 @@ from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.card import CARD
 from rgbx.models.fusion import FusionHead, RgbXNetwork
-from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.header import BUNDLE_FILE, WEIGHTS
 from rgbx.models.seal import SUMS, seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
@@ -30,13 +30,13 @@ def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     network = RgbXNetwork({"xray": build_stream(CONFIG, 3)}, fused=False)
     network.train().streams["xray"](torch.rand(4, 1, 64, 64))  # iterations' statistics part ways
-    bundle.save(tmp_path / "model", network, CLASSES, {"xray": CONFIG}, training={}, sources={}, metrics={})
+    bundle.save_bundle(tmp_path / "model", network, CLASSES, {"xray": CONFIG}, training={}, sources={}, metrics={})
     torch.save(network.eval().streams["xray"](torch.full((1, 1, 64, 64), 0.3)).logits, tmp_path / "expected.pt")
     return tmp_path / "model"
 
 
 def test_a_loaded_bundle_computes_the_same(saved: Path) -> None:
-    loaded = bundle.load(saved)
+    loaded = bundle.load_bundle(saved)
     assert loaded.header.classes == CLASSES
     expected = torch.load(saved.parent / "expected.pt")
     assert torch.equal(loaded.network.streams["xray"](torch.full((1, 1, 64, 64), 0.3)).logits, expected)
@@ -55,17 +55,17 @@ def _edit(path: Path, **changes: object) -> None:
 
 
 def test_tampering_is_refused_with_a_sentence(saved: Path, tmp_path: Path) -> None:
-    header, weights = saved / HEADER, saved / WEIGHTS
+    header, weights = saved / BUNDLE_FILE, saved / WEIGHTS
     good_header, good_weights = header.read_text(), weights.read_bytes()
 
     def refused(match: str, resealed: bool = False) -> None:
         if resealed:
-            seal(saved, (HEADER,))
+            seal(saved, (BUNDLE_FILE,))
         with pytest.raises(InputError, match=match):
-            bundle.load(saved)
+            bundle.load_bundle(saved)
         header.write_text(good_header)
         weights.write_bytes(good_weights)
-        seal(saved, (HEADER, WEIGHTS))
+        seal(saved, (BUNDLE_FILE, WEIGHTS))
 
     weights.write_bytes(good_weights[: len(good_weights) // 2])
     refused("weights.safetensors is damaged, was changed")
@@ -92,8 +92,8 @@ def test_tampering_is_refused_with_a_sentence(saved: Path, tmp_path: Path) -> No
     header.unlink()
     refused("holds no bundle.json")
     with pytest.raises(InputError, match="does not exist"):
-        bundle.load(tmp_path / "nowhere")
-    bundle.load(saved)
+        bundle.load_bundle(tmp_path / "nowhere")
+    bundle.load_bundle(saved)
 
 
 def test_fusion_starts_as_the_product_of_its_experts() -> None:
@@ -107,4 +107,4 @@ def test_fusion_starts_as_the_product_of_its_experts() -> None:
 def test_the_seal_is_what_sha256sum_checks(saved: Path) -> None:
     ran = subprocess.run(["sha256sum", "--check", SUMS], cwd=saved, capture_output=True, text=True, check=False)
     assert ran.returncode == 0
-    assert sorted(ran.stdout.split("\n")[:-1]) == [f"{name}: OK" for name in (CARD, HEADER, WEIGHTS)]
+    assert sorted(ran.stdout.split("\n")[:-1]) == [f"{name}: OK" for name in (CARD, BUNDLE_FILE, WEIGHTS)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rgbx.models.processor import Device, pick_device, spare_depthwise
+from rgbx.models.processor import Processor, pick_processor, spare_depthwise
 
 FAULTS = """
 import resource, torch
@@ -33,7 +33,7 @@ def test_only_depthwise_convolutions_leave_bf16() -> None:
     network = nn.Sequential(depthwise, dense)
     images = torch.rand(1, 4, 8, 8)
     alone = depthwise(images)
-    spare_depthwise(network, Device(accelerator="cpu", precision="bf16-mixed"))
+    spare_depthwise(network, Processor(accelerator="cpu", precision="bf16-mixed"))
     with torch.autocast("cpu", torch.bfloat16):
         spared, after = depthwise(images.bfloat16()), network(images)
     assert spared.dtype == torch.float32
@@ -63,4 +63,4 @@ def test_a_cpu_trains_in_bf16_where_that_is_faster(
         monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     else:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert pick_device().precision == precision
+    assert pick_processor().precision == precision

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.models.transforms import SEARCHED_SIZE, TransformConfig, find_device, prepare, seen_part
+from rgbx.models.transforms import SEARCHED_SIZE, TransformConfig, find_device, prepare_image, seen_part
 
 CONFIG = TransformConfig(source_size=32, device_margin=None)
 
@@ -17,12 +17,12 @@ def radiograph(scale: float = 1.0, size: int = 64) -> np.ndarray:
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.05, 1.0))
 def test_exposure_does_not_matter(scale: float) -> None:
-    ours = prepare(radiograph(scale), "xray", CONFIG).astype(int)
-    assert np.abs(ours - prepare(radiograph(), "xray", CONFIG).astype(int)).max() <= 2
+    ours = prepare_image(radiograph(scale), "xray", CONFIG).astype(int)
+    assert np.abs(ours - prepare_image(radiograph(), "xray", CONFIG).astype(int)).max() <= 2
 
 
 def test_attenuation_lies_between_open_beam_and_the_densest_part() -> None:
-    prepared = prepare(radiograph(), "xray", CONFIG) / 65535
+    prepared = prepare_image(radiograph(), "xray", CONFIG) / 65535
     floor = CONFIG.transmission_floor
     span = np.log(1 + floor) - np.log(np.exp(-2.0) + floor)
     assert prepared[1, 1] == 0
@@ -31,24 +31,24 @@ def test_attenuation_lies_between_open_beam_and_the_densest_part() -> None:
 
 
 def test_a_blank_radiograph_stays_blank() -> None:
-    assert not prepare(np.full((40, 40), 0.5, np.float32), "xray", CONFIG).any()
-    assert not prepare(np.zeros((40, 40), np.float32), "xray", CONFIG).any()
+    assert not prepare_image(np.full((40, 40), 0.5, np.float32), "xray", CONFIG).any()
+    assert not prepare_image(np.zeros((40, 40), np.float32), "xray", CONFIG).any()
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(8, 90), st.integers(8, 90))
 def test_any_shape_becomes_the_square_with_its_background_around(height: int, width: int) -> None:
     image = np.full((height, width, 3), (200, 100, 50), np.uint8)
-    prepared = prepare(image, "rgb", CONFIG)
+    prepared = prepare_image(image, "rgb", CONFIG)
     assert prepared.shape == (32, 32, 3)
     assert prepared.dtype == np.uint8
     assert (prepared == image[0, 0]).all()
-    assert prepare(np.full((height, width), 0.5, np.float32), "xray", CONFIG).shape == (32, 32)
+    assert prepare_image(np.full((height, width), 0.5, np.float32), "xray", CONFIG).shape == (32, 32)
 
 
 def test_a_radiograph_keeps_more_than_eight_bits() -> None:
     ramp = np.linspace(0.4, 0.9, 256, dtype=np.float32)[None].repeat(256, 0)
-    prepared = prepare(ramp, "xray", TransformConfig(source_size=256))
+    prepared = prepare_image(ramp, "xray", TransformConfig(source_size=256))
     assert len(np.unique(prepared)) > 230
 
 

@@ -6,7 +6,7 @@ import trimesh
 from PIL import Image
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from rgbx.photography.meshes import PLAIN, RenderMesh, write_render_mesh
+from rgbx.photography.meshes import _PLAIN, RenderMesh, write_render_mesh
 
 
 def box(size: tuple[float, float, float], at: tuple[float, float, float], **finish: object) -> trimesh.Trimesh:
@@ -80,5 +80,5 @@ def test_vertex_colours_are_kept_as_linear_light(tmp_path: Path) -> None:
 
 def test_a_bare_mesh_is_grey(tmp_path: Path) -> None:
     mesh, _ = write(tmp_path, box((1, 2, 3), (0, 0, 0)))
-    assert mesh.surfaces[0].colour == PLAIN
+    assert mesh.surfaces[0].colour == _PLAIN
     assert not mesh.surfaces[0].vertex_colours

@@ -13,7 +13,7 @@ from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.photography import blender as blender_module
-from rgbx.photography.photographs import render_set, replay
+from rgbx.photography.photographs import render_photographs, replay_photograph
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.samples import SampleSet, Shard
 from rgbx.samples.sets import find_record
@@ -30,7 +30,7 @@ class TestWithBlender:
 
     @pytest.fixture(scope="class")
     def reference(self, library: Library, tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
-        return render_set(library, tmp_path_factory.mktemp("sets") / "rgb", TINY, images_per_class=4, workers=0)
+        return render_photographs(library, tmp_path_factory.mktemp("sets") / "rgb", TINY, images_per_class=4, workers=0)
 
     def test_images_and_records(self, reference: SampleSet) -> None:
         assert len(reference) == 8
@@ -44,13 +44,13 @@ class TestWithBlender:
         assert (reference.folder / "overview.png").exists()
 
     def test_same_bytes_with_other_workers(self, reference: SampleSet, library: Library, tmp_path: Path) -> None:
-        render_set(library, tmp_path / "rgb", TINY, images_per_class=4, workers=2)
+        render_photographs(library, tmp_path / "rgb", TINY, images_per_class=4, workers=2)
         assert files(tmp_path / "rgb") == files(reference.folder)
 
     @pytest.mark.slow
     @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: run 'pip install rgbx[ray]'")
     def test_same_bytes_with_ray(self, reference: SampleSet, library: Library, tmp_path: Path) -> None:
-        render_set(library, tmp_path / "rgb", TINY, images_per_class=4, workers=1, ray="local")
+        render_photographs(library, tmp_path / "rgb", TINY, images_per_class=4, workers=1, ray="local")
         assert files(tmp_path / "rgb") == files(reference.folder)
 
     def test_a_record_renders_the_same_pixels_again(
@@ -58,7 +58,7 @@ class TestWithBlender:
     ) -> None:
         image = reference.folder / "B/000002.png"
         again = tmp_path / "again.png"
-        arguments = ["render", "rgb", str(library.path), "--replay", str(image), "--out", str(again)]
+        arguments = ["render", "rgb", str(library.path), "--replay_photograph", str(image), "--out", str(again)]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
         assert again.read_bytes() == image.read_bytes()
@@ -103,25 +103,27 @@ class TestWithoutBlender:
         self, library: Library, tmp_path: Path
     ) -> None:
         with pytest.raises(RgbxError, match=r"of 12 samples could not be rendered .*ended with code 11"):
-            render_set(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)
+            render_photographs(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)
         there = len(list((tmp_path / "rgb").glob("*/*.png")))
         assert 0 < there < 12
         with pytest.raises(InputError, match="not finished"):
             SampleSet.open(tmp_path / "rgb")
         self.healed.touch()
-        assert len(render_set(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)) == 12
+        assert len(render_photographs(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)) == 12
 
     def test_only_the_chosen_units_are_shown(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()
-        samples = render_set(library, tmp_path / "rgb", TINY, images_per_class=5, units="2", workers=0)
+        samples = render_photographs(library, tmp_path / "rgb", TINY, images_per_class=5, units="2", workers=0)
         assert {record.unit for record in samples} == {"A-002", "B-002"}
 
     def test_joined_shards_are_the_same_set(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()
         for number in (1, 2):
             part = tmp_path / str(number)
-            assert render_set(library, part, TINY, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
-        whole = render_set(library, tmp_path / "whole", TINY, images_per_class=3, workers=0)
+            assert (
+                render_photographs(library, part, TINY, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
+            )
+        whole = render_photographs(library, tmp_path / "whole", TINY, images_per_class=3, workers=0)
         arguments = ["sets", "join", str(tmp_path / "1"), str(tmp_path / "2"), "--out", str(tmp_path / "joined")]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
@@ -129,10 +131,10 @@ class TestWithoutBlender:
 
     def test_a_record_of_another_library(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()
-        render_set(library, tmp_path / "rgb", TINY, images_per_class=1, workers=0)
+        render_photographs(library, tmp_path / "rgb", TINY, images_per_class=1, workers=0)
         record = find_record(tmp_path / "rgb/A/000000.png").model_copy(update={"unit": "A-009"})
         with pytest.raises(InputError, match="has no unit A/A-009"):
-            replay(record, library)
+            replay_photograph(record, library)
 
     def test_a_class_without_a_mesh(self, library: Library, tmp_path: Path) -> None:
         parts = (library.path / "A/A-001/parts.json").read_bytes()
@@ -141,11 +143,13 @@ class TestWithoutBlender:
             unit.mkdir(parents=True)
             (unit / "parts.json").write_bytes(parts)
         with pytest.raises(InputError, match=r"library/A has no mesh"):
-            render_set(Library.open(tmp_path / "library"), tmp_path / "rgb", TINY, images_per_class=1, workers=0)
+            render_photographs(
+                Library.open(tmp_path / "library"), tmp_path / "rgb", TINY, images_per_class=1, workers=0
+            )
         assert not (tmp_path / "rgb").exists()
 
     def test_no_blender(self, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(blender_module.VARIABLE, os.fspath(tmp_path / "nothing"))
         with pytest.raises(MissingToolError, match="RGBX_BLENDER"):
-            render_set(library, tmp_path / "rgb", TINY, images_per_class=1, workers=0)
+            render_photographs(library, tmp_path / "rgb", TINY, images_per_class=1, workers=0)
         assert not (tmp_path / "rgb").exists()

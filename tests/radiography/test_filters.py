@@ -12,12 +12,12 @@ from rgbx.radiography.randomisation import (
     FIXED_PROJECTOR,
     ScanStatistics,
     XrayRandomisation,
-    draw,
-    render,
+    draw_radiograph,
+    render_radiograph,
 )
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.superpoint import SuperPoint
-from rgbx.radiography.transfer import read_seeds
+from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -38,11 +38,13 @@ def radiograph(phone, name, strength):
             "transfer.jitter": {"strength": (strength, strength), "intensity": (1, 1), "point_intensity": (1, 1)},
         }
     )
-    return render(draw(generator(0), config, ["a"], ScanStatistics.of([phone.description])), phone)
+    return render_radiograph(
+        draw_radiograph(generator(0), config, ["a"], ScanStatistics.of([phone.description])), phone
+    )
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-@pytest.mark.parametrize("name", read_seeds())
+@pytest.mark.parametrize("name", read_presets())
 @pytest.mark.parametrize(("strength", "kept"), [(1.0, True), (0.02, False), (100.0, False)])
 def test_well_exposed_renders_are_kept_faint_and_burnt_out_ones_not(phone, detector, name, strength, kept):
     rendered = radiograph(phone, name, strength)

@@ -10,7 +10,7 @@ from rgbx.errors import RgbxError
 from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import ScanLevels, prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_seeds
+from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_presets
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
 
@@ -40,7 +40,7 @@ def error(got, expected):
 @pytest.mark.slow
 def test_transmission_is_exact_to_a_thousandth_in_twenty_poses(phone):
     projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(20, 20), pixel_size=9.5)
-    seeds = list(read_seeds().items())
+    seeds = list(read_presets().items())
     for number, pose in enumerate(poses()):
         name, seed = seeds[number % len(seeds)]
         transfer = draw_transfer(np.random.default_rng(0), name, seed, NO_JITTER, phone.description.levels)
@@ -53,7 +53,7 @@ def test_transmission_is_exact_to_a_thousandth_in_twenty_poses(phone):
 @pytest.mark.slow
 def test_one_step_a_slice_is_enough_where_rays_are_averaged(phone):
     projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(12, 12), pixel_size=10.5)
-    for name, seed in read_seeds().items():
+    for name, seed in read_presets().items():
         transfer = draw_transfer(np.random.default_rng(0), name, seed, NO_JITTER, phone.description.levels)
         rays = projector.rays(Pose(rotation=(15, -20, 70)))
         expected = exact_transmission(phone, transfer, rays, subsamples=2)
@@ -148,7 +148,7 @@ def test_a_scan_in_other_units_gives_the_same_image():
     for volume in (scan, hounsfield):
         prepared = prepare_scan(volume)
         levels: ScanLevels = prepared.description.levels
-        transfer = draw_transfer(np.random.default_rng(0), "hard", read_seeds()["hard"], NO_JITTER, levels)
+        transfer = draw_transfer(np.random.default_rng(0), "hard", read_presets()["hard"], NO_JITTER, levels)
         images.append(transmission(prepared, transfer, rays))
     assert error(*images) < 1e-3
 
@@ -159,7 +159,7 @@ def test_images_of_any_size_are_the_same_for_any_number_of_threads(phone, shape)
     projector = Projector(source_to_centre=300, source_to_detector=450, pixels=(columns, rows), pixel_size=4.0)
     rays = projector.rays(Pose(rotation=(12, 5, 40)))
     transfer = draw_transfer(
-        np.random.default_rng(0), "soft", read_seeds()["soft"], NO_JITTER, phone.description.levels
+        np.random.default_rng(0), "soft", read_presets()["soft"], NO_JITTER, phone.description.levels
     )
     alone = path_integrals(phone, transfer, rays)
     assert alone.shape == shape

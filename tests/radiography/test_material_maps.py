@@ -11,7 +11,7 @@ from rgbx.radiography.edits import Bend, PartEdit, ScanEdits, edited, find_parts
 from rgbx.radiography.kernel import path_integrals
 from rgbx.radiography.materials import indicator_of, render_materials, thickness_map
 from rgbx.radiography.projector import Pose, Projector
-from rgbx.radiography.radiographs import render_set
+from rgbx.radiography.radiographs import render_radiographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.scans import prepare_labels, prepare_scan
 from rgbx.radiography.transfer import TransferFunction
@@ -102,7 +102,7 @@ def test_maps_are_written_beside_a_set_and_explain_its_images(tmp_path):
     config = XrayRandomisation(size=48, subsamples=1, noise_variance=(0, 0)).updated(
         {"acceptance.keypoints": 10, "edits.probability": 0.5}
     )
-    render_set(library, tmp_path / "set", config, images_per_class=3, workers=0)
+    render_radiographs(library, tmp_path / "set", config, images_per_class=3, workers=0)
     out = tmp_path / "maps"
     assert render_materials(library, tmp_path / "set", out, workers=0) == 6
     samples = SampleSet.open(tmp_path / "set")
@@ -119,7 +119,7 @@ def test_maps_are_written_beside_a_set_and_explain_its_images(tmp_path):
     assert render_materials(library, tmp_path / "set", out, workers=0) == 1, "only what is missing"
     assert first.read_bytes() == content
 
-    render_set(library, tmp_path / "other", config, images_per_class=1, seed=1, workers=0)
+    render_radiographs(library, tmp_path / "other", config, images_per_class=1, seed=1, workers=0)
     with pytest.raises(InputError, match="maps holds the maps of another set"):
         render_materials(library, tmp_path / "other", out, workers=0)
 

@@ -20,7 +20,7 @@ from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
 from rgbx.errors import ConfigError, InputError, RgbxError
-from rgbx.radiography.radiographs import render_set, replay
+from rgbx.radiography.radiographs import render_radiographs, replay_radiograph
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.superpoint import SuperPoint
 from rgbx.samples import SampleSet, Shard
@@ -58,7 +58,7 @@ def contents(folder):
 @pytest.mark.parametrize("config", [CONFIG, LEARNED], ids=["corners", "superpoint"])
 def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path, config):
     for workers in (0, 1, 2):
-        render_set(library, tmp_path / str(workers), config, images_per_class=6, seed=3, workers=workers)
+        render_radiographs(library, tmp_path / str(workers), config, images_per_class=6, seed=3, workers=workers)
     one, two, three = (contents(tmp_path / str(workers)) for workers in (0, 1, 2))
     assert one == two == three
     assert sorted(name for name in one if "/" not in name) == [
@@ -80,15 +80,15 @@ def test_a_ray_node_that_dies_costs_no_radiograph(library, tmp_path, ray_cluster
 
     killer = threading.Thread(target=kill_a_node_in_the_middle)
     killer.start()
-    render_set(library, tmp_path / "ray", config, images_per_class=count, ray=ray_cluster.address)
+    render_radiographs(library, tmp_path / "ray", config, images_per_class=count, ray=ray_cluster.address)
     killer.join()
     assert missing_at_death[0] > 0
-    render_set(library, tmp_path / "pool", config, images_per_class=count)
+    render_radiographs(library, tmp_path / "pool", config, images_per_class=count)
     assert contents(tmp_path / "ray") == contents(tmp_path / "pool")
 
 
 def test_a_set_shows_the_chosen_units_of_every_class(library, tmp_path):
-    render_set(library, tmp_path / "x", CONFIG, images_per_class=5, units="2", workers=0)
+    render_radiographs(library, tmp_path / "x", CONFIG, images_per_class=5, units="2", workers=0)
     samples = SampleSet.open(tmp_path / "x")
     assert [(record.label, record.unit) for record in samples] == [("A", "A-2")] * 5 + [("B", "B-2")] * 5
     for record in samples:
@@ -98,15 +98,15 @@ def test_a_set_shows_the_chosen_units_of_every_class(library, tmp_path):
 
 
 def test_samples_are_alike_whatever_else_is_in_the_set(library, tmp_path):
-    render_set(library, tmp_path / "few", CONFIG, images_per_class=2, workers=0)
-    render_set(library, tmp_path / "more", CONFIG, images_per_class=4, workers=0)
+    render_radiographs(library, tmp_path / "few", CONFIG, images_per_class=2, workers=0)
+    render_radiographs(library, tmp_path / "more", CONFIG, images_per_class=4, workers=0)
     few, more = contents(tmp_path / "few"), contents(tmp_path / "more")
     assert all(more[name] == content for name, content in few.items() if "/" in name)
 
 
 @pytest.mark.parametrize("config", [CONFIG, LEARNED], ids=["corners", "superpoint"])
 def test_the_summary_counts_draws_by_transfer_function(library, tmp_path, config):
-    summary = render_set(library, tmp_path / "x", config, images_per_class=10, workers=0)
+    summary = render_radiographs(library, tmp_path / "x", config, images_per_class=10, workers=0)
     records = SampleSet.open(tmp_path / "x").records
     assert summary.total.kept == 20
     assert summary.total.tried == sum(record.attempt + 1 for record in records)
@@ -122,8 +122,8 @@ def test_the_summary_tells_which_transfer_function_is_rejected(library, tmp_path
         "unseen": {"about": "nothing", "points": [(0.05, 0.0), (1.0, 0.0)]},
     }
     values = LEARNED.model_dump()
-    values["transfer"]["seeds"] = seeds
-    summary = render_set(
+    values["transfer"]["presets"] = seeds
+    summary = render_radiographs(
         library, tmp_path / "x", build_config(XrayRandomisation, values), images_per_class=8, workers=0
     )
     assert summary.transfer_functions["seen"].rate > 0.5
@@ -135,7 +135,7 @@ def test_weights_that_cannot_be_used_are_refused_before_anything_is_written(libr
     (tmp_path / "weights.pth").write_bytes(b"nonsense")
     config = LEARNED.updated({"acceptance.superpoint.weights": str(tmp_path / "weights.pth")})
     with pytest.raises(InputError, match=r"weights\.pth is no file of weights"):
-        render_set(library, tmp_path / "x", config, images_per_class=1)
+        render_radiographs(library, tmp_path / "x", config, images_per_class=1)
     assert not (tmp_path / "x").exists()
 
 
@@ -146,49 +146,49 @@ def test_weights_of_the_users_own_reach_the_workers(library, tmp_path):
     changes = {"acceptance.superpoint": {"weights": str(tmp_path / "own.pth"), "size": 96}, "acceptance.keypoints": 5}
     config = LEARNED.updated(changes)
     for workers in (0, 1):
-        render_set(library, tmp_path / str(workers), config, images_per_class=1, workers=workers)
+        render_radiographs(library, tmp_path / str(workers), config, images_per_class=1, workers=workers)
     assert contents(tmp_path / "0") == contents(tmp_path / "1")
 
 
 def test_a_sample_is_rendered_again_from_its_record_alone(library, tmp_path):
-    render_set(library, tmp_path / "x", CONFIG, images_per_class=2, workers=0)
+    render_radiographs(library, tmp_path / "x", CONFIG, images_per_class=2, workers=0)
     path = tmp_path / "x/B/000001.png"
-    image = replay(library, find_record(path)).image
+    image = replay_radiograph(find_record(path), library).image
     assert np.array_equal(image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
     with pytest.raises(InputError, match=r"stray\.png is not in a set"):
         find_record(tmp_path / "y/B/stray.png")
     elsewhere = Library(library.path, [unit for unit in library.units if unit.device_class == "A"])
     with pytest.raises(InputError, match="has no unit B/B-"):
-        replay(elsewhere, find_record(path))
+        replay_radiograph(find_record(path), elsewhere)
 
 
 @pytest.mark.slow
 def test_edited_samples_are_the_same_for_any_workers_and_rendered_again_from_their_records(library, tmp_path):
     config = CONFIG.updated({"edits.probability": 1.0, "edits.parts": (1, 2), "blur": (0, 0.5)})
     for workers in (0, 2):
-        render_set(library, tmp_path / str(workers), config, images_per_class=2, workers=workers)
+        render_radiographs(library, tmp_path / str(workers), config, images_per_class=2, workers=workers)
     assert contents(tmp_path / "0") == contents(tmp_path / "2")
     records = SampleSet.open(tmp_path / "0").records
     assert all(record.draw["edits"]["parts"] for record in records)
     path = tmp_path / "0" / records[0].file_name
-    assert np.array_equal(replay(library, records[0]).image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+    assert np.array_equal(replay_radiograph(records[0], library).image, cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
 
 
 def test_other_settings_are_refused_with_what_differs(library, tmp_path):
-    render_set(library, tmp_path / "x", CONFIG, images_per_class=1, workers=0)
+    render_radiographs(library, tmp_path / "x", CONFIG, images_per_class=1, workers=0)
     with pytest.raises(InputError, match=r"made with other settings .*size: 48 there, 50 now"):
-        render_set(library, tmp_path / "x", CONFIG.updated({"size": 50}), images_per_class=1, workers=0)
+        render_radiographs(library, tmp_path / "x", CONFIG.updated({"size": 50}), images_per_class=1, workers=0)
 
 
 def test_a_unit_that_nothing_can_be_seen_of_ends_with_a_remedy(library, tmp_path):
     faint = CONFIG.updated({"transfer.jitter.strength": (0, 0), "attempts": 3})
     with pytest.raises(RgbxError, match=r"All 3 draws for image 0 of class A were rejected.*--set transfer"):
-        render_set(library, tmp_path / "x", faint, images_per_class=1, workers=0)
+        render_radiographs(library, tmp_path / "x", faint, images_per_class=1, workers=0)
 
 
 def test_a_class_without_a_chosen_unit_is_named(library, tmp_path):
     with pytest.raises(InputError, match="B has no scan among the chosen units"):
-        render_set(library, tmp_path / "x", CONFIG, images_per_class=1, units="A-1", workers=0)
+        render_radiographs(library, tmp_path / "x", CONFIG, images_per_class=1, units="A-1", workers=0)
     assert not (tmp_path / "x").exists()
 
 
@@ -215,16 +215,16 @@ def test_a_selection_that_fits_no_unit_is_refused(library, selection):
 def test_joined_shards_are_the_same_set_and_replay(library, tmp_path):
     for number in (1, 2):
         part = tmp_path / f"part-{number}"
-        assert render_set(library, part, CONFIG, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
+        assert render_radiographs(library, part, CONFIG, images_per_class=3, workers=0, shard=Shard(number, 2)) is None
         assert [path.name for path in part.glob(".*")] == [], "prepared scans are gone"
-    render_set(library, tmp_path / "whole", CONFIG, images_per_class=3, workers=0)
+    render_radiographs(library, tmp_path / "whole", CONFIG, images_per_class=3, workers=0)
     parts = [str(tmp_path / "part-2"), str(tmp_path / "part-1")]
     joined = CliRunner().invoke(app, ["sets", "join", *parts, "--out", str(tmp_path / "joined")])
     assert joined.exit_code == 0, joined.output
     assert contents(tmp_path / "joined") == contents(tmp_path / "whole")
 
     image, again = tmp_path / "joined/B/000001.png", tmp_path / "again.png"
-    arguments = ["render", "xray", str(library.path), "--replay", str(image), "--out", str(again)]
+    arguments = ["render", "xray", str(library.path), "--replay_radiograph", str(image), "--out", str(again)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert again.read_bytes() == image.read_bytes()
 
@@ -240,7 +240,7 @@ def test_shards_to_one_folder_say_what_is_missing(library, tmp_path):
     assert "Shard 1/2 in" in first
     assert "the set will be once 2/2 are there" in first
     assert "4 radiographs in" in run("2/2").output
-    render_set(library, tmp_path / "whole", CONFIG, images_per_class=2, workers=0)
+    render_radiographs(library, tmp_path / "whole", CONFIG, images_per_class=2, workers=0)
     assert contents(tmp_path / "x") == contents(tmp_path / "whole")
     assert isinstance(run("3/2").exception, ConfigError)
 
@@ -248,8 +248,8 @@ def test_shards_to_one_folder_say_what_is_missing(library, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: run 'pip install rgbx[ray]'")
 def test_ray_renders_the_same_set(library, tmp_path):
-    render_set(library, tmp_path / "pool", CONFIG, images_per_class=4, workers=1)
-    render_set(library, tmp_path / "ray", CONFIG, images_per_class=4, workers=1, ray="local")
+    render_radiographs(library, tmp_path / "pool", CONFIG, images_per_class=4, workers=1)
+    render_radiographs(library, tmp_path / "ray", CONFIG, images_per_class=4, workers=1, ray="local")
     assert contents(tmp_path / "ray") == contents(tmp_path / "pool")
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from rgbx.errors import InputError
 from rgbx.radiography.scans import ScanLevels
-from rgbx.radiography.slicer import read_presets, to_seed
-from rgbx.radiography.transfer import read_seeds, seed_text
+from rgbx.radiography.slicer import read_slicer_presets, to_transfer_preset
+from rgbx.radiography.transfer import preset_text, read_presets
 
 HOUNSFIELD = ScanLevels(air=-1000.0, dense=3000.0)
 
@@ -46,28 +46,28 @@ def write(folder, name, text):
 
 
 def test_a_text_file_is_read(tmp_path):
-    presets = read_presets(write(tmp_path, "cardiac.vp", VP))
+    presets = read_slicer_presets(write(tmp_path, "cardiac.vp", VP))
     assert list(presets) == ["cardiac"]
     assert presets["cardiac"].opacities[1:3] == ((-86.9767, 0.0), (45.3791, 0.169643))
     assert len(presets["cardiac"].opacities) == 7
 
 
 def test_all_presets_of_a_scene_are_read(tmp_path):
-    presets = read_presets(write(tmp_path, "presets.xml", XML))
+    presets = read_slicer_presets(write(tmp_path, "presets.xml", XML))
     assert list(presets) == ["CT-Cardiac3", "CT-Bone"]
-    assert presets["CT-Cardiac3"] == read_presets(write(tmp_path, "cardiac.vp", VP))["cardiac"]
+    assert presets["CT-Cardiac3"] == read_slicer_presets(write(tmp_path, "cardiac.vp", VP))["cardiac"]
 
 
 def test_json_is_read_with_its_unit_distance(tmp_path):
     text = as_json([(0, 0), (120, 0.3), (1024, 0.5)], scalarOpacityUnitDistance=2.5)
-    preset = read_presets(write(tmp_path, "mine.vp.json", text))["mine"]
+    preset = read_slicer_presets(write(tmp_path, "mine.vp.json", text))["mine"]
     assert preset.opacities == ((0, 0), (120, 0.3), (1024, 0.5))
     assert preset.unit_distance == 2.5
 
 
 def test_opacity_becomes_attenuation_on_the_scale_of_the_scan(tmp_path):
     path = write(tmp_path, "cardiac.vp", VP)
-    seed = to_seed(path, read_presets(path)["cardiac"], HOUNSFIELD)
+    seed = to_transfer_preset(path, read_slicer_presets(path)["cardiac"], HOUNSFIELD)
     assert seed.points[0] == (0, 0), "below air nothing is left"
     assert seed.points[1] == pytest.approx(((1000 - 86.9767) / 4000, 0))
     assert seed.points[2] == pytest.approx(((1000 + 45.3791) / 4000, -math.log(1 - 0.169643)))
@@ -76,20 +76,20 @@ def test_opacity_becomes_attenuation_on_the_scale_of_the_scan(tmp_path):
 
 def test_the_light_through_one_unit_distance_is_what_the_opacity_leaves(tmp_path):
     path = write(tmp_path, "mine.vp.json", as_json([(-1000, 0), (1000, 0.4)], scalarOpacityUnitDistance=2.5))
-    seed = to_seed(path, read_presets(path)["mine"], HOUNSFIELD)
+    seed = to_transfer_preset(path, read_slicer_presets(path)["mine"], HOUNSFIELD)
     assert math.exp(-seed.points[-1][1] * 2.5) == pytest.approx(0.6)
 
 
 def test_what_is_opaque_gets_a_finite_attenuation(tmp_path):
     path = write(tmp_path, "mine.vp", "1 0 1 0 0 1 8 -2048 0 -451 0 -450 1 3661 1 4 0 1 255 1 8 0 0 0 0 1 1 1 1")
-    seed = to_seed(path, read_presets(path)["mine"], HOUNSFIELD)
+    seed = to_transfer_preset(path, read_slicer_presets(path)["mine"], HOUNSFIELD)
     assert seed.points[-1][1] == pytest.approx(-math.log(0.01))
 
 
 def test_an_imported_seed_can_be_written_and_read(tmp_path):
     path = write(tmp_path, "cardiac.vp", VP)
-    seed = to_seed(path, read_presets(path)["cardiac"], HOUNSFIELD)
-    read = read_seeds(write(tmp_path, "cardiac.yaml", seed_text(seed)))["cardiac"]
+    seed = to_transfer_preset(path, read_slicer_presets(path)["cardiac"], HOUNSFIELD)
+    read = read_presets(write(tmp_path, "cardiac.yaml", preset_text(seed)))["cardiac"]
     assert read.about == seed.about
     for got, expected in zip(read.points, seed.points, strict=True):
         assert got == pytest.approx(expected, rel=1e-5)
@@ -118,18 +118,18 @@ def test_an_imported_seed_can_be_written_and_read(tmp_path):
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, problem):
     with pytest.raises(InputError, match=rf"bad\.vp .*{problem}"):
-        read_presets(write(tmp_path, "bad.vp", text))
+        read_slicer_presets(write(tmp_path, "bad.vp", text))
 
 
 def test_a_file_that_is_missing_or_an_image_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        read_presets(tmp_path / "none.vp")
+        read_slicer_presets(tmp_path / "none.vp")
     (tmp_path / "image.vp").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
     with pytest.raises(InputError, match="is no text"):
-        read_presets(tmp_path / "image.vp")
+        read_slicer_presets(tmp_path / "image.vp")
 
 
 def test_a_preset_for_another_kind_of_scan_is_noticed(tmp_path):
     path = write(tmp_path, "lung.vp", "1 1 1 0.2 0 1 10 -1000 0 -600 0 -599 0.15 -400 0.15 -399 0")
     with pytest.raises(InputError, match="nothing that is denser than the scan's air"):
-        to_seed(path, read_presets(path)["lung"], ScanLevels(air=0.0, dense=7000.0))
+        to_transfer_preset(path, read_slicer_presets(path)["lung"], ScanLevels(air=0.0, dense=7000.0))

@@ -13,9 +13,9 @@ from rgbx.errors import MissingToolError
 from rgbx.radiography.backends import backend
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
-from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw, render
+from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_seeds
+from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -46,7 +46,7 @@ def error(got, expected):
 def transfers(scan):
     """The five seeds on the scale of a scan."""
     levels = scan.description.levels
-    return [draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_seeds().items()]
+    return [draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_presets().items()]
 
 
 class TestVtk:
@@ -149,11 +149,11 @@ class TestVtk:
         scan = prepare_scan(scan_unit(make_unit("SP3", 1), spacing_mm=1.0))
         statistics = ScanStatistics.of([scan.description])
         by_kernel, by_vtk = (
-            draw(generator(2), XrayRandomisation(size=48, backend=name), ["a"], statistics)
+            draw_radiograph(generator(2), XrayRandomisation(size=48, backend=name), ["a"], statistics)
             for name in ("kernel", "vtk")
         )
         assert by_vtk == by_kernel.updated({"backend": "vtk"})
-        images = [render(drawn, scan).transmission for drawn in (by_kernel, by_vtk)]
+        images = [render_radiograph(drawn, scan).transmission for drawn in (by_kernel, by_vtk)]
         assert 0 < error(*images) < 3 * DEVIATION, "draws are rendered with fewer samples than references"
 
 

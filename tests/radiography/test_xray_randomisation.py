@@ -11,12 +11,12 @@ from rgbx.radiography.randomisation import (
     FIXED_PROJECTOR,
     RANDOM_BLUR,
     RANDOM_SCATTER,
-    Background,
+    OpenBeam,
     ScanStatistics,
     XrayDraw,
     XrayRandomisation,
-    draw,
-    render,
+    draw_radiograph,
+    render_radiograph,
 )
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER
@@ -41,7 +41,7 @@ ALL_FIXED = XrayRandomisation(
 @settings(max_examples=40)
 def test_what_is_drawn_is_within_its_ranges(seed):
     config = XrayRandomisation()
-    drawn = draw(generator(seed), config, ["a", "b"], STATISTICS)
+    drawn = draw_radiograph(generator(seed), config, ["a", "b"], STATISTICS)
     knobs, projector = config.projector, drawn.projector
     side_mm = projector.pixel_size * config.size / projector.magnification
     assert knobs.scale[0] <= STATISTICS.diagonal_mm / side_mm * (1 + 1e-9)
@@ -55,14 +55,14 @@ def test_what_is_drawn_is_within_its_ranges(seed):
 
 
 def test_every_knob_can_be_fixed():
-    first, second = (draw(generator(seed), ALL_FIXED, ["a"], STATISTICS) for seed in (1, 2))
+    first, second = (draw_radiograph(generator(seed), ALL_FIXED, ["a"], STATISTICS) for seed in (1, 2))
     differences = {name for name in type(first).model_fields if getattr(first, name) != getattr(second, name)}
     assert differences == {"noise_seed", "background"}
     assert np.array_equal(first.background.image(64), second.background.image(64)), "direction of no gradient"
 
 
 def test_every_knob_is_turned():
-    draws = [draw(generator(seed), XrayRandomisation(), ["a", "b"], STATISTICS) for seed in range(40)]
+    draws = [draw_radiograph(generator(seed), XrayRandomisation(), ["a", "b"], STATISTICS) for seed in range(40)]
     assert {drawn.unit for drawn in draws} == {"a", "b"}
     assert len({drawn.transfer.name for drawn in draws}) == 5
     assert {drawn.pose.rotation[1] > 90 for drawn in draws} == {True, False}
@@ -70,13 +70,15 @@ def test_every_knob_is_turned():
 
 
 def test_a_draw_read_back_from_json_renders_the_same_bytes():
-    drawn = draw(generator(3), XrayRandomisation(size=48), ["a"], STATISTICS)
+    drawn = draw_radiograph(generator(3), XrayRandomisation(size=48), ["a"], STATISTICS)
     again = XrayDraw.model_validate_json(drawn.model_dump_json())
-    assert render(again, SCAN).image.tobytes() == render(drawn, SCAN).image.tobytes()
+    assert render_radiograph(again, SCAN).image.tobytes() == render_radiograph(drawn, SCAN).image.tobytes()
 
 
 def test_noise_has_the_variance_asked_for_on_an_8_bit_scale():
-    rendered = render(draw(generator(0), ALL_FIXED.updated({"size": 256}), ["a"], STATISTICS), SCAN)
+    rendered = render_radiograph(
+        draw_radiograph(generator(0), ALL_FIXED.updated({"size": 256}), ["a"], STATISTICS), SCAN
+    )
     unclipped = (rendered.noise_free < 0.7) & (rendered.noise_free > 0.3)
     difference = (rendered.image / 65535 - rendered.noise_free)[unclipped] * 255
     assert difference.var() == pytest.approx(200, rel=0.05)
@@ -85,7 +87,7 @@ def test_noise_has_the_variance_asked_for_on_an_8_bit_scale():
 
 def test_without_noise_the_image_is_background_times_transmission():
     config = ALL_FIXED.updated({"noise_variance": (0, 0)})
-    rendered = render(draw(generator(0), config, ["a"], STATISTICS), SCAN)
+    rendered = render_radiograph(draw_radiograph(generator(0), config, ["a"], STATISTICS), SCAN)
     assert np.allclose(rendered.image / 65535, 0.9 * rendered.transmission, atol=1e-5)
     assert rendered.image.dtype == np.uint16
     assert rendered.image[0, 0] == round(0.9 * 65535), "open beam"
@@ -93,10 +95,10 @@ def test_without_noise_the_image_is_background_times_transmission():
 
 
 def test_the_background_falls_off_from_edge_to_edge():
-    image = Background(level=0.8, gradient=0.5, direction=0.0).image(101)
+    image = OpenBeam(level=0.8, gradient=0.5, direction=0.0).image(101)
     assert np.all(np.diff(image[50]) < 0)
     assert np.ptp(image[:, 50]) == 0
-    diagonal = Background(level=0.8, gradient=0.5, direction=45.0).image(101)
+    diagonal = OpenBeam(level=0.8, gradient=0.5, direction=45.0).image(101)
     assert diagonal[-1, 0] == pytest.approx(0.8, rel=0.01)
     assert diagonal[0, -1] == pytest.approx(0.4, rel=0.02)
 
@@ -128,7 +130,7 @@ def test_impossible_settings_are_refused_before_anything_is_drawn(key, value):
 
 
 def test_knobs_beyond_the_paper_are_off_unless_asked_for():
-    drawn = draw(generator(0), XrayRandomisation(), ["a"], STATISTICS)
+    drawn = draw_radiograph(generator(0), XrayRandomisation(), ["a"], STATISTICS)
     assert (drawn.scatter, drawn.blur, drawn.edits) == (None, 0.0, None)
 
 
@@ -139,30 +141,33 @@ ALL_ON = XrayRandomisation(size=64, scatter=RANDOM_SCATTER, blur=RANDOM_BLUR, ed
 
 def test_scatter_blur_and_edits_are_on_record_and_render_the_same_bytes_again():
     for seed in range(5):
-        drawn = draw(generator(seed), ALL_ON, ["a"], STATISTICS)
+        drawn = draw_radiograph(generator(seed), ALL_ON, ["a"], STATISTICS)
         assert 0 <= drawn.scatter.ratio <= RANDOM_SCATTER.ratio[1]
         assert 0 < drawn.blur <= RANDOM_BLUR[1]
         assert drawn.edits.parts
         again = XrayDraw.model_validate_json(drawn.model_dump_json())
-        first, second = render(drawn, SCAN, find_parts(SCAN)), render(again, SCAN)
+        first, second = render_radiograph(drawn, SCAN, find_parts(SCAN)), render_radiograph(again, SCAN)
         assert first.image.tobytes() == second.image.tobytes()
         assert first.noise_free.max() <= 1
 
 
 def test_a_record_from_before_these_knobs_is_still_rendered():
-    drawn = draw(generator(0), XrayRandomisation(size=48), ["a"], STATISTICS)
+    drawn = draw_radiograph(generator(0), XrayRandomisation(size=48), ["a"], STATISTICS)
     old = drawn.model_dump(exclude={"scatter", "blur", "edits"})
-    assert render(XrayDraw.model_validate(old), SCAN).image.tobytes() == render(drawn, SCAN).image.tobytes()
+    assert (
+        render_radiograph(XrayDraw.model_validate(old), SCAN).image.tobytes()
+        == render_radiograph(drawn, SCAN).image.tobytes()
+    )
 
 
 def test_scatter_lightens_the_unit_and_blur_softens_its_edges():
     config = ALL_FIXED.updated({"noise_variance": (0, 0)})
-    drawn = draw(generator(0), config, ["a"], STATISTICS)
-    plain = render(drawn, SCAN).noise_free
-    fogged = render(drawn.updated({"scatter": {"ratio": 0.3, "width": 0.2}}), SCAN)
+    drawn = draw_radiograph(generator(0), config, ["a"], STATISTICS)
+    plain = render_radiograph(drawn, SCAN).noise_free
+    fogged = render_radiograph(drawn.updated({"scatter": {"ratio": 0.3, "width": 0.2}}), SCAN)
     shadow = fogged.transmission < 0.9
     assert (fogged.noise_free >= plain).all()
     assert (fogged.noise_free - plain)[shadow].mean() == pytest.approx(0.3 * plain[shadow].mean(), rel=0.1)
-    soft = render(drawn.updated({"blur": 1.0}), SCAN).noise_free
+    soft = render_radiograph(drawn.updated({"blur": 1.0}), SCAN).noise_free
     assert np.abs(np.diff(soft)).max() < 0.7 * np.abs(np.diff(plain)).max()
     assert soft.mean() == pytest.approx(plain.mean(), rel=1e-3)

@@ -11,12 +11,12 @@ from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.fusion import FusionHead
-from rgbx.models.header import HEADER, WEIGHTS
-from rgbx.models.transforms import prepare
+from rgbx.models.header import BUNDLE_FILE, WEIGHTS
+from rgbx.models.transforms import prepare_image
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import to_unit_range
-from rgbx.training.fusion_training import FEATURES, draw_kept, encode_features
+from rgbx.training.fusion_stage import FEATURES, draw_kept, encode_features
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -41,10 +41,10 @@ def opened(sets: dict[str, Path]) -> dict:
 
 
 def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict[str, Path]) -> None:
-    loaded = bundle.load(runs["xray"])
+    loaded = bundle.load_bundle(runs["xray"])
     stream = loaded.network.streams["xray"]
     transform = loaded.header.streams["xray"].transform
-    images = load_images(open_sets([sets["xray"]], "xray"), lambda image: prepare(image, "xray", transform))
+    images = load_images(open_sets([sets["xray"]], "xray"), lambda image: prepare_image(image, "xray", transform))
     config = AugmentConfig(flip=True)
     cached = encode_features(stream, images, config, views=2, seed=5)
     assert cached.shape == (2, len(images), stream.classifier.in_features)
@@ -56,7 +56,7 @@ def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict
 
 def test_baselines_train_nothing(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:
     made = {
-        mode: bundle.load(train_fusion(FusionTraining(mode=mode), runs, opened(sets), tmp_path / mode)).network
+        mode: bundle.load_bundle(train_fusion(FusionTraining(mode=mode), runs, opened(sets), tmp_path / mode)).network
         for mode in ("product", "mean")
     }
     classes = made["mean"].fusion.fusion.out_features
@@ -65,7 +65,7 @@ def test_baselines_train_nothing(sets: dict[str, Path], runs: dict[str, Path], t
     torch.testing.assert_close(made["product"].fusion.fusion(both), logits["rgb"] + logits["xray"])
     torch.testing.assert_close(made["mean"].fusion.fusion(both), (logits["rgb"] + logits["xray"]) / 2)
     for modality in ("rgb", "xray"):
-        alone = bundle.load(runs[modality]).network.streams[modality].classifier
+        alone = bundle.load_bundle(runs[modality]).network.streams[modality].classifier
         assert torch.equal(made["mean"].fusion.classifiers[modality].weight, alone.weight)
 
 
@@ -104,15 +104,15 @@ def test_fusion_trains_with_modality_dropout(
 
 def test_fast_fusion_moves_the_heads_only(sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path) -> None:
     out = train_fusion(FusionTraining(epochs=3), runs, opened(sets), tmp_path / "model")
-    fused = bundle.load(out).network
+    fused = bundle.load_bundle(out).network
     for modality in ("rgb", "xray"):
-        alone = bundle.load(runs[modality]).network.streams[modality].state_dict()
+        alone = bundle.load_bundle(runs[modality]).network.streams[modality].state_dict()
         for name, value in fused.streams[modality].state_dict().items():
             assert torch.equal(value, alone[name]), name
         assert not torch.equal(fused.fusion.classifiers[modality].weight, alone["classifier.weight"])
     # from the cache, without encoding again, the same heads come out
     first = safetensors.torch.load_file(out / WEIGHTS)
-    (out / HEADER).unlink()
+    (out / BUNDLE_FILE).unlink()
     assert (out / FEATURES).exists()
     train_fusion(FusionTraining(epochs=3), runs, opened(sets), out)
     again = safetensors.torch.load_file(out / WEIGHTS)
@@ -124,8 +124,8 @@ def test_slow_fusion_moves_the_extractors_but_not_statistics_or_the_w_of_the_cro
     sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path
 ) -> None:
     config = FusionTraining(mode="slow", epochs=1, batch_size=8)
-    fused = bundle.load(train_fusion(config, runs, opened(sets), tmp_path / "model")).network
-    before = bundle.load(runs["xray"]).network.streams["xray"].state_dict()
+    fused = bundle.load_bundle(train_fusion(config, runs, opened(sets), tmp_path / "model")).network
+    before = bundle.load_bundle(runs["xray"]).network.streams["xray"].state_dict()
     after = fused.streams["xray"].state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("backbone") for name in moved)

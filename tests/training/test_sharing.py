@@ -14,7 +14,7 @@ import torch
 
 from rgbx.datasets.labelled import LabelledImages
 from rgbx.errors import ConfigError
-from rgbx.training.batches import Share, training_batches
+from rgbx.training.batches import BatchShare, training_batches
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -41,11 +41,12 @@ def images(count: int) -> LabelledImages:
 def test_processes_share_each_batch():
     whole = [batch[1].flatten().tolist() for batch in training_batches(images(12), 4, 0, 0)]
     parts = [
-        [batch[1].flatten().tolist() for batch in training_batches(images(12), 4, 0, 0, Share(k, 2))] for k in (0, 1)
+        [batch[1].flatten().tolist() for batch in training_batches(images(12), 4, 0, 0, BatchShare(k, 2))]
+        for k in (0, 1)
     ]
     assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(batch) for batch in whole]
     with pytest.raises(ConfigError, match="batches of 4 cannot be shared by 3"):
-        training_batches(images(12), 4, 0, 0, Share(0, 3))
+        training_batches(images(12), 4, 0, 0, BatchShare(0, 3))
 
 
 @pytest.mark.slow

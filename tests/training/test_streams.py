@@ -12,11 +12,11 @@ import torch
 
 from rgbx.datasets.labelled import open_sets
 from rgbx.errors import InputError
-from rgbx.models.header import HEADER, WEIGHTS, read_header
+from rgbx.models.header import BUNDLE_FILE, WEIGHTS, read_bundle_header
 from rgbx.training import train_stream
-from rgbx.training.run import CHECKPOINT, fit
+from rgbx.training.run import CHECKPOINT, fit_module
 from rgbx.training.settings import stream_training
-from rgbx.training.stream_training import StreamData, StreamModule, load_split, rate_factor
+from rgbx.training.stream_stage import StreamData, StreamModule, load_split, rate_factor
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -92,7 +92,7 @@ def test_frozen_statistics_stay_as_they_were(
     training, _ = load_split(config, data, [])
     module = StreamModule(config, 3)
     before = {name: each.clone() for name, each in module.stream.named_buffers() if "running" in name}
-    fit(module, StreamData(config, training, None), 1, tmp_path, "training")
+    fit_module(module, StreamData(config, training, None), 1, tmp_path, "training")
     moved = {
         name for name, each in module.stream.named_buffers() if name in before and not torch.equal(each, before[name])
     }
@@ -113,7 +113,7 @@ def test_without_iterations_that_join_the_extractor_learns(
             frozen.append(not any(parameter.requires_grad for parameter in self.stream.backbone.parameters()))
 
     training, _ = load_split(config, open_sets([sets["xray"]], "xray"), [])
-    fit(Watched(config, 3), StreamData(config, training, None), 2, tmp_path, "training")
+    fit_module(Watched(config, 3), StreamData(config, training, None), 2, tmp_path, "training")
     assert frozen == [False, False]
 
 
@@ -134,7 +134,7 @@ def test_a_run_goes_on_from_another_one(sets: dict[str, Path], tmp_path: Path) -
     )
     still = {"epochs": 1, "warmup_epochs": 0, "learning_rate": 1e-12, "weight_decay": 0.0}
     three = train_stream(tiny_training("xray", **still), data, [], tmp_path / "3", start=one)
-    assert read_header(three).sources["start"] == read_header(one).weights_sha256
+    assert read_bundle_header(three).sources["start"] == read_bundle_header(one).weights_sha256
     torch.testing.assert_close(
         weights(three)["streams.xray.classifier.weight"], weights(one)["streams.xray.classifier.weight"]
     )
@@ -155,7 +155,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, P
         "import sys; from pathlib import Path\n"
         "from rgbx.datasets.labelled import open_sets\n"
         "from rgbx.training import StreamTraining, train_stream\n"
-        "from rgbx.training.stream_training import StreamModule\n"
+        "from rgbx.training.stream_stage import StreamModule\n"
         "step = StreamModule.training_step\n"
         "def slowed(self, batch, index):\n"
         "    import time\n"
@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_and_ends_like_an_undisturbed_one(sets: dict[str, P
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    assert not (tmp_path / "killed" / HEADER).exists()
+    assert not (tmp_path / "killed" / BUNDLE_FILE).exists()
 
     train_sets = open_sets([sets["xray"]], "xray")
     resumed = weights(train_stream(config, train_sets, [], tmp_path / "killed"))

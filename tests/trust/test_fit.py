@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from rgbx.errors import ConfigError, InputError
 from rgbx.trust import calibration
-from rgbx.trust.fit import Pairs, Responses, distances_from_others, fit
+from rgbx.trust.fit import FusedResponses, Responses, distances_from_others, fit_calibration
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.ood import Shown
 from rgbx.trust.sorting import Sorting, TrustConfig
@@ -31,10 +31,10 @@ def _responses(modality: str, n: int, seed: int, units: int = 10) -> Responses:
     )
 
 
-def _line(n: int, seed: int) -> tuple[dict, Pairs]:
+def _line(n: int, seed: int) -> tuple[dict, FusedResponses]:
     streams = {modality: _responses(modality, n, seed) for modality in ("rgb", "xray")}
     both = streams["rgb"].logits + streams["xray"].logits
-    return streams, Pairs(both, np.arange(4 * n), np.arange(4 * n))
+    return streams, FusedResponses(both, np.arange(4 * n), np.arange(4 * n))
 
 
 SORTING = Sorting.of(CLASSES, None, None)
@@ -48,9 +48,9 @@ def judge(tmp_path_factory) -> Judge:
 
 def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Judge:
     streams, pairs = _line(300, 0)
-    fitted = fit(streams, pairs, sorting, config)
-    calibration.save(folder, fitted, "w", {"rgb": "1", "xray": "2"})
-    return Judge(CLASSES, calibration.load(folder, "w"))
+    fitted = fit_calibration(streams, pairs, sorting, config)
+    calibration.save_calibration(folder, fitted, "w", {"rgb": "1", "xray": "2"})
+    return Judge(CLASSES, calibration.load_calibration(folder, "w"))
 
 
 def _decide(judge: Judge, streams: dict, place: int, partner: int | None = None):
@@ -109,7 +109,9 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
 
 def test_too_few_images_are_said_not_to_be_enough():
     streams, pairs = _line(50, 0)
-    record = fit(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", false_sorts=0.001)).channels["rgbx"]
+    record = fit_calibration(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", false_sorts=0.001)).channels[
+        "rgbx"
+    ]
     assert not record.supported
     assert record.false_sorts == 0
     assert record.bound > 0.01
@@ -131,26 +133,26 @@ def test_novelty_is_measured_against_other_units():
 
 def test_damage_and_foreign_weights_are_refused(tmp_path):
     _judge(tmp_path, TrustConfig(novelty="mahalanobis"))
-    assert calibration.load(tmp_path / "none", "w") is None
+    assert calibration.load_calibration(tmp_path / "none", "w") is None
     with pytest.raises(InputError, match=r"other weights.*rgbx calibrate"):
-        calibration.load(tmp_path, "v")
+        calibration.load_calibration(tmp_path, "v")
     tensors = tmp_path / calibration.TENSORS
     content = tensors.read_bytes()
     tensors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="was changed"):
-        calibration.load(tmp_path, "w")
+        calibration.load_calibration(tmp_path, "w")
     tensors.write_bytes(content)
-    assert calibration.load(tmp_path, "w") is not None
+    assert calibration.load_calibration(tmp_path, "w") is not None
     record = (tmp_path / calibration.CALIBRATION).read_text()
     (tmp_path / calibration.CALIBRATION).write_text(record.replace('"false_sorts": 0.001', '"false_sorts": 0.5'))
     with pytest.raises(InputError, match="was changed"):
-        calibration.load(tmp_path, "w")
+        calibration.load_calibration(tmp_path, "w")
     (tmp_path / calibration.CALIBRATION).write_text(record.replace('"format": 3', '"format": 2'))
     with pytest.raises(InputError, match=r"has format 2.*rgbx calibrate"):
-        calibration.load(tmp_path, "w")
+        calibration.load_calibration(tmp_path, "w")
     (tmp_path / calibration.CALIBRATION).write_text('{"kind": "rgbx calibration"}')
     with pytest.raises(InputError, match="is damaged"):
-        calibration.load(tmp_path, "w")
+        calibration.load_calibration(tmp_path, "w")
 
 
 def test_bins_and_costs_have_to_fit_the_classes():

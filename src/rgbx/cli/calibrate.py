@@ -48,7 +48,7 @@ def calibrate(
     from rgbx.config import load_config
     from rgbx.evaluation.calibrate import calibrate as fit_calibration
     from rgbx.evaluation.calibrate import read_sorting
-    from rgbx.models.header import read_header
+    from rgbx.models.header import read_bundle_header
     from rgbx.samples import SampleSet
     from rgbx.trust.calibration import Computation
     from rgbx.trust.sorting import TrustConfig
@@ -56,7 +56,7 @@ def calibrate(
 
     given: dict[Modality, Path | None] = {"rgb": rgb, "xray": xray}
     asked = load_config(TrustConfig, config, settings or ())
-    sorting = read_sorting(bins, read_header(bundle).classes)
+    sorting = read_sorting(bins, read_bundle_header(bundle).classes)
     sets = {modality: SampleSet.open(folder) for modality, folder in given.items() if folder is not None}
     computation = Computation(precision=precision or "f32", early_exit=early_exit)
     calibration = fit_calibration(bundle, sets, sorting, asked, seed, runtime, computation)

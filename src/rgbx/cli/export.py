@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rgbx.samples import SampleSet
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What runs the graphs."""
 
     onnx = "onnx"
@@ -23,7 +23,9 @@ class Format(StrEnum):
 
 def export(
     bundle: Annotated[Path, typer.Argument(help="A trained model: the --out folder of 'rgbx train'.")],
-    format: Annotated[Format, typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")] = Format.all,
+    format: Annotated[
+        ExportFormat, typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")
+    ] = ExportFormat.all,
     rgb_set: Annotated[Path | None, typer.Option(help="Set of photographs to check the graphs with.")] = None,
     xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to check the graphs with.")] = None,
     int8: Annotated[
@@ -56,9 +58,9 @@ def export(
     from rgbx.inference import Predictor
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates, show_gain
-    from rgbx.models.header import read_header
+    from rgbx.models.header import read_bundle_header
 
-    header = read_header(bundle)
+    header = read_bundle_header(bundle)
     given: dict[Modality, Path | None] = {"rgb": rgb_set, "xray": xray_set}
     images, labels = None, None
     if any(given[modality] for modality in header.streams):
@@ -68,12 +70,12 @@ def export(
         labels = {modality: classes for modality, (_, classes) in sets.items()}
     elif int8:
         raise ConfigError("int8 is calibrated and checked with labelled images: give --rgb-set, --xray-set or both.")
-    if int8 and format is Format.onnx:
+    if int8 and format is ExportFormat.onnx:
         raise ConfigError("int8 graphs are OpenVINO's: leave out --format onnx.")
-    formats: dict[Format, tuple[RuntimeName, ...]] = {
-        Format.onnx: ("onnx",),
-        Format.openvino: ("openvino",),
-        Format.all: ("onnx", "openvino"),
+    formats: dict[ExportFormat, tuple[RuntimeName, ...]] = {
+        ExportFormat.onnx: ("onnx",),
+        ExportFormat.openvino: ("openvino",),
+        ExportFormat.all: ("onnx", "openvino"),
     }
     graphs = export_bundle(
         bundle,

@@ -98,12 +98,12 @@ def predict_folder(
     ``load`` returns the bundle's predictor, given whether any of them has two images.
     """
     from rgbx.config import load_config
-    from rgbx.inference.arrivals import Pairing, devices_in
+    from rgbx.inference.arrivals import Pairing, arrivals_in
     from rgbx.inference.results import ResultLog, answer_all
-    from rgbx.models.header import read_header
+    from rgbx.models.header import read_bundle_header
     from rgbx.progress import track
 
-    devices = devices_in(folder, tuple(read_header(bundle).streams), load_config(Pairing, overrides=settings))
+    devices = arrivals_in(folder, tuple(read_bundle_header(bundle).streams), load_config(Pairing, overrides=settings))
     log = ResultLog(out, csv)
     new = [device for device in devices if not log.holds(device)]
     predictor = load(any(len(device.images) == 2 for device in new))

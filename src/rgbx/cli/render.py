@@ -67,11 +67,11 @@ def xray(
     ] = None,
     background: Annotated[Knob, typer.Option(help="Level and gradient of the open beam.")] = Knob.random,
     transfer_function: Annotated[
-        str, typer.Option(help="'random', or the name of one seed to use as it is (docs/xray-randomisation.md).")
+        str, typer.Option(help="'random', or the name of one preset to use as it is (docs/xray-randomisation.md).")
     ] = "random",
     transfer_functions: Annotated[
         Path | None,
-        typer.Option(help="Seeds of your own: a file NAME.yaml, or a folder of them ('rgbx transfer --help')."),
+        typer.Option(help="Presets of your own: a file NAME.yaml, or a folder of them ('rgbx transfer --help')."),
     ] = None,
     projector: Annotated[Knob, typer.Option(help="Position and orientation of source, detector and unit.")] = (
         Knob.random
@@ -110,8 +110,8 @@ def xray(
     from rgbx.config import load_config
     from rgbx.devices.library import Library
     from rgbx.radiography.edits import RANDOM_EDITS
-    from rgbx.radiography.radiographs import render_set
-    from rgbx.radiography.radiographs import replay as render_again
+    from rgbx.radiography.radiographs import render_radiographs
+    from rgbx.radiography.radiographs import replay_radiograph as render_again
     from rgbx.radiography.randomisation import (
         FIXED_BACKGROUND,
         FIXED_PROJECTOR,
@@ -125,7 +125,7 @@ def xray(
 
     console = Console()
     if replay is not None:
-        write_image(out, render_again(Library.open(library), find_record(replay)).image)
+        write_image(out, render_again(find_record(replay), Library.open(library)).image)
         console.print(f"{out} shows {replay} again.", soft_wrap=True)
         return
 
@@ -148,7 +148,7 @@ def xray(
     if edits is Extra.random:
         changes["edits"] = RANDOM_EDITS.model_dump()
     if transfer_functions is not None:
-        changes["transfer.seeds"] = str(transfer_functions)
+        changes["transfer.presets"] = str(transfer_functions)
     if transfer_function != "random":
         changes["transfer.use"] = transfer_function
         changes["transfer.jitter"] = NO_JITTER.model_dump()
@@ -156,7 +156,7 @@ def xray(
 
     start = time.monotonic()
     part = WHOLE if shard is None else Shard.parse(shard)
-    summary = render_set(
+    summary = render_radiographs(
         Library.open(library),
         out,
         chosen.updated(changes),
@@ -253,8 +253,8 @@ def rgb(
 
     from rgbx.config import load_config
     from rgbx.devices.library import Library
-    from rgbx.photography.photographs import render_set
-    from rgbx.photography.photographs import replay as render_again
+    from rgbx.photography.photographs import render_photographs
+    from rgbx.photography.photographs import replay_photograph as render_again
     from rgbx.photography.randomisation import FIXED, RgbRandomisation
     from rgbx.samples import WHOLE, Shard, write_image
     from rgbx.samples.sets import find_record
@@ -273,7 +273,7 @@ def rgb(
 
     start = time.monotonic()
     part = WHOLE if shard is None else Shard.parse(shard)
-    samples = render_set(
+    samples = render_photographs(
         Library.open(library),
         out,
         chosen,

@@ -9,7 +9,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="Join the shards of a set, export a set, or import a public one.")
 
 
-class Format(StrEnum):
+class SetFormat(StrEnum):
     """What a set can be exported as."""
 
     webdataset = "webdataset"
@@ -42,8 +42,8 @@ def join(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="SET", help="A finished set.")],
     out: Annotated[Path, typer.Option(help="Folder of the tars; must not be there yet.")],
-    format: Annotated[Format, typer.Option(help="Tars of .png, .json and .cls, as WebDataset reads them.")] = (
-        Format.webdataset
+    format: Annotated[SetFormat, typer.Option(help="Tars of .png, .json and .cls, as WebDataset reads them.")] = (
+        SetFormat.webdataset
     ),
     images_per_tar: Annotated[int, typer.Option(min=1, help="How many images each tar has.")] = 1000,
 ) -> None:
@@ -56,7 +56,7 @@ def export(
     from rgbx.samples import SampleSet
     from rgbx.samples.webdataset import export_webdataset
 
-    assert format is Format.webdataset
+    assert format is SetFormat.webdataset
     samples = SampleSet.open(folder)
     tars = export_webdataset(samples, out, images_per_tar)
     typer.echo(f"{len(samples)} images in {len(tars)} tars: {out}")

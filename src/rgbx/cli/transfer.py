@@ -15,7 +15,7 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_seeds(
+def list_presets(
     path: Annotated[
         Path | None, typer.Argument(help="A file NAME.yaml, or a folder of them; rgbx's own if left out.")
     ] = None,
@@ -27,13 +27,13 @@ def list_seeds(
     from rich.console import Console
     from rich.table import Table
 
-    from rgbx.radiography.transfer import read_seeds
+    from rgbx.radiography.transfer import read_presets
 
     table = Table("name", "intensities", "1/mm up to", "about")
     table.columns[0].no_wrap = True
-    for name, seed in read_seeds(path).items():
-        x, y = zip(*seed.points, strict=True)
-        table.add_row(name, f"{x[0]:g} to {x[-1]:g}", f"{max(y):g}", seed.about)
+    for name, preset in read_presets(path).items():
+        x, y = zip(*preset.points, strict=True)
+        table.add_row(name, f"{x[0]:g} to {x[-1]:g}", f"{max(y):g}", preset.about)
     Console().print(table)
 
 
@@ -49,9 +49,9 @@ def export(
 
     from rgbx.errors import InputError
     from rgbx.files import write_bytes
-    from rgbx.radiography.transfer import SEEDS
+    from rgbx.radiography.transfer import PRESETS
 
-    sources = sorted(SEEDS.glob("*.yaml"))
+    sources = sorted(PRESETS.glob("*.yaml"))
     for source in sources:
         if (out / source.name).exists():
             raise InputError(out / source.name, "is there already", "choose another folder or delete it")
@@ -83,19 +83,19 @@ def import_preset(
     from rgbx.errors import InputError
     from rgbx.files import write_text
     from rgbx.radiography.scans import find_unit
-    from rgbx.radiography.slicer import read_presets, to_seed
-    from rgbx.radiography.transfer import seed_text
+    from rgbx.radiography.slicer import read_slicer_presets, to_transfer_preset
+    from rgbx.radiography.transfer import preset_text
 
-    presets = read_presets(preset)
+    presets = read_slicer_presets(preset)
     if name is None and len(presets) > 1:
         raise InputError(preset, f"holds {len(presets)} presets", f"choose one with --name: {', '.join(presets)}")
     if name is not None and name not in presets:
         raise InputError(preset, f"holds no preset '{name}'", f"choose from {', '.join(presets)}")
     _, levels = find_unit(read_volume(scan).values)
-    seed = to_seed(preset, presets[name or next(iter(presets))], levels)
-    write_text(out, seed_text(seed))
+    made = to_transfer_preset(preset, presets[name or next(iter(presets))], levels)
+    write_text(out, preset_text(made))
     Console().print(
-        f"{out} has {len(seed.points)} points, for scans with air at {levels.air:g} and dense metal at "
+        f"{out} has {len(made.points)} points, for scans with air at {levels.air:g} and dense metal at "
         f"{levels.dense:g}.",
         soft_wrap=True,
     )
@@ -132,7 +132,7 @@ def sheet(
 
     chosen = load_config(XrayRandomisation, config, settings or ())
     if transfer_functions is not None:
-        chosen = chosen.updated({"transfer.seeds": str(transfer_functions)})
+        chosen = chosen.updated({"transfer.presets": str(transfer_functions)})
     if source.is_dir() and not is_scan_folder(source):
         unit = next((unit for unit in Library.open(source).units if unit.scan_path is not None), None)
         if unit is None:
@@ -141,4 +141,4 @@ def sheet(
     else:
         volume = read_volume(source)
     write_image(out, transfer_sheet(prepare_scan(volume), chosen.transfer, draws, tile))
-    Console().print(f"{out} shows {len(chosen.transfer.seeds)} transfer functions.", soft_wrap=True)
+    Console().print(f"{out} shows {len(chosen.transfer.presets)} transfer functions.", soft_wrap=True)

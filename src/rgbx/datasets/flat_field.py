@@ -24,7 +24,7 @@ from rgbx.files import atomic_folder, read_json, sha256, write_json
 
 RECORD = "flat-field.json"
 FLAT, DARK = "flat.tiff", "dark.tiff"
-REMEDY = "make the fields again with 'rgbx flatfield'"
+_REMEDY = "make the fields again with 'rgbx flatfield'"
 DEAD_FIELD = 0.1
 """Share of pixels where the flat field is no brighter than the dark one from which on the beam must have been off."""
 SAME_SETTING = 0.01
@@ -80,10 +80,10 @@ class FlatField:
         path = folder / RECORD
         if not path.is_file():
             raise InputError(folder, f"holds no {RECORD}", "give the folder that 'rgbx flatfield' wrote")
-        record = build_record(FlatFieldRecord, read_json(path), path, REMEDY)
+        record = build_record(FlatFieldRecord, read_json(path), path, _REMEDY)
         for name in (FLAT, DARK):
             if not (folder / name).is_file() or sha256(folder / name) != record.files.get(name):
-                raise InputError(folder / name, "is missing, damaged or was changed", REMEDY)
+                raise InputError(folder / name, "is missing, damaged or was changed", _REMEDY)
         return cls(folder, record, *(tifffile.imread(folder / name) for name in (FLAT, DARK)))
 
     def correct(
@@ -114,7 +114,7 @@ class FlatField:
         fields = self.record
         if shape != (fields.height, fields.width):
             raise InputError(
-                name, f"is {shape[1]} × {shape[0]} pixels, its flat field {fields.width} × {fields.height}", REMEDY
+                name, f"is {shape[1]} × {shape[0]} pixels, its flat field {fields.width} × {fields.height}", _REMEDY
             )
         if of.bits != fields.bits:
             raise InputError(
@@ -126,14 +126,14 @@ class FlatField:
         ):
             if _differ(ours, theirs):
                 raise InputError(
-                    name, f"was taken at a {setting} of {ours:g} {unit}, its flat field at {theirs:g} {unit}", REMEDY
+                    name, f"was taken at a {setting} of {ours:g} {unit}, its flat field at {theirs:g} {unit}", _REMEDY
                 )
         age = abs((taken - fields.time).total_seconds()) / 3600
         if age > fields.config.max_age_hours:
             raise InputError(
                 name,
                 f"was taken {age:.1f} h away from its flat field, {fields.config.max_age_hours:g} h are allowed",
-                REMEDY,
+                _REMEDY,
             )
 
 

@@ -20,7 +20,7 @@ from rgbx.tiff import open_tiff
 if TYPE_CHECKING:
     import pydicom
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
 """Of images in folders."""
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
@@ -177,7 +177,7 @@ def is_image(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_file():
         return False
     suffix = path.suffix.lower()
-    return suffix in SUFFIXES or ((not suffix or suffix[1:].isdigit()) and _is_dicom(path))
+    return suffix in IMAGE_SUFFIXES or ((not suffix or suffix[1:].isdigit()) and _is_dicom(path))
 
 
 def _is_dicom(path: Path) -> bool:

@@ -18,7 +18,7 @@ from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.geometry import Vector
 
-Content = TypeVar("Content")
+Held = TypeVar("Held")
 
 SAME_SIZE = (0.6, 1.05)
 """The longest side of a mesh as a multiple of its scan's, which has some air round the unit."""
@@ -79,7 +79,7 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
     """
     problems: list[str] = []
 
-    def attempt(has: Path | None, read: Callable[[], Content]) -> Content | None:
+    def attempt(has: Path | None, read: Callable[[], Held]) -> Held | None:
         if has is None:
             return None
         try:

@@ -17,11 +17,11 @@ TILT = 16.0
 """Degrees that it is then tipped over to show its top."""
 
 PAPER = 255
-PLAIN = (0.62, 0.64, 0.67)
+_PLAIN = (0.62, 0.64, 0.67)
 """sRGB of meshes without colours."""
 LIGHT = np.array([-0.55, 0.6, 0.6])
 AMBIENT = 0.25
-SUPERSAMPLING = 2
+_SUPERSAMPLING = 2
 
 
 def project_scan(volume: Volume, axis: int, side: int = 320) -> np.ndarray:
@@ -60,7 +60,7 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     turned = triangles @ (rotation_matrix((TILT, 0.0, 0.0)) @ rotation_matrix((0.0, turn, 0.0))).T
     corners = turned.reshape(-1, 3)
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
-    pixels = side * SUPERSAMPLING
+    pixels = side * _SUPERSAMPLING
     scale = 0.94 * pixels / max(np.ptp(corners[:, :2], axis=0).max(), 1e-12)
     placed = (turned - middle) * [scale, -scale, scale] + [pixels / 2, pixels / 2, 0]
     faces = np.full((pixels, pixels), -1, np.int32)
@@ -70,7 +70,7 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     facing = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)  # windings of users' meshes cannot be relied on
     brightness = AMBIENT + (1 - AMBIENT) * np.clip(facing @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
     shown = np.append(colours * brightness[:, None] ** (1 / 2.2), [[1.0, 1.0, 1.0]], axis=0)[faces]
-    blocks = shown.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, 3)
+    blocks = shown.reshape(side, _SUPERSAMPLING, side, _SUPERSAMPLING, 3)
     return np.rint(PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
@@ -85,7 +85,7 @@ def _face_colours(mesh: trimesh.Trimesh) -> np.ndarray:
         return np.tile(srgb, (len(mesh.faces), 1))
     visual: Any = mesh.visual.to_color() if isinstance(mesh.visual, TextureVisuals) else mesh.visual
     if not visual.defined:
-        return np.tile(PLAIN, (len(mesh.faces), 1))
+        return np.tile(_PLAIN, (len(mesh.faces), 1))
     if visual.kind == "vertex":
         return np.asarray(visual.vertex_colors, float)[mesh.faces, :3].mean(axis=1) / 255
     return np.asarray(visual.face_colors, float)[:, :3] / 255

@@ -19,7 +19,7 @@ from rgbx.models.header import check_weights
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated, Computation
-from rgbx.trust.fit import Pairs, Responses, fit
+from rgbx.trust.fit import FusedResponses, Responses, fit_calibration
 from rgbx.trust.ood import Shown
 from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx.trust.support import support_sentences
@@ -38,7 +38,7 @@ class Observed(NamedTuple):
     """What a bundle says of sets of labelled images."""
 
     streams: dict[Modality, Responses]
-    pairs: Pairs | None
+    pairs: FusedResponses | None
 
 
 def read_sorting(path: Path | None, classes: tuple[str, ...]) -> Sorting:
@@ -93,8 +93,8 @@ def calibrate(
                 "give images of other devices",
             )
     observed = observe(predictor, sets, seed)
-    fitted = fit(observed.streams, observed.pairs, sorting, config)._replace(computation=computation)
-    calibration.save(bundle, fitted, header.weights_sha256, sources)
+    fitted = fit_calibration(observed.streams, observed.pairs, sorting, config)._replace(computation=computation)
+    calibration.save_calibration(bundle, fitted, header.weights_sha256, sources)
     write_card(bundle, header, support_sentences(fitted))
     return fitted
 
@@ -119,7 +119,7 @@ def observe(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int 
     ]
     return Observed(
         streams,
-        Pairs(
+        FusedResponses(
             np.stack(logits),
             np.array([places["rgb"][photo.file_name] for photo, _ in pairs]),
             np.array([places["xray"][radiograph.file_name] for _, radiograph in pairs]),

@@ -25,7 +25,7 @@ from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import PredictionRow, Predictions, cached_predictions, predict_sets
 from rgbx.evaluation.reliability import calibration_error
 from rgbx.evaluation.results import ClassScores, Evaluation, Pairings, PairingScore, Scores, TrustScores
-from rgbx.evaluation.tables import confusion_title, to_markdown
+from rgbx.evaluation.tables import confusion_title, evaluation_markdown
 from rgbx.files import write_json, write_text
 from rgbx.modality import TITLES
 from rgbx.samples import SampleSet
@@ -69,7 +69,7 @@ def evaluate_bundle(
     predictions = cached_predictions(bundle, rgb, xray, out, pairings, seed)
     evaluation = measure(predictions)
     write_json(out / "metrics.json", evaluation.model_dump(mode="json", exclude_none=True))
-    write_text(out / "table.md", to_markdown(evaluation))
+    write_text(out / "table.md", evaluation_markdown(evaluation))
     for name in TITLES:
         (out / f"confusion_{name}.png").unlink(missing_ok=True)
     for channel, scores in evaluation.scores.items():
@@ -102,7 +102,7 @@ def measure(predictions: Predictions) -> Evaluation:
     return Evaluation(
         **scores,
         tests={
-            channel: compare(
+            channel: compare_paired(
                 [paired[name] for name in names], [alone(paired[name], channel, rows) for name in names], seed
             )
             for channel, rows in singles.items()
@@ -179,11 +179,11 @@ def _trust(
     false_sorts = float(np.sum([not each.right_bin for each in decisions if not each.reason])) / repeats
     reasons = Counter(each.reason for each in decisions if each.reason)
     return TrustScores(
-        sorted=share_of(answered, units, seed),
+        sorted=share_estimate(answered, units, seed),
         false_sorts=false_sorts,
         false_sort_bound=upper_bound(math.ceil(false_sorts), int(answered.sum()) // repeats, CONFIDENCE),
         reasons={name: count / len(rows) for name, count in reasons.most_common()},
-        covered=share_of(covered, units, seed),
+        covered=share_estimate(covered, units, seed),
         candidates=float(np.mean([len(each.candidates) for each in decisions])),
     )
 
@@ -195,7 +195,7 @@ def estimate(units: Sequence[frozenset[str]], statistic: Callable[[np.ndarray], 
     return widened(value, float(low), float(high), len(frozenset().union(*units)))
 
 
-def share_of(hits: np.ndarray, units: Sequence[frozenset[str]], seed: int) -> Estimate:
+def share_estimate(hits: np.ndarray, units: Sequence[frozenset[str]], seed: int) -> Estimate:
     """Return the share of (n,) hits, with its interval."""
     return estimate(units, lambda weights: metrics.share(hits, weights), seed)
 
@@ -221,7 +221,7 @@ def _pairing_score(name: str, rows: Sequence[PredictionRow]) -> PairingScore:
     return PairingScore(name=name, accuracy=accuracy, low=sure.low, high=sure.high, n=len(rows))
 
 
-def compare(
+def compare_paired(
     first: Sequence[Sequence[PredictionRow]], second: Sequence[Sequence[PredictionRow]], seed: int
 ) -> PairedTest:
     """Compare two classifiers on the same cases.

@@ -16,7 +16,7 @@ def confusion_title(evaluation: Evaluation, channel: Channel) -> str:
     return TITLES[channel]
 
 
-def to_markdown(evaluation: Evaluation) -> str:
+def evaluation_markdown(evaluation: Evaluation) -> str:
     """Return the results as a Markdown page: headline table, paired tests, pairings, per-class table."""
     lines = [
         "# Results",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
-from rgbx.datasets.images import SUFFIXES, is_image
+from rgbx.datasets.images import IMAGE_SUFFIXES, is_image
 from rgbx.errors import InputError
 from rgbx.modality import MODALITIES, Modality
 
@@ -34,7 +34,7 @@ class Pairing(Config):
 
     def device(self, path: Path, modality: Modality) -> str:
         """Return the name of the device that a file shows, by its own name."""
-        stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+        stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
         return stem.removesuffix(self.suffix(modality)) or stem
 
     def suffix(self, modality: Modality) -> str:
@@ -59,7 +59,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Device:
+class Arrival:
     """The images of one device."""
 
     name: str
@@ -70,7 +70,7 @@ class Device:
     """When its last image did."""
 
 
-class Pairs:
+class PairQueue:
     """Images that wait for the other one of their device."""
 
     def __init__(self, pairing: Pairing, modalities: Sequence[Modality]) -> None:
@@ -78,23 +78,23 @@ class Pairs:
         self._both = len(modalities) == 2
         self._waiting: list[Image] = []
 
-    def add(self, image: Image) -> Device | None:
+    def add(self, image: Image) -> Arrival | None:
         """Return the device that is complete with ``image``, if one is."""
         if not self._both:
-            return _device([image])
+            return _arrival([image])
         partners = [other for other in self._waiting if other.modality != image.modality and self._fit(other, image)]
         if not partners:
             self._waiting.append(image)
             return None
         partner = min(partners, key=lambda other: abs(other.taken - image.taken))
         self._waiting.remove(partner)
-        return _device([partner, image])
+        return _arrival([partner, image])
 
-    def overdue(self, now: float) -> list[Device]:
+    def overdue(self, now: float) -> list[Arrival]:
         """Give up waiting for what should have come by ``now``; return the devices of one image."""
         late = [image for image in self._waiting if now - image.seen >= self._pairing.wait]
         self._waiting = [image for image in self._waiting if image not in late]
-        return [_device([image]) for image in late]
+        return [_arrival([image]) for image in late]
 
     def _fit(self, first: Image, second: Image) -> bool:
         if self._pairing.by == "name":
@@ -127,7 +127,7 @@ class HotFolders:
         self._folders = folders
         self._pairing = pairing
         self._say = say
-        self._pairs = Pairs(pairing, tuple(folders))
+        self._pairs = PairQueue(pairing, tuple(folders))
         self._growing: dict[Path, tuple[tuple[int, int], float]] = {}
         self._known: dict[Modality, set[str]] = {
             modality: {path.name for path in done.get(modality, ())} for modality in folders
@@ -138,7 +138,7 @@ class HotFolders:
         self._unreachable: set[Path] = set()
         self._began: float | None = None
 
-    def look(self, now: float) -> list[Device]:
+    def look(self, now: float) -> list[Arrival]:
         """Return the devices that are complete, or that have waited long enough, by ``now`` (seconds since 1970)."""
         if self._began is None:
             self._began = now
@@ -196,7 +196,7 @@ class HotFolders:
         return _image(path, modality, self._pairing, arrived, now)
 
 
-def devices_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) -> list[Device]:
+def arrivals_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) -> list[Arrival]:
     """Return the devices whose images are in a folder, by name.
 
     Args:
@@ -209,13 +209,13 @@ def devices_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) -
         InputError: the folder does not exist or holds no images, or an image does not say what it is.
     """
     check_folder(folder)
-    pairs = Pairs(pairing, modalities)
+    pairs = PairQueue(pairing, modalities)
     images = [
         _image(path, modality, pairing, None, 0.0)
         for path, modality in _sorted_by_modality(folder, modalities, pairing)
     ]
     if not images:
-        raise InputError(folder, "holds no images", f"put some into it, with one of {', '.join(SUFFIXES)}")
+        raise InputError(folder, "holds no images", f"put some into it, with one of {', '.join(IMAGE_SUFFIXES)}")
     devices = [pairs.add(image) for image in sorted(images, key=lambda image: (image.taken, image.path.name))]
     return [device for device in devices if device is not None] + pairs.overdue(pairing.wait)
 
@@ -235,7 +235,7 @@ def _sorted_by_modality(folder: Path, modalities: Sequence[Modality], pairing: P
 
 
 def _modality(path: Path, modalities: Sequence[Modality], pairing: Pairing) -> Modality:
-    stem = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
     for modality in MODALITIES:
         if stem.endswith(pairing.suffix(modality)):
             return modality
@@ -262,9 +262,9 @@ def _time(path: Path) -> float:
         return path.stat().st_mtime
 
 
-def _device(images: Sequence[Image]) -> Device:
+def _arrival(images: Sequence[Image]) -> Arrival:
     arrivals = [image.arrived for image in images if image.arrived is not None]
-    return Device(
+    return Arrival(
         images[0].device,
         {image.modality: image.path for image in images},
         min(arrivals, default=None),

@@ -19,8 +19,8 @@ from rgbx.errors import ConfigError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import atomic_folder, write_json
 from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs, pass_name
-from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare, failed_gate, quantise
-from rgbx.inference.runtimes import FOLDER, GRAPHS, SUFFIXES, Graph, Graphs, RuntimeName, StreamOutput, load_graph
+from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare_int8, failed_gate, quantise
+from rgbx.inference.runtimes import FOLDER, GRAPH_SUFFIXES, GRAPHS, Graph, Graphs, RuntimeName, StreamOutput, load_graph
 from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
 from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
@@ -92,7 +92,7 @@ def export_bundle(
     """
     if int8 is not None and (images is None or labels is None or "openvino" not in formats):
         raise ConfigError("int8 graphs are OpenVINO's and are checked on labelled images: give sets, and that format.")
-    loaded = bundle.load(folder)
+    loaded = bundle.load_bundle(folder)
     checked = {
         modality: images[modality] if images else made_up_images(modality, config.transform.source_size)
         for modality, config in loaded.header.streams.items()
@@ -103,7 +103,7 @@ def export_bundle(
         names = _write_graphs(loaded, checked, formats, new, early_exit)
         written = list(product(formats, names))
         parity = {
-            f"{name}{SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
+            f"{name}{GRAPH_SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
             for format, name in track(written, "checking graphs", total=len(written))
         }
         refused: dict[str, str] = {}
@@ -136,7 +136,7 @@ def _write_int8(
     for modality in loaded.header.streams:
         path = folder / f"{modality}.int8.xml"
         quantise(folder / f"{modality}.xml", path, images[modality])
-        agreement = compare(path, TorchRuntime(_stream(loaded, modality)), images[modality], labels[modality])
+        agreement = compare_int8(path, TorchRuntime(_stream(loaded, modality)), images[modality], labels[modality])
         if fault := failed_gate(agreement, gates):
             refused[path.name] = fault
             path.unlink()
@@ -248,7 +248,7 @@ def _parity(
     Raises:
         RgbxError: it gives other classes or other crops.
     """
-    suffix = SUFFIXES[format]
+    suffix = GRAPH_SUFFIXES[format]
     modalities = [modality for modality in MODALITIES if name.removesuffix(PASSES) in (modality, "rgbx")]
     ours = (PairGraph(loaded.network) if name == "rgbx" else StreamGraph(_stream(loaded, modalities[0]))).eval()
     inputs, outputs = (MODALITIES, PAIR_OUTPUTS) if name == "rgbx" else (("images",), StreamOutput._fields)

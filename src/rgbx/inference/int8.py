@@ -64,7 +64,9 @@ def quantise(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
     openvino.save_model(quantised, target, compress_to_fp16=False)
 
 
-def compare(graph: Path, torch: StreamRuntime, images: Sequence[np.ndarray], labels: np.ndarray) -> dict[str, float]:
+def compare_int8(
+    graph: Path, torch: StreamRuntime, images: Sequence[np.ndarray], labels: np.ndarray
+) -> dict[str, float]:
     """Compare an int8 graph with torch.
 
     Args:
@@ -103,7 +105,7 @@ def failed_gate(found: dict[str, float], gates: Int8Gates) -> str | None:
     """Return which gate a graph does not pass and by how much, as the end of a sentence; None if it passes all.
 
     Args:
-        found: from :func:`compare`.
+        found: from :func:`compare_int8`.
         gates: to pass.
     """
     faults = []

@@ -19,9 +19,9 @@ from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
 from rgbx.modality import Channel, Modality, given_modalities
-from rgbx.models.header import BundleHeader, read_header
+from rgbx.models.header import BundleHeader, read_bundle_header
 from rgbx.models.stream_config import ICamConfig, Precision
-from rgbx.models.transforms import as_input, prepare
+from rgbx.models.transforms import as_input, prepare_image
 from rgbx.processes import in_threads
 from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import Decision, Unlike
@@ -146,7 +146,7 @@ class Predictor:
                 were computed otherwise.
         """
         folder = Path(folder)
-        judge = Judge.read(folder, read_header(folder)) if decides else None
+        judge = Judge.read(folder, read_bundle_header(folder)) if decides else None
         calibrated = judge.computation if judge is not None else Computation()
         asked = Computation(
             precision=precision or calibrated.precision,
@@ -262,7 +262,7 @@ class Predictor:
         return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
-        """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare`.
+        """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare_image`.
 
         Raises:
             RgbxError: it cannot be used.
@@ -273,7 +273,7 @@ class Predictor:
                 pixels = _flattened(pixels, image, self._flat_field)
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
-        return prepare(pixels, modality, self._configs[modality].transform)
+        return prepare_image(pixels, modality, self._configs[modality].transform)
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:

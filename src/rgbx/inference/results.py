@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_pascal
 from rgbx.config import Config
 from rgbx.errors import InputError
 from rgbx.files import readable_os_errors, write_text
-from rgbx.inference.arrivals import Device
+from rgbx.inference.arrivals import Arrival
 from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
 from rgbx.modality import Modality
 from rgbx.trust.decision import Decision
@@ -103,7 +103,7 @@ class Result(_OpcStructure):
         return self.model_dump_json(by_alias=True)
 
 
-def answer(predictor: Predictor, devices: Sequence[Device], deadline: float | None = None) -> list[Result]:
+def answer(predictor: Predictor, devices: Sequence[Arrival], deadline: float | None = None) -> list[Result]:
     """Predict devices together; an image that cannot be used is part of the answer.
 
     Args:
@@ -133,7 +133,7 @@ def answer(predictor: Predictor, devices: Sequence[Device], deadline: float | No
 
 
 def answer_all(
-    predictor: Predictor, devices: Sequence[Device], log: "ResultLog", deadline: float | None = None
+    predictor: Predictor, devices: Sequence[Arrival], log: "ResultLog", deadline: float | None = None
 ) -> Iterator[Result]:
     """Answer devices, some at a time; what is yielded is in the log.
 
@@ -160,7 +160,7 @@ def _encode(predictor: Predictor, modality: Modality, paths: Sequence[Path]) -> 
 
 def _result(
     predictor: Predictor,
-    device: Device,
+    device: Arrival,
     prediction: Prediction | None,
     errors: tuple[str, ...],
     start: datetime,
@@ -255,7 +255,7 @@ class ResultLog:
         for result in results:
             self._note(result)
 
-    def holds(self, device: Device) -> bool:
+    def holds(self, device: Arrival) -> bool:
         """Whether any image of a device has been answered."""
         return any(path in self.done[modality] for modality, path in device.images.items())
 

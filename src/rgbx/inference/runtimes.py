@@ -22,8 +22,8 @@ Mode = Literal["latency", "throughput", "pairs"]
 """``latency``: all cores work on one batch. ``throughput``: they share out its images. ``pairs``: both images of a
 device are looked at at once, each on half of the cores, which then wait for each other less."""
 FOLDER, GRAPHS = "graphs", "graphs.json"
-SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
-REMEDY = "run 'rgbx export' on the bundle again"
+GRAPH_SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
+_REMEDY = "run 'rgbx export' on the bundle again"
 
 
 class StreamOutput(NamedTuple):
@@ -160,7 +160,7 @@ def pick_runtime(folder: Path) -> RuntimeName:
     """Return the fastest runtime that a bundle has been exported for and that is installed; torch if there is none."""
     for name in ("openvino", "onnx"):
         package = "openvino" if name == "openvino" else "onnxruntime"
-        if any((folder / FOLDER).glob(f"*{SUFFIXES[name]}")) and importlib.util.find_spec(package):
+        if any((folder / FOLDER).glob(f"*{GRAPH_SUFFIXES[name]}")) and importlib.util.find_spec(package):
             return name
     return "torch"
 
@@ -192,18 +192,18 @@ def open_graph(
         RgbxError: the processor lacks the precision.
     """
     graphs = read_graphs(folder)
-    path = folder / FOLDER / f"{graph}{'.int8' if precision == 'int8' else ''}{SUFFIXES[name]}"
+    path = folder / FOLDER / f"{graph}{'.int8' if precision == 'int8' else ''}{GRAPH_SUFFIXES[name]}"
     if graphs is not None and path.name in graphs.refused and any(".int8" in file for file in graphs.files):
-        path = folder / FOLDER / f"{graph}{SUFFIXES[name]}"  # the other stream's int8 graph was good enough
+        path = folder / FOLDER / f"{graph}{GRAPH_SUFFIXES[name]}"  # the other stream's int8 graph was good enough
     if graphs is None or path.name not in graphs.files:
         options = f"{' --int8' if precision == 'int8' else ''}{option}"
         command = f"rgbx export {folder} --format {name}{options}"
         raise InputError(folder, f"was not exported for {name} ({path.name} is missing)", f"run '{command}'")
     if graphs.weights_sha256 != header.weights_sha256:
-        raise InputError(path, "was exported from other weights", REMEDY)
+        raise InputError(path, "was exported from other weights", _REMEDY)
     for file in (GRAPHS, path.name, path.with_suffix(".bin").name):
         if file in (GRAPHS, *graphs.files):
-            sealed(folder, f"{FOLDER}/{file}", REMEDY)
+            sealed(folder, f"{FOLDER}/{file}", _REMEDY)
     return load_graph(path, name, precision, mode)
 
 
@@ -216,4 +216,4 @@ def read_graphs(folder: Path) -> Graphs | None:
     path = folder / FOLDER / GRAPHS
     if not path.exists():
         return None
-    return build_record(Graphs, read_json(path), path, REMEDY)
+    return build_record(Graphs, read_json(path), path, _REMEDY)

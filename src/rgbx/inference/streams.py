@@ -54,7 +54,7 @@ def _in_torch(folder: Path, early_exit: float | None) -> Streams:
         from rgbx.models import bundle
         from rgbx.models.icam import ICam
 
-    header, network = bundle.load(folder)
+    header, network = bundle.load_bundle(folder)
     streams: dict[Modality, StreamRuntime] = {}
     for modality, config in header.streams.items():
         stream: ICam = network.streams[modality]  # type: ignore[assignment]

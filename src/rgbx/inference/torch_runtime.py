@@ -9,7 +9,7 @@ from torch import nn
 from rgbx.inference.early_exit import PassOutput
 from rgbx.inference.runtimes import StreamOutput
 from rgbx.models.icam import ICam, Looks
-from rgbx.models.processor import pick_device
+from rgbx.models.processor import pick_processor
 
 
 class StreamGraph(nn.Module):
@@ -69,7 +69,7 @@ class TorchRuntime:
     """A stream in torch, on the GPU where there is one."""
 
     def __init__(self, stream: ICam) -> None:
-        self._device = pick_device().torch
+        self._device = pick_processor().torch
         self._graph = StreamGraph(stream).to(self._device).eval()
 
     def __call__(self, images: np.ndarray) -> StreamOutput:
@@ -82,7 +82,7 @@ class TorchPass:
     """A pass in torch, on the GPU where there is one; a :class:`rgbx.inference.runtimes.Graph`."""
 
     def __init__(self, stream: ICam, number: int) -> None:
-        self._device = pick_device().torch
+        self._device = pick_processor().torch
         self._graph = PassGraph(stream, number).to(self._device).eval()
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:

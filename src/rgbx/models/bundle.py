@@ -17,7 +17,7 @@ from rgbx.files import write_bytes, write_json
 from rgbx.modality import Modality
 from rgbx.models.card import write_card
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.header import HEADER, REMEDY, WEIGHTS, BundleHeader, check_weights
+from rgbx.models.header import BUNDLE_FILE, BUNDLE_REMEDY, WEIGHTS, BundleHeader, check_weights
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def save(
+def save_bundle(
     folder: Path,
     network: RgbXNetwork,
     classes: tuple[str, ...],
@@ -68,12 +68,12 @@ def save(
         versions=versions(),
     )
     write_bytes(folder / WEIGHTS, weights)
-    write_json(folder / HEADER, header.model_dump(mode="json"))
-    seal(folder, (HEADER, WEIGHTS))
+    write_json(folder / BUNDLE_FILE, header.model_dump(mode="json"))
+    seal(folder, (BUNDLE_FILE, WEIGHTS))
     write_card(folder, header)
 
 
-def load(folder: Path) -> Bundle:
+def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; the network is on the CPU and in evaluation mode.
 
     Raises:
@@ -88,9 +88,9 @@ def load(folder: Path) -> Bundle:
         tensors = safetensors.torch.load_file(weights)
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except (safetensors.SafetensorError, RuntimeError) as error:
-        raise InputError(weights, f"does not fit the network that {HEADER} describes", REMEDY) from error
+        raise InputError(weights, f"does not fit the network that {BUNDLE_FILE} describes", BUNDLE_REMEDY) from error
     if unexpected or set(missing) - _shared_names(network):
-        raise InputError(weights, f"does not fit the network that {HEADER} describes", REMEDY)
+        raise InputError(weights, f"does not fit the network that {BUNDLE_FILE} describes", BUNDLE_REMEDY)
     return Bundle(header, network.eval())
 
 

@@ -39,7 +39,7 @@ def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
             for modality, stream in header.streams.items()
         ),
         "",
-        "## Made from",
+        "## Result from",
         "",
         *(f"- {name}: set {digest}" for name, digest in header.sources.items()),
         f"- weights: SHA-256 {header.weights_sha256}",

@@ -12,9 +12,9 @@ from rgbx.modality import Modality
 from rgbx.models.seal import sealed
 from rgbx.models.stream_config import StreamConfig
 
-HEADER = "bundle.json"
+BUNDLE_FILE = "bundle.json"
 WEIGHTS = "weights.safetensors"
-REMEDY = "train it again with 'rgbx train' or copy the whole folder anew"
+BUNDLE_REMEDY = "train it again with 'rgbx train' or copy the whole folder anew"
 
 
 class BundleHeader(Config):
@@ -35,7 +35,7 @@ class BundleHeader(Config):
     versions: dict[str, str]
 
 
-def read_header(folder: Path) -> BundleHeader:
+def read_bundle_header(folder: Path) -> BundleHeader:
     """Read ``bundle.json`` alone.
 
     Raises:
@@ -43,18 +43,18 @@ def read_header(folder: Path) -> BundleHeader:
     """
     if not folder.is_dir():
         raise InputError(folder, "does not exist", "give the folder that 'rgbx train' wrote")
-    path = folder / HEADER
+    path = folder / BUNDLE_FILE
     if not path.is_file():
-        raise InputError(folder, f"holds no {HEADER}", "give the folder of a training run that has finished")
+        raise InputError(folder, f"holds no {BUNDLE_FILE}", "give the folder of a training run that has finished")
     content = read_json(path)
     if not isinstance(content, dict) or content.get("kind") != "rgbx bundle":
         raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
     if content.get("format") != 1:
         raise InputError(path, f"has format {content.get('format')}", "use the version of rgbx that wrote it")
-    header = build_record(BundleHeader, content, path, REMEDY)
-    sealed(folder, HEADER, REMEDY)
+    header = build_record(BundleHeader, content, path, BUNDLE_REMEDY)
+    sealed(folder, BUNDLE_FILE, BUNDLE_REMEDY)
     if header.fused != (len(header.streams) == 2):
-        raise InputError(path, "says it is fused but does not hold two streams, or the reverse", REMEDY)
+        raise InputError(path, "says it is fused but does not hold two streams, or the reverse", BUNDLE_REMEDY)
     return header
 
 
@@ -62,8 +62,8 @@ def check_weights(folder: Path) -> BundleHeader:
     """Read ``bundle.json`` and see that the weights beside it are those that were saved with it.
 
     Raises:
-        InputError: as :func:`read_header`; the weights are missing, damaged or of another bundle.
+        InputError: as :func:`read_bundle_header`; the weights are missing, damaged or of another bundle.
     """
-    header = read_header(folder)
-    sealed(folder, WEIGHTS, REMEDY)
+    header = read_bundle_header(folder)
+    sealed(folder, WEIGHTS, BUNDLE_REMEDY)
     return header

@@ -15,7 +15,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Parameters of glibc's ``mallopt``."""
 
 
-class Device(Config):
+class Processor(Config):
     """A processor and the arithmetic that is fastest on it."""
 
     accelerator: str
@@ -29,11 +29,11 @@ class Device(Config):
         return torch.device(self.accelerator)
 
 
-def pick_device() -> Device:
+def pick_processor() -> Processor:
     """Return the GPU where there is one, else the CPU; bf16 where the processor multiplies it faster than fp32."""
     if torch.cuda.is_available():
-        return Device(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
-    return Device(accelerator="cpu", precision="bf16-mixed" if _cpu_is_faster_in_bf16() else "32-true")
+        return Processor(accelerator="cuda", precision="bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true")
+    return Processor(accelerator="cpu", precision="bf16-mixed" if _cpu_is_faster_in_bf16() else "32-true")
 
 
 def _cpu_is_faster_in_bf16() -> bool:
@@ -46,7 +46,7 @@ def _cpu_is_faster_in_bf16() -> bool:
     return bool(has.get("avx512_bf16")) and "AMD" in has.get("cpu_name", "")
 
 
-def spare_depthwise(network: nn.Module, device: Device) -> None:
+def spare_depthwise(network: nn.Module, device: Processor) -> None:
     """Have depthwise convolutions compute in float32 on a CPU, though autocast to bf16 surrounds them.
 
     There the bf16 gradient of one with a stride or a 5 × 5 kernel takes five to eight times as long as the float32

@@ -32,7 +32,7 @@ class TransformConfig(Config):
     longer side; None leaves them as they are. Photographs are never cropped: their background is not empty."""
 
 
-def prepare(image: np.ndarray, modality: Modality, config: TransformConfig) -> np.ndarray:
+def prepare_image(image: np.ndarray, modality: Modality, config: TransformConfig) -> np.ndarray:
     """Prepare one image.
 
     Args:
@@ -61,7 +61,7 @@ def as_input(prepared: np.ndarray) -> np.ndarray:
 
 
 def seen_part(radiograph: np.ndarray, config: TransformConfig) -> tuple[int, int, int]:
-    """Return (left, top, side) in pixels of what :func:`prepare` keeps of a square radiograph."""
+    """Return (left, top, side) in pixels of what :func:`prepare_image` keeps of a square radiograph."""
     size = radiograph.shape[0]
     if config.device_margin is None:
         return 0, 0, size

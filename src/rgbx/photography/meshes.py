@@ -17,7 +17,7 @@ from rgbx.config import Config
 
 SMOOTH_DEGREES = 35.0
 """Edges that are sharper than this stay sharp."""
-PLAIN = (0.5, 0.5, 0.5)
+_PLAIN = (0.5, 0.5, 0.5)
 """Linear colour of a mesh that has none."""
 
 Colour = tuple[float, float, float]
@@ -140,7 +140,9 @@ def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
         metallic = 1.0 if material.metallicFactor is None else float(material.metallicFactor)
         roughness = 1.0 if material.roughnessFactor is None else float(material.roughnessFactor)
     else:
-        return Surface(name="mesh", colour=PLAIN, metallic=0.0, roughness=0.5, vertex_colours=_has_vertex_colours(mesh))
+        return Surface(
+            name="mesh", colour=_PLAIN, metallic=0.0, roughness=0.5, vertex_colours=_has_vertex_colours(mesh)
+        )
     texture = None
     if image is not None and uv is not None:
         texture = str(path.with_name(f"{path.stem}-texture-{number}.png"))

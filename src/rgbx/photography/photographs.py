@@ -33,12 +33,12 @@ from rgbx.samples import (
 )
 from rgbx.samples.overview import write_overview
 
-ORIGIN = "synthetic: RGB domain randomisation"
-SUFFIX = ".png"
-SCENE = Path(__file__).with_name("scene.py")
+_ORIGIN = "synthetic: RGB domain randomisation"
+_SUFFIX = ".png"
+_SCENE = Path(__file__).with_name("scene.py")
 
 
-def render_set(
+def render_photographs(
     library: Library,
     out: Path,
     config: RgbRandomisation,
@@ -76,7 +76,7 @@ def render_set(
     shown = by_class(library, chosen, "mesh")
     header = SetHeader(
         modality="rgb",
-        origin=ORIGIN,
+        origin=_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},
@@ -86,7 +86,7 @@ def render_set(
     executor = choose_executor(workers, ray)
     samples = SampleSet.create(out, header, shard)
     keys = class_keys(library.classes, images_per_class)
-    if samples.missing(keys, SUFFIX):
+    if samples.missing(keys, _SUFFIX):
         with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
             meshes = {
                 label: [
@@ -97,7 +97,7 @@ def render_set(
             }
             threads = threads_of_each(workers) if ray is None else 1
             job = RenderJob(Photographer, (meshes, config, seed, threads), Path(folder))
-            complete = render_samples(samples, keys, job, executor, suffix=SUFFIX, description="photographing")
+            complete = render_samples(samples, keys, job, executor, suffix=_SUFFIX, description="photographing")
     else:
         complete = samples.finish()
     if not complete:
@@ -130,7 +130,7 @@ class Photographer:
         }
         self.config, self.seed = config, seed
         self.config_digest = config.digest()
-        self.blender = Blender(SCENE, threads=threads)
+        self.blender = Blender(_SCENE, threads=threads)
 
     def __call__(self, key: SampleKey) -> RenderedSample:
         seed = sample_seed(self.seed, key, self.config_digest)
@@ -140,9 +140,9 @@ class Photographer:
         draw = draw_photograph(rng, self.config, mesh)
         image = photograph(self.blender, mesh, draw)
         record = SampleRecord(
-            file_name=f"{key.stem}{SUFFIX}", label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json")
+            file_name=f"{key.stem}{_SUFFIX}", label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json")
         )
-        return RenderedSample(record, encode_image(SUFFIX, image))
+        return RenderedSample(record, encode_image(_SUFFIX, image))
 
 
 def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:
@@ -163,11 +163,11 @@ def scene_job(mesh: RenderMesh, draw: BaseModel) -> dict[str, object]:
     }
 
 
-def replay(record: SampleRecord, library: Library) -> np.ndarray:
+def replay_photograph(record: SampleRecord, library: Library) -> np.ndarray:
     """Render a record again.
 
     Args:
-        record: of a set made by :func:`render_set`.
+        record: of a set made by :func:`render_photographs`.
         library: what the set was rendered from.
 
     Returns:
@@ -181,5 +181,5 @@ def replay(record: SampleRecord, library: Library) -> np.ndarray:
     draw = build_config(RgbDraw, record.draw)
     with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
         mesh = write_render_mesh(unit.read_mesh(), Path(folder) / "unit.npz")
-        with Blender(SCENE, threads=cores()) as blender:
+        with Blender(_SCENE, threads=cores()) as blender:
             return photograph(blender, mesh, draw)

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from mathutils import Euler, Vector
 
-MM = 0.001
+_MM = 0.001
 FLOOR_SIDE = 40.0
 """The background is a plane of this side, in metres: more than any camera sees."""
 
@@ -67,7 +67,7 @@ def _euler(degrees: list[float]) -> Euler:
 
 
 def _metres(millimetres: list[float]) -> Vector:
-    return Vector(millimetres) * MM
+    return Vector(millimetres) * _MM
 
 
 class _Nodes:
@@ -101,7 +101,7 @@ class _Nodes:
     def pattern(self, pattern: dict[str, Any]) -> Any:
         """Return the colour socket of a procedural pattern in the object's own coordinates."""
         coordinates = self.add("TexCoord").outputs["Object"]
-        feature = 1.0 / (pattern["feature"] * MM)
+        feature = 1.0 / (pattern["feature"] * _MM)
         mapping = {
             "Vector": coordinates,
             "Location": pattern["offset"],
@@ -126,7 +126,7 @@ class _Nodes:
             factor = self.add("TexMagic", {"Vector": vector, "Scale": 1.0, "Distortion": pattern["distortion"]})
             factor = factor.outputs["Fac"]
         elif kind == "bricks":
-            factor = self.add("TexBrick", {"Vector": vector, "Scale": 1.0, "Color1": WHITE, "Color2": GREY}).outputs[1]
+            factor = self.add("TexBrick", {"Vector": vector, "Scale": 1.0, "Color1": _WHITE, "Color2": GREY}).outputs[1]
         elif kind == "checker":
             factor = self.add("TexChecker", {"Vector": vector, "Scale": 1.0}).outputs["Fac"]
         else:
@@ -134,9 +134,9 @@ class _Nodes:
         return self.mix(factor, _rgba(pattern["colours"][0]), _rgba(pattern["colours"][1]))
 
 
-PLAIN = "plain"
+_PLAIN = "plain"
 """Name of the node of a material that is one colour all over."""
-WHITE = (1.0, 1.0, 1.0, 1.0)
+_WHITE = (1.0, 1.0, 1.0, 1.0)
 GREY = (0.5, 0.5, 0.5, 1.0)
 
 
@@ -167,10 +167,10 @@ def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None
 
 def _paint(material: Any, inputs: dict[str, Any]) -> None:
     """Give a material one colour and finish; nodes of an earlier frame are kept, since making them takes longest."""
-    bsdf = material.node_tree.nodes.get(PLAIN) if material.use_nodes else None
+    bsdf = material.node_tree.nodes.get(_PLAIN) if material.use_nodes else None
     if bsdf is None:
         nodes = _Nodes(material)
-        bsdf = nodes.add("BsdfPrincipled", distribution="GGX", name=PLAIN)
+        bsdf = nodes.add("BsdfPrincipled", distribution="GGX", name=_PLAIN)
         nodes.finish(bsdf)
     for name, value in inputs.items():
         bsdf.inputs[name].default_value = value
@@ -184,7 +184,7 @@ def _shifted(colour: list[float], look: dict[str, Any]) -> list[float]:
 
 def _set_floor(background: dict[str, Any]) -> None:
     floor = bpy.data.objects["floor"]
-    floor.location = (0.0, 0.0, background["height"] * MM)
+    floor.location = (0.0, 0.0, background["height"] * _MM)
     nodes = _Nodes(floor.material_slots[0].material)
     pattern = background["pattern"]
     colour = _rgba(background["colour"]) if pattern is None else nodes.pattern(pattern)
@@ -220,16 +220,16 @@ def _set_lights(lights: list[dict[str, Any]]) -> None:
         position = _metres(light["position"])
         if light["kind"] == "sun":
             data.energy = light["irradiance"]
-            data.angle = light["size"] * MM / position.length
+            data.angle = light["size"] * _MM / position.length
         else:
             # Both spread their power so that a surface facing the lamp at its distance receives the irradiance.
             solid_angle = 4 * pi if light["kind"] == "point" else pi
             data.energy = light["irradiance"] * solid_angle * position.length_squared
             if light["kind"] == "point":
-                data.shadow_soft_size = light["size"] * MM / 2
+                data.shadow_soft_size = light["size"] * _MM / 2
             else:
                 data.shape = "RECTANGLE"
-                data.size, data.size_y = light["size"] * MM, light["size"] * light["aspect"] * MM
+                data.size, data.size_y = light["size"] * _MM, light["size"] * light["aspect"] * _MM
         lamp = bpy.data.objects.new(f"light {number}", data)
         lamp.location = position
         lamp.rotation_euler = (-position).to_track_quat("-Z", "Y").to_euler()

@@ -27,7 +27,7 @@ meshes: dict[str, Any] = {}
 """Those that Blender holds, by path, the last used last."""
 
 
-def main(scene_path: str, threads: int) -> None:
+def _main(scene_path: str, threads: int) -> None:
     # Blender prints as it likes; answers get a descriptor of their own, and its chatter goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -41,20 +41,20 @@ def main(scene_path: str, threads: int) -> None:
     except ImportError as error:
         answer({"unusable": str(error)})
         return
-    scene_script = load(scene_path)
-    prepare(bpy, threads)
+    scene_script = _load(scene_path)
+    _prepare(bpy, threads)
     scene_script.prepare()
     answer({"ready": bpy.app.version_string})
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            render(bpy, scene_script, job)
+            _render(bpy, scene_script, job)
             answer({"done": job["frame"]})
         except Exception:
             answer({"error": traceback.format_exc()})
 
 
-def load(path: str) -> ModuleType:
+def _load(path: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location("scene_script", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -62,7 +62,7 @@ def load(path: str) -> ModuleType:
     return module
 
 
-def prepare(bpy: Any, threads: int) -> None:
+def _prepare(bpy: Any, threads: int) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
@@ -100,7 +100,7 @@ def prepare(bpy: Any, threads: int) -> None:
 
 def device_object(bpy: Any, path: str) -> Any:
     """Return the object ``device`` with the mesh that ``meshes.write_render_mesh`` wrote to ``path``."""
-    mesh = meshes.pop(path, None) or read_mesh(bpy, path)
+    mesh = meshes.pop(path, None) or _read_mesh(bpy, path)
     meshes[path] = mesh
     device = bpy.data.objects.get("device")
     if device is None:
@@ -113,7 +113,7 @@ def device_object(bpy: Any, path: str) -> Any:
     return device
 
 
-def read_mesh(bpy: Any, path: str) -> Any:
+def _read_mesh(bpy: Any, path: str) -> Any:
     with np.load(path) as arrays:
         content = dict(arrays)
     mesh = bpy.data.meshes.new("device")
@@ -129,7 +129,7 @@ def read_mesh(bpy: Any, path: str) -> Any:
     return mesh
 
 
-def render(bpy: Any, scene_script: ModuleType, job: dict[str, Any]) -> None:
+def _render(bpy: Any, scene_script: ModuleType, job: dict[str, Any]) -> None:
     scene = bpy.context.scene
     width, height, samples, seed = scene_script.arrange(job, device_object(bpy, job["mesh"]))
     scene.render.resolution_x = width
@@ -153,4 +153,4 @@ def render(bpy: Any, scene_script: ModuleType, job: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
-    main(arguments[0], int(arguments[1]))
+    _main(arguments[0], int(arguments[1]))

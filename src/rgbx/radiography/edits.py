@@ -21,7 +21,7 @@ from rgbx.config import Config, Range, within
 from rgbx.files import atomic_path, read_json, write_json
 from rgbx.radiography.scans import PreparedScan
 
-THRESHOLDS = (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.1)
+EDIT_THRESHOLDS = (0.1, 0.14, 0.2, 0.28, 0.4, 0.56, 0.8, 1.1)
 """Scan intensities at which parts are told apart, from air (0) to dense metal (1) and beyond."""
 SMALLEST_MM3 = 20.0
 """Volume of the smallest part; what is smaller hardly shows."""
@@ -140,7 +140,7 @@ def find_parts(scan: PreparedScan) -> Parts:
     found: list[tuple[int, np.ndarray, tuple[slice, slice, slice]]] = []
     taken = np.zeros(values.shape, bool)
     levels = description.levels
-    for threshold in THRESHOLDS:
+    for threshold in EDIT_THRESHOLDS:
         intensity = levels.air + threshold * (levels.dense - levels.air)
         components, _ = label((values > (intensity - description.offset) / description.slope) & ~taken)
         volumes = np.bincount(components.ravel()) * spacing.prod()

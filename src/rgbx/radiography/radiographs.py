@@ -13,7 +13,14 @@ from rgbx.files import write_json
 from rgbx.progress import track
 from rgbx.radiography.backends import backend
 from rgbx.radiography.edits import PartsStore, find_parts
-from rgbx.radiography.randomisation import Radiograph, ScanStatistics, XrayDraw, XrayRandomisation, draw, render
+from rgbx.radiography.randomisation import (
+    Radiograph,
+    ScanStatistics,
+    XrayDraw,
+    XrayRandomisation,
+    draw_radiograph,
+    render_radiograph,
+)
 from rgbx.radiography.scans import ScanStore, prepare_scan
 from rgbx.samples import (
     WHOLE,
@@ -33,10 +40,10 @@ from rgbx.samples import (
 )
 from rgbx.samples.overview import write_overview
 
-ORIGIN = "synthetic: X-ray domain randomisation"
+_ORIGIN = "synthetic: X-ray domain randomisation"
 SCANS = ".scans"
 """Where prepared scans lie while a set is being rendered; each shard has its own."""
-SUFFIX = ".png"
+_SUFFIX = ".png"
 SUMMARY = "summary.json"
 
 
@@ -57,10 +64,10 @@ class RenderSummary(Config):
 
     total: Tally
     transfer_functions: dict[str, Tally]
-    """For each seed."""
+    """By name."""
 
 
-def render_set(
+def render_radiographs(
     library: Library,
     out: Path,
     config: XrayRandomisation,
@@ -100,7 +107,7 @@ def render_set(
     groups = by_class(library, chosen, "scan")
     header = SetHeader(
         modality="xray",
-        origin=ORIGIN,
+        origin=_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},
@@ -110,12 +117,12 @@ def render_set(
     executor = choose_executor(workers, ray)
     samples = SampleSet.create(out, header, shard)
     keys = class_keys(library.classes, images_per_class)
-    if samples.missing(keys, SUFFIX):
+    if samples.missing(keys, _SUFFIX):
         scans = out / f"{SCANS}{shard.suffix}"
         statistics = _prepare(chosen, scans, parts=config.edits.probability > 0)
         names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
         job = RenderJob(SampleRenderer, (config, seed, statistics, names), scans)
-        complete = render_samples(samples, keys, job, executor, suffix=SUFFIX, description="rendering radiographs")
+        complete = render_samples(samples, keys, job, executor, suffix=_SUFFIX, description="rendering radiographs")
         shutil.rmtree(scans)
     else:
         complete = samples.finish()
@@ -135,22 +142,25 @@ def write_summary(samples: SampleSet) -> RenderSummary:
         tried.update([name, *record.rejected])
     summary = RenderSummary(
         total=Tally(kept=kept.total(), tried=tried.total()),
-        transfer_functions={
-            name: Tally(kept=kept[name], tried=tried[name]) for name in samples.header.config["transfer"]["seeds"]
-        },
+        transfer_functions={name: Tally(kept=kept[name], tried=tried[name]) for name in _preset_names(samples.header)},
     )
     write_json(samples.folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 
 
-def replay(library: Library, record: SampleRecord) -> Radiograph:
+def _preset_names(header: SetHeader) -> list[str]:
+    transfer = header.config["transfer"]
+    return list(transfer["presets"] if "presets" in transfer else transfer["seeds"])  # sets of rgbx 0.1
+
+
+def replay_radiograph(record: SampleRecord, library: Library) -> Radiograph:
     """Render a sample again, from its record and the scan it shows.
 
     Raises:
         InputError: the library has not the unit.
     """
     drawn = build_config(XrayDraw, record.draw)
-    return render(drawn, prepare_scan(library.unit(record.label, drawn.unit).read_scan()))
+    return render_radiograph(drawn, prepare_scan(library.unit(record.label, drawn.unit).read_scan()))
 
 
 class SampleRenderer:
@@ -178,12 +188,14 @@ class SampleRenderer:
         seed = sample_seed(self._seed, key, self._digest)
         rejected: list[str] = []
         for attempt in range(self._config.attempts):
-            drawn = draw(generator(seed, attempt), self._config, self._units[key.label], self._statistics)
+            drawn = draw_radiograph(generator(seed, attempt), self._config, self._units[key.label], self._statistics)
             unit = f"{key.label}/{drawn.unit}"
-            radiograph = render(drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None)
+            radiograph = render_radiograph(
+                drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None
+            )
             if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission):
                 record = SampleRecord(
-                    file_name=f"{key.stem}{SUFFIX}",
+                    file_name=f"{key.stem}{_SUFFIX}",
                     label=key.label,
                     unit=drawn.unit,
                     seed=seed,
@@ -191,7 +203,7 @@ class SampleRenderer:
                     rejected=tuple(rejected),
                     draw=drawn.model_dump(mode="json"),
                 )
-                return RenderedSample(record, encode_image(SUFFIX, radiograph.image))
+                return RenderedSample(record, encode_image(_SUFFIX, radiograph.image))
             rejected.append(drawn.transfer.name)
         raise RgbxError(
             f"All {self._config.attempts} draws for image {key.number} of class {key.label} were rejected: look at its "

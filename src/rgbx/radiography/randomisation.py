@@ -1,8 +1,8 @@
 """X-ray domain randomisation: what is drawn for a radiograph, and how it is rendered from what was drawn.
 
-:func:`draw` draws everything at random, :func:`render` is its deterministic twin: the same draw and scan give the
-same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function, background, noise;
-and three beyond it, which are off unless asked for: scatter, blur, edits of the scan.
+:func:`draw_radiograph` draws everything at random, :func:`render_radiograph` is its deterministic twin: the same draw
+and scan give the same image, bit for bit. The knobs are those of the paper's Table I: projector, transfer function,
+background, noise; and three beyond it, which are off unless asked for: scatter, blur, edits of the scan.
 """
 
 import math
@@ -20,10 +20,17 @@ from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edi
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
-from rgbx.radiography.transfer import Seed, TransferFunction, TransferJitter, draw_transfer, guard, read_seeds
+from rgbx.radiography.transfer import (
+    TransferFunction,
+    TransferJitter,
+    TransferPreset,
+    draw_transfer,
+    guard,
+    read_presets,
+)
 from rgbx.samples import generator
 
-WHITE = 65535
+_WHITE = 65535
 """Value of a pixel that gets the full intensity, in 16 bits."""
 EIGHT_BIT_WHITE = 255
 """The same on the scale that noise variances are given in."""
@@ -63,16 +70,16 @@ FIXED_PROJECTOR = ProjectorRandomisation(
 """Table I, "simulated projector position and orientation: fixed"."""
 
 
-def _read(seeds: Any) -> Any:
-    return read_seeds(Path(seeds)) if isinstance(seeds, str | Path) else seeds
+def _read(presets: Any) -> Any:
+    return read_presets(Path(presets)) if isinstance(presets, str | Path) else presets
 
 
 class TransferRandomisation(Config):
     """Which transfer functions there are and how they are varied."""
 
     use: str = "random"
-    """Name of the one seed to use, or ``"random"`` for any of them."""
-    seeds: Annotated[dict[str, Seed], BeforeValidator(_read)] = Field(default_factory=read_seeds)
+    """Name of the one preset to use, or ``"random"`` for any of them."""
+    presets: Annotated[dict[str, TransferPreset], BeforeValidator(_read)] = Field(default_factory=read_presets)
     """By name; the five that come with rgbx unless given. Also the path of a file with one, or of a folder of them."""
     jitter: TransferJitter = TransferJitter()
     guard: Annotated[Range, within(0, 1)] = (0.2, 0.85)
@@ -80,9 +87,11 @@ class TransferRandomisation(Config):
     does. ``[0, 1]`` switches it off."""
 
     @model_validator(mode="after")
-    def _seed_is_known(self) -> Self:
-        if self.use != "random" and self.use not in self.seeds:
-            raise ValueError(f"there is no transfer function '{self.use}': choose from random, {', '.join(self.seeds)}")
+    def _preset_is_known(self) -> Self:
+        if self.use != "random" and self.use not in self.presets:
+            raise ValueError(
+                f"there is no transfer function '{self.use}': choose from random, {', '.join(self.presets)}"
+            )
         return self
 
 
@@ -137,7 +146,7 @@ class XrayRandomisation(Config):
     """Draws that may be rejected for one sample before rendering gives up."""
 
 
-LINES = 400
+GUARD_LINES = 400
 """Through the units of a set that the guard of transfer functions goes by, at most."""
 
 
@@ -164,11 +173,11 @@ class ScanStatistics(Config):
             levels=ScanLevels(air=float(air), dense=float(dense)),
             diagonal_mm=diagonal,
             voxel_mm=voxel,
-            contents=tuple(lines[:: len(lines) // LINES + 1]),
+            contents=tuple(lines[:: len(lines) // GUARD_LINES + 1]),
         )
 
 
-class Background(Config):
+class OpenBeam(Config):
     """The open beam of one image."""
 
     level: float
@@ -192,7 +201,7 @@ class XrayDraw(Config):
     subsamples: int
     backend: BackendName = "kernel"
     transfer: TransferFunction
-    background: Background
+    background: OpenBeam
     noise_variance: float
     noise_seed: int
     scatter: Scatter | None = None
@@ -213,7 +222,7 @@ class Radiograph:
     """(H, W) uint16, linear in intensity: with noise."""
 
 
-def draw(
+def draw_radiograph(
     rng: np.random.Generator,
     config: XrayRandomisation,
     units: list[str],
@@ -222,9 +231,9 @@ def draw(
     """Draw a radiograph of one of ``units``."""
     projector, pose = _draw_geometry(rng, config, statistics.diagonal_mm)
     transfer = config.transfer
-    name = str(rng.choice(list(transfer.seeds))) if transfer.use == "random" else transfer.use
+    name = str(rng.choice(list(transfer.presets))) if transfer.use == "random" else transfer.use
     unit = str(rng.choice(units))
-    jittered = draw_transfer(rng, name, transfer.seeds[name], transfer.jitter, statistics.levels)
+    jittered = draw_transfer(rng, name, transfer.presets[name], transfer.jitter, statistics.levels)
     return XrayDraw(
         unit=unit,
         projector=projector,
@@ -234,7 +243,7 @@ def draw(
         ),
         backend=config.backend,
         transfer=guard(jittered, np.array(statistics.contents), statistics.levels, transfer.guard),
-        background=Background(
+        background=OpenBeam(
             level=rng.uniform(*config.background.level),
             gradient=rng.uniform(*config.background.gradient),
             direction=rng.uniform(0, 360),
@@ -271,7 +280,7 @@ def _draw_geometry(rng: np.random.Generator, config: XrayRandomisation, diagonal
     return projector, Pose(rotation=rotation, translation=(float(x), float(y), 0.0))
 
 
-def render(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = None) -> Radiograph:
+def render_radiograph(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = None) -> Radiograph:
     """Render what was drawn; no randomness is left.
 
     Noise is white and Gaussian; intensities beyond black and white are clipped.
@@ -295,4 +304,4 @@ def render(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = None) -> Ra
     noise_free = blurred(noise_free, draw.blur)
     noise = generator(draw.noise_seed).standard_normal(through.shape, np.float32)
     noisy = noise_free + np.float32(np.sqrt(draw.noise_variance) / EIGHT_BIT_WHITE) * noise
-    return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * WHITE).astype(np.uint16))
+    return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * _WHITE).astype(np.uint16))

@@ -31,9 +31,9 @@ LARGEST_BYTES = 2**31 - 1
 """Of a prepared scan; the kernel's lanes count bytes in 32 bits."""
 LINES = 100
 """How many lines across a unit are summarised, about."""
-CLASS_EDGES = np.geomspace(0.01, 10, 33)
+INTENSITY_EDGES = np.geomspace(0.01, 10, 33)
 """Between classes of intensity, on the scale of :class:`ScanLevels`; what is below is air."""
-CLASSES = np.sqrt(CLASS_EDGES[1:] * CLASS_EDGES[:-1])
+INTENSITY_BINS = np.sqrt(INTENSITY_EDGES[1:] * INTENSITY_EDGES[:-1])
 """Their middles."""
 LIGHTEST = 0.05
 """A line with nothing above this goes past the unit; noise and fog stay below."""
@@ -64,7 +64,7 @@ class ScanDescription(Config):
     size_mm: Vector
     """Of the unit's bounding box along x, y, z."""
     contents: tuple[tuple[float, ...], ...]
-    """How much of each of :data:`CLASSES` lies along lines across the unit, mm: (lines, classes)."""
+    """How much of each of :data:`INTENSITY_BINS` lies along lines across the unit, mm: (lines, classes)."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def _contents(
     every = max(1, round(np.sqrt(across.shape[0] * across.shape[1] / LINES)))
     lines = across[every // 2 :: every, every // 2 :: every].reshape(-1, across.shape[2])
     intensities = (offset + slope * lines - levels.air) / (levels.dense - levels.air)
-    counts = np.stack([np.histogram(line, CLASS_EDGES)[0] for line in intensities])
-    through_unit = counts[counts[:, CLASSES > LIGHTEST].any(axis=1)] * spacing[2 - thinnest]
+    counts = np.stack([np.histogram(line, INTENSITY_EDGES)[0] for line in intensities])
+    through_unit = counts[counts[:, INTENSITY_BINS > LIGHTEST].any(axis=1)] * spacing[2 - thinnest]
     return tuple(tuple(line) for line in np.round(through_unit, 4).tolist())
 
 

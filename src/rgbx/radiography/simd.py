@@ -24,7 +24,7 @@ Emit = Callable[..., ir.Value]
 """Writes the instructions of an operation: (builder, operands …) → result."""
 
 
-class Vector(types.Type):
+class PacketVector(types.Type):
     """Numba type of a vector; ``llvm_type`` is what it is compiled to."""
 
     def __init__(self, name: str, element: ir.Type) -> None:
@@ -36,37 +36,39 @@ class Vector(types.Type):
         return Conversion.unsafe if self is not mask and isinstance(other, types.Number) else None
 
 
-floats = Vector("float32", ir.FloatType())
-integers = Vector("int32", ir.IntType(32))
-mask = Vector("bool", ir.IntType(1))
+floats = PacketVector("float32", ir.FloatType())
+integers = PacketVector("int32", ir.IntType(32))
+mask = PacketVector("bool", ir.IntType(1))
 
 
-@register_model(Vector)
+@register_model(PacketVector)
 class VectorModel(models.PrimitiveModel):
     """Tells Numba that vectors are plain LLVM values."""
 
-    def __init__(self, manager: Any, vector: Vector) -> None:
+    def __init__(self, manager: Any, vector: PacketVector) -> None:
         super().__init__(manager, vector, vector.llvm_type)
 
 
-def _constant(vector: Vector, values: Sequence[float]) -> ir.Constant:
+def _constant(vector: PacketVector, values: Sequence[float]) -> ir.Constant:
     return ir.Constant(vector.llvm_type, list(values))
 
 
-def _spread(builder: ir.IRBuilder, number: ir.Value, vector: Vector) -> ir.Value:
+def _spread(builder: ir.IRBuilder, number: ir.Value, vector: PacketVector) -> ir.Value:
     undefined = ir.Constant(vector.llvm_type, ir.Undefined)
     first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, undefined, _constant(integers, [0] * LANES))
 
 
 @lower_cast(types.Number, floats)
-def _number_to_floats(context: Any, builder: ir.IRBuilder, given: types.Type, to: Vector, number: ir.Value) -> ir.Value:
+def _number_to_floats(
+    context: Any, builder: ir.IRBuilder, given: types.Type, to: PacketVector, number: ir.Value
+) -> ir.Value:
     return _spread(builder, context.cast(builder, number, given, types.float32), to)
 
 
 @lower_cast(types.Number, integers)
 def _number_to_integers(
-    context: Any, builder: ir.IRBuilder, given: types.Type, to: Vector, number: ir.Value
+    context: Any, builder: ir.IRBuilder, given: types.Type, to: PacketVector, number: ir.Value
 ) -> ir.Value:
     return _spread(builder, context.cast(builder, number, given, types.int32), to)
 
@@ -84,7 +86,7 @@ FAST = ("fast",)
 """As Numba's ``fastmath=True``: products and sums may be contracted and reordered."""
 
 
-def _define_operator(operation: Callable[..., Any], result: Vector, operand: Vector, emit: Emit) -> None:
+def _define_operator(operation: Callable[..., Any], result: PacketVector, operand: PacketVector, emit: Emit) -> None:
     @infer_global(operation)
     class _Typing(ConcreteTemplate):
         cases = [signature(result, operand, operand)]  # noqa: RUF012 (Numba's convention)
@@ -213,7 +215,7 @@ def lane(builder: ir.IRBuilder, x: ir.Value, number: ir.Value) -> ir.Value:
     return builder.extract_element(x, builder.trunc(number, ir.IntType(32)))
 
 
-def _gather(_context: Any, array: types.Array, offsets: Vector) -> Any:
+def _gather(_context: Any, array: types.Array, offsets: PacketVector) -> Any:
     """Return the 32 bits (little-endian) that begin ``offsets`` bytes after the start of an array, for each lane."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:

@@ -1,11 +1,11 @@
-"""Transfer functions from 3D Slicer: volume properties as it saves them, turned into seeds.
+"""Transfer functions from 3D Slicer: volume properties as it saves them, turned into presets of rgbx.
 
 Read are the text files ``.vp``, their successors ``.vp.json`` (since Slicer 5.9), and lists of presets in MRML XML.
 Of what they hold only the opacities for scan intensities matter here; colours, shading and opacities for gradients
 have no place in a radiograph.
 
 An opacity o of a unit distance d is the attenuation -ln(1 - o) / d. Slicer draws straight lines between points in
-opacity, seeds do in attenuation: the points are exact, what is between them is a little less.
+opacity, presets of rgbx do in attenuation: the points are exact, what is between them is a little less.
 """
 
 import json
@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from rgbx.config import Config, build_config
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.scans import ScanLevels
-from rgbx.radiography.transfer import Seed
+from rgbx.radiography.transfer import TransferPreset
 
 DENSEST = 0.99
 """Opacities are cut here: an opacity of 1 would be no finite attenuation."""
@@ -26,7 +26,7 @@ NUMBERS_BEFORE_OPACITY = 6
 """In a ``.vp``: interpolation, shading, and four of lighting."""
 
 
-class Preset(Config):
+class SlicerPreset(Config):
     """What Slicer shows a volume with, as far as it matters here."""
 
     opacities: tuple[tuple[float, float], ...]
@@ -35,7 +35,7 @@ class Preset(Config):
     """Path that an opacity is for, mm."""
 
 
-def read_presets(path: Path) -> dict[str, Preset]:
+def read_slicer_presets(path: Path) -> dict[str, SlicerPreset]:
     """Read the volume properties in a file, by name.
 
     Raises:
@@ -60,8 +60,8 @@ def read_presets(path: Path) -> dict[str, Preset]:
     return presets
 
 
-def to_seed(path: Path, preset: Preset, levels: ScanLevels) -> Seed:
-    """Turn opacities per path into attenuations per mm, and scan intensities into seeds' own.
+def to_transfer_preset(path: Path, preset: SlicerPreset, levels: ScanLevels) -> TransferPreset:
+    """Turn opacities per path into attenuations per mm, and scan intensities into those of presets.
 
     Air becomes transparent, whatever the preset says: what is below it is left out.
 
@@ -86,38 +86,41 @@ def to_seed(path: Path, preset: Preset, levels: ScanLevels) -> Seed:
             "give the --scan that the preset was made for",
         )
     try:
-        return build_config(Seed, {"about": f"From 3D Slicer, {path.name}.", "points": points})
+        return build_config(TransferPreset, {"about": f"From 3D Slicer, {path.name}.", "points": points})
     except ConfigError as error:
         raise InputError(
             path, f"makes no transfer function: {error}", "correct it in Slicer and save it again"
         ) from error
 
 
-def _read_vp(text: str, name: str) -> dict[str, Preset]:
+def _read_vp(text: str, name: str) -> dict[str, SlicerPreset]:
     """Six numbers, then lists, each led by how many numbers follow: opacities, gradient opacities, colours."""
     words = text.split()
     if len(words) <= NUMBERS_BEFORE_OPACITY:
         raise ValueError("it ends before the opacities")
     for word in words[:NUMBERS_BEFORE_OPACITY]:
         _number(word)
-    return {name: Preset(opacities=_counted(words[NUMBERS_BEFORE_OPACITY:]))}
+    return {name: SlicerPreset(opacities=_counted(words[NUMBERS_BEFORE_OPACITY:]))}
 
 
-def _read_xml(text: str, name: str) -> dict[str, Preset]:
+def _read_xml(text: str, name: str) -> dict[str, SlicerPreset]:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ValueError(f"it is damaged: {error}") from error
     found = list(root.iter("VolumeProperty"))
-    return {node.get("name", name): Preset(opacities=_counted(node.get("scalarOpacity", "").split())) for node in found}
+    return {
+        node.get("name", name): SlicerPreset(opacities=_counted(node.get("scalarOpacity", "").split()))
+        for node in found
+    }
 
 
-def _read_json(text: str, name: str) -> dict[str, Preset]:
+def _read_json(text: str, name: str) -> dict[str, SlicerPreset]:
     try:
         properties = json.loads(text)["volumeProperties"]
         components = [found["components"][0] for found in properties]
         presets = [
-            Preset(
+            SlicerPreset(
                 opacities=_rising(
                     [(_number(point["x"]), _opacity(point["y"])) for point in part["scalarOpacity"]["points"]]
                 ),

@@ -19,7 +19,7 @@ CORNER_STRENGTH = 2e-4
 """Smallest eigenvalue (mean of squared gradients over 3 × 3 pixels, intensity² per pixel²) that a corner must have."""
 NOISE_STRENGTH = 0.25
 """The same as a share of the noise's variance: what is fainter is lost in the noise."""
-SUBPIXEL_BITS = 4
+_SUBPIXEL_BITS = 4
 """Coordinates are drawn to 1/16 of a pixel."""
 SNAP = 2
 """So far a keypoint may lie from its junction, pixels: where blur and other parts put the strongest corner."""
@@ -68,14 +68,14 @@ class Canvas:
     def cover(self, rng: np.random.Generator, corners: np.ndarray, shade: float | None) -> None:
         """Fill a polygon without any junctions."""
         mask = np.zeros((self.size, self.size), np.uint8)
-        cv2.fillPoly(mask, [_fixed_point(corners)], 255, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.fillPoly(mask, [_fixed_point(corners)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
         self._paint(rng, mask, shade)
 
     def line(self, rng: np.random.Generator, start: np.ndarray, end: np.ndarray, width: int, shade: float) -> None:
         """Draw a line, with its ends and crossings as junctions."""
         mask = np.zeros((self.size, self.size), np.uint8)
         first, last = _fixed_point(np.stack([start, end]))
-        cv2.line(mask, first.tolist(), last.tolist(), 255, width, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.line(mask, first.tolist(), last.tolist(), 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
         self._paint(rng, mask, shade)
         self.label(np.stack([start, end]))
         self._cross(start[None], end[None])
@@ -84,7 +84,7 @@ class Canvas:
         """Fill an ellipse; it has no junctions."""
         mask = np.zeros((self.size, self.size), np.uint8)
         (x, y), (a, b) = _fixed_point(centre).tolist(), _fixed_point(axes).tolist()
-        cv2.ellipse(mask, (x, y), (a, b), rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.ellipse(mask, (x, y), (a, b), rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
         self._paint(rng, mask, None)
 
     def exposed(self, rng: np.random.Generator) -> LabelledImage:
@@ -228,7 +228,7 @@ def _snapped(points: np.ndarray, strength: np.ndarray) -> np.ndarray:
 
 
 def _fixed_point(points: np.ndarray) -> np.ndarray:
-    return np.rint(points * 2**SUBPIXEL_BITS).astype(np.int32)
+    return np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
 def _cell(nodes: np.ndarray, row: int, column: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Transfer functions: scan intensity → attenuation per mm, piecewise linear; five seeds and how they are varied.
+"""Transfer functions: scan intensity → attenuation per mm, piecewise linear; five presets and how they are varied.
 
 The shape of a transfer function stands for an X-ray machine's settings (paper, Section III and Fig. 4): which
 materials show and how strongly.
@@ -18,11 +18,11 @@ from scipy.optimize import brentq
 
 from rgbx.config import Config, Range, build_config, within
 from rgbx.errors import ConfigError, InputError
-from rgbx.radiography.scans import CLASSES, ScanLevels
+from rgbx.radiography.scans import INTENSITY_BINS, ScanLevels
 
-SEEDS = Path(str(resources.files("rgbx.radiography") / "transfer_functions"))
+PRESETS = Path(str(resources.files("rgbx.radiography") / "transfer_functions"))
 """The folder of those that come with rgbx."""
-HEADER = """\
+_PRESET_COMMENT = """\
 # A transfer function: [intensity, attenuation per mm] pairs, joined by straight lines; nothing below the first,
 # constant above the last. Intensity is measured from the scans: 0 is air, 1 is dense metal."""
 
@@ -47,7 +47,7 @@ class TransferFunction(Config):
     """Attenuation per mm as a function of scan intensity, for one set of scans."""
 
     name: str
-    """Of the seed it was drawn from."""
+    """Of the preset it was drawn from."""
     points: Points
     """In scan intensity and 1/mm."""
 
@@ -57,7 +57,7 @@ class TransferFunction(Config):
         return np.interp(intensity, x, y)
 
 
-class Seed(Config):
+class TransferPreset(Config):
     """A transfer function to vary, independent of the scanner."""
 
     about: str
@@ -77,7 +77,7 @@ Factor = Annotated[Range, within(0)]
 
 
 class TransferJitter(Config):
-    """How seeds are varied. All are factors; 1 leaves the seed as it is."""
+    """How presets are varied. All are factors; 1 leaves the preset as it is."""
 
     intensity: Factor = (0.8, 1.25)
     """Of all intensities together: moves the curve along the materials."""
@@ -93,29 +93,29 @@ NO_JITTER = TransferJitter(intensity=(1, 1), strength=(1, 1), point_intensity=(1
 """Table I, "transfer function: fixed"."""
 
 
-def read_seeds(path: Path | None = None) -> dict[str, Seed]:
-    """Read transfer-function seeds, by name; the five that come with rgbx when ``path`` is None.
+def read_presets(path: Path | None = None) -> dict[str, TransferPreset]:
+    """Read transfer-function presets, by name; the five that come with rgbx when ``path`` is None.
 
     Args:
-        path: a file ``NAME.yaml`` with one seed, or a folder of such files.
+        path: a file ``NAME.yaml`` with one preset, or a folder of such files.
 
     Raises:
-        InputError: there is none, or a file is not YAML, or the seed in it is not well formed.
+        InputError: there is none, or a file is not YAML, or the preset in it is not well formed.
     """
     if path is None:
-        return _own_seeds()
+        return _own_presets()
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise InputError(path, "holds no transfer functions", "put files like NAME.yaml in it, one for each")
-    return {file.stem: _read_seed(file) for file in files}
+    return {file.stem: _read_preset(file) for file in files}
 
 
 @cache
-def _own_seeds() -> dict[str, Seed]:
-    return read_seeds(SEEDS)
+def _own_presets() -> dict[str, TransferPreset]:
+    return read_presets(PRESETS)
 
 
-def _read_seed(path: Path) -> Seed:
+def _read_preset(path: Path) -> TransferPreset:
     try:
         found: Any = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
@@ -125,28 +125,30 @@ def _read_seed(path: Path) -> Seed:
     if not isinstance(found, dict):
         raise InputError(path, "holds no transfer function", "write it as 'about: …' and 'points: [[…, …], …]'")
     try:
-        return build_config(Seed, found)
+        return build_config(TransferPreset, found)
     except ConfigError as error:
         raise InputError(path, f"holds a transfer function that cannot be used: {error}", "correct it") from error
 
 
-def seed_text(seed: Seed) -> str:
-    """Return what :func:`read_seeds` reads a seed from."""
-    points = [f"  - [{intensity:.6g}, {attenuation:.6g}]" for intensity, attenuation in seed.points]
-    return "\n".join([HEADER, f"about: {json.dumps(seed.about, ensure_ascii=False)}", "points:", *points, ""])
+def preset_text(preset: TransferPreset) -> str:
+    """Return what :func:`read_presets` reads a preset from."""
+    points = [f"  - [{intensity:.6g}, {attenuation:.6g}]" for intensity, attenuation in preset.points]
+    return "\n".join(
+        [_PRESET_COMMENT, f"about: {json.dumps(preset.about, ensure_ascii=False)}", "points:", *points, ""]
+    )
 
 
 def draw_transfer(
-    rng: np.random.Generator, name: str, seed: Seed, jitter: TransferJitter, levels: ScanLevels
+    rng: np.random.Generator, name: str, preset: TransferPreset, jitter: TransferJitter, levels: ScanLevels
 ) -> TransferFunction:
-    """Vary a seed and put it on the intensity scale of the scans."""
+    """Vary a preset and put it on the intensity scale of the scans."""
     intensity = rng.uniform(*jitter.intensity)
     strength = rng.uniform(*jitter.strength)
     points = []
     last = -np.inf
-    for seed_x, seed_y in seed.points:
-        x = seed_x * intensity * rng.uniform(*jitter.point_intensity)
-        y = seed_y * strength * rng.uniform(*jitter.point_attenuation)
+    for at, attenuation in preset.points:
+        x = at * intensity * rng.uniform(*jitter.point_intensity)
+        y = attenuation * strength * rng.uniform(*jitter.point_attenuation)
         last = max(x, last + 1e-3)
         points.append((levels.air + last * (levels.dense - levels.air), y))
     return TransferFunction(name=name, points=tuple(points))
@@ -159,14 +161,14 @@ def guard(
 
     Args:
         transfer: as it was drawn.
-        contents: what lies along lines across units, see :data:`~rgbx.radiography.scans.CLASSES`.
+        contents: what lies along lines across units, see :data:`~rgbx.radiography.scans.INTENSITY_BINS`.
         levels: of the scans.
         wanted: between these the mean transmission of those lines shall be.
 
     Returns:
         ``transfer`` itself where that is so, or where no scaling can bring it about.
     """
-    intensities = levels.air + CLASSES * (levels.dense - levels.air)
+    intensities = levels.air + INTENSITY_BINS * (levels.dense - levels.air)
     depths = (contents * transfer(intensities)).sum(axis=1)
 
     def expected(log_factor: float) -> float:

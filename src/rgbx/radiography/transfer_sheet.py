@@ -19,18 +19,18 @@ DISTANCE_MM, MAGNIFICATION = 600.0, 1.5
 FILL = 0.95
 """Diagonal of the unit as a share of the picture's side."""
 INTENSITIES = (0.03, 6.0)
-"""Shown of the curves, on the scale of seeds."""
+"""Shown of the curves, on the scale of presets."""
 ATTENUATIONS = (0.005, 10.0)
 """The same, 1/mm; the same for all curves, so that they compare."""
 AS_IT_IS, JITTERED = "#c0392b", "#9aa5b1"
 
 
 def transfer_sheet(scan: PreparedScan, config: TransferRandomisation, draws: int = 5, tile: int = 220) -> np.ndarray:
-    """Draw a contact sheet: a row for each seed, with its curve, the scan seen with it as it is, and with its jitter.
+    """Draw a contact sheet: a row for each preset, with its curve, the scan seen with it as it is, and with its jitter.
 
     Args:
         scan: lies flat, front side up, turned so that it fills the pictures.
-        config: seeds, jitter and guard.
+        config: presets, jitter and guard.
         draws: how many jittered ones.
         tile: side of the pictures, pixels.
 
@@ -48,10 +48,10 @@ def transfer_sheet(scan: PreparedScan, config: TransferRandomisation, draws: int
     rays = projector.rays(Pose(rotation=(0, 0, 45)))
     contents = np.array(statistics.contents)
     rows, captions = [], []
-    for name, seed in config.seeds.items():
+    for name, preset in config.presets.items():
         jitters = [NO_JITTER] + [config.jitter] * draws
         drawn = [
-            draw_transfer(generator(0, number), name, seed, jitter, statistics.levels)
+            draw_transfer(generator(0, number), name, preset, jitter, statistics.levels)
             for number, jitter in enumerate(jitters)
         ]
         curves = drawn[:1] + [guard(one, contents, statistics.levels, config.guard) for one in drawn[1:]]

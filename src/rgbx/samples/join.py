@@ -7,7 +7,7 @@ from pathlib import Path
 from rgbx.errors import InputError
 from rgbx.files import atomic_folder, link_or_copy, write_json
 from rgbx.progress import track
-from rgbx.samples.sets import HEADER, METADATA, SampleSet, check_same_header, read_header
+from rgbx.samples.sets import METADATA, SET_FILE, SampleSet, check_same_header, read_set_header
 from rgbx.samples.shards import Shard, absent_shards, finished_shards, listed
 
 
@@ -22,13 +22,13 @@ def join(parts: Sequence[Path], out: Path) -> SampleSet:
     Raises:
         InputError: a part is no part of this set, or a shard or an image is missing or there twice.
     """
-    header = read_header(parts[0])
+    header = read_set_header(parts[0])
     shards = _shards_by_part(parts)
     for part in parts[1:]:
-        check_same_header(part, read_header(part), header)
+        check_same_header(part, read_set_header(part), header)
     total = sum(len(SampleSet(part, header)) for part in parts)
     with atomic_folder(out) as folder:
-        write_json(folder / HEADER, header.model_dump(mode="json"))
+        write_json(folder / SET_FILE, header.model_dump(mode="json"))
         for label in header.classes:
             (folder / label).mkdir()
         samples = SampleSet(folder, header)
@@ -72,7 +72,7 @@ def _shards_by_part(parts: Sequence[Path]) -> dict[Path, list[Shard]]:
     holders: dict[Shard, Path] = {}
     shards: dict[Path, list[Shard]] = {}
     for part in parts:
-        read_header(part)
+        read_set_header(part)
         shards[part] = finished_shards(part)
         if not shards[part]:
             if (part / METADATA).exists():

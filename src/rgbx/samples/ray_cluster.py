@@ -35,7 +35,7 @@ try:
 except ModuleNotFoundError as missing:
     raise MissingToolError("Ray is not installed, and --ray renders with it: run 'pip install rgbx[ray]'.") from missing
 
-BATCH = 32
+TASK_SAMPLES = 32
 """Samples of a task, at most: each costs Ray about as much as two images; a killed command loses those under way."""
 TASKS_PER_CORE = 3
 """Tasks that are handed out for each core, so that none waits for this process; also bounds results in memory."""
@@ -89,7 +89,7 @@ class RayCluster:
                         if single:
                             batch = [single.popleft()]
                         else:  # smaller ones towards the end, so that nodes end together
-                            batch = [queue.popleft() for _ in range(max(1, min(BATCH, len(queue) // places)))]
+                            batch = [queue.popleft() for _ in range(max(1, min(TASK_SAMPLES, len(queue) // places)))]
                         running[render.remote([shipment], batch)] = batch
                     for done in ray.wait(list(running), num_returns=1)[0]:
                         batch = running.pop(done)

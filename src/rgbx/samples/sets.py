@@ -22,7 +22,7 @@ from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.seeds import SampleKey
 from rgbx.samples.shards import WHOLE, Shard, absent_shards, begun_shards, finished_shards, listed
 
-HEADER = "dataset.json"
+SET_FILE = "dataset.json"
 METADATA = "metadata.jsonl"
 JOURNALS = ("journal*.jsonl", "shard-*.jsonl")
 
@@ -54,9 +54,9 @@ class SampleSet:
             InputError: the folder holds a set made with other settings or shards of another number, or files that
                 are no set.
         """
-        path = folder / HEADER
+        path = folder / SET_FILE
         if path.exists():
-            check_same_header(folder, read_header(folder), header)
+            check_same_header(folder, read_set_header(folder), header)
             counts = {begun.count for begun in begun_shards(folder)}
             if shard != WHOLE and counts - {shard.count}:
                 raise InputError(
@@ -80,7 +80,7 @@ class SampleSet:
         Raises:
             InputError: the folder is missing, is no set, or its rendering has not finished.
         """
-        header = read_header(folder)
+        header = read_set_header(folder)
         if not (folder / METADATA).exists():
             absent = absent_shards(finished_shards(folder))
             if absent:
@@ -179,7 +179,7 @@ class SampleSet:
         return files[path].readline()
 
 
-def read_header(folder: Path) -> SetHeader:
+def read_set_header(folder: Path) -> SetHeader:
     """Read what a set is, finished or not.
 
     Raises:
@@ -187,9 +187,9 @@ def read_header(folder: Path) -> SetHeader:
     """
     if not folder.is_dir():
         raise InputError(folder, "does not exist", "check the path of the set")
-    if not (folder / HEADER).exists():
-        raise InputError(folder, f"holds no {HEADER}", "give a folder made by 'rgbx render' or 'rgbx scan'")
-    return build_config(SetHeader, read_json(folder / HEADER))
+    if not (folder / SET_FILE).exists():
+        raise InputError(folder, f"holds no {SET_FILE}", "give a folder made by 'rgbx render' or 'rgbx scan'")
+    return build_config(SetHeader, read_json(folder / SET_FILE))
 
 
 def check_same_header(folder: Path, found: SetHeader, wanted: SetHeader) -> None:
@@ -214,9 +214,9 @@ def find_record(image: Path) -> SampleRecord:
     """
     place = image.resolve()
     folder, name = place.parent.parent, f"{place.parent.name}/{place.name}"
-    if not (folder / HEADER).exists():
+    if not (folder / SET_FILE).exists():
         raise InputError(image, "is not in a set", "give an image as SET/CLASS/NUMBER.png")
-    samples = SampleSet(folder, read_header(folder))
+    samples = SampleSet(folder, read_set_header(folder))
     if name not in samples.file_names:
         raise InputError(image, f"is not on record in {folder / METADATA}", "choose an image that is")
     return next(samples.read([name]))

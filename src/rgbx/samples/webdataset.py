@@ -8,7 +8,7 @@ from rgbx.errors import InputError
 from rgbx.files import atomic_folder, write_json
 from rgbx.progress import track
 from rgbx.samples.record import SampleRecord
-from rgbx.samples.sets import HEADER, SampleSet
+from rgbx.samples.sets import SET_FILE, SampleSet
 
 
 def export_webdataset(samples: SampleSet, out: Path, images_per_tar: int = 1000) -> list[Path]:
@@ -39,7 +39,7 @@ def export_webdataset(samples: SampleSet, out: Path, images_per_tar: int = 1000)
                 for record in samples.read(file_name for _, file_name in group):
                     _add_sample(tar, samples, record)
         shards = [{"name": name, "samples": len(group)} for name, group in zip(names, groups, strict=True)]
-        write_json(folder / HEADER, {**samples.header.model_dump(mode="json"), "shards": shards})
+        write_json(folder / SET_FILE, {**samples.header.model_dump(mode="json"), "shards": shards})
     return [out / name for name in names]
 
 

@@ -11,20 +11,22 @@ from rgbx.errors import ConfigError
 from rgbx.samples import generator
 
 
-class Share(NamedTuple):
+class BatchShare(NamedTuple):
     """Which part of each batch this process works on, of all that train together."""
 
     rank: int = 0
     of: int = 1
 
 
-WHOLE = Share()
+WHOLE_BATCH = BatchShare()
 
 
 class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
     """Whole batches of labelled images, or a share of each, as (batch number, images, labels) from the arrays."""
 
-    def __init__(self, images: LabelledImages, order: np.ndarray, batch_size: int, share: Share = WHOLE) -> None:
+    def __init__(
+        self, images: LabelledImages, order: np.ndarray, batch_size: int, share: BatchShare = WHOLE_BATCH
+    ) -> None:
         self._images = images
         starts = range(0, len(order), batch_size)
         self._chunks = [order[start : start + batch_size][share.rank :: share.of] for start in starts]
@@ -38,7 +40,7 @@ class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
 
 
 def training_batches(
-    images: LabelledImages, batch_size: int, seed: int, epoch: int, share: Share = WHOLE
+    images: LabelledImages, batch_size: int, seed: int, epoch: int, share: BatchShare = WHOLE_BATCH
 ) -> DataLoader:
     """Return an epoch's batches, all of one size: the incomplete last one is left out (batch norm needs many).
 

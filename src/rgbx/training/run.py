@@ -17,9 +17,9 @@ from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json, write_text
-from rgbx.models.bundle import HEADER, versions
-from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_device, spare_depthwise
-from rgbx.training.batches import WHOLE, Share
+from rgbx.models.bundle import BUNDLE_FILE, versions
+from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_processor, spare_depthwise
+from rgbx.training.batches import WHOLE_BATCH, BatchShare
 
 RUN = "run.json"
 CHECKPOINT = "checkpoint/last.ckpt"
@@ -49,15 +49,17 @@ def start_run(out: Path, settings: Mapping[str, Any]) -> bool:
         raise InputError(out, "is not empty and holds no training run", "choose an empty --out folder")
     else:
         write_json(path, {"settings": dict(settings), "versions": versions()})
-    return (out / HEADER).exists()
+    return (out / BUNDLE_FILE).exists()
 
 
-def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out: Path, description: str) -> None:
+def fit_module(
+    module: L.LightningModule, data: L.LightningDataModule, epochs: int, out: Path, description: str
+) -> None:
     """Train ``module``, or go on from the last epoch that an earlier call in ``out`` had finished.
 
     Under ``torchrun`` its processes share each batch, on GPUs or, by gloo, on CPUs.
     """
-    device = pick_device()
+    device = pick_processor()
     together = TorchElasticEnvironment.detect()
     keep_freed_memory()
     spare_depthwise(module, device)
@@ -93,9 +95,9 @@ def fit(module: L.LightningModule, data: L.LightningDataModule, epochs: int, out
         )
 
 
-def share_of(trainer: L.Trainer | None) -> Share:
+def batch_share_of(trainer: L.Trainer | None) -> BatchShare:
     """Return what part of each batch this process works on."""
-    return Share(trainer.global_rank, trainer.world_size) if trainer else WHOLE
+    return BatchShare(trainer.global_rank, trainer.world_size) if trainer else WHOLE_BATCH
 
 
 class EpochLines(Callback):

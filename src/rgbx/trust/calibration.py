@@ -18,7 +18,7 @@ from rgbx.trust.sorting import Sorting, TrustConfig
 
 CALIBRATION = "calibration.json"
 TENSORS = "calibration.safetensors"
-REMEDY = "run 'rgbx calibrate' on the bundle again"
+_REMEDY = "run 'rgbx calibrate' on the bundle again"
 
 
 class Computation(Config):
@@ -99,7 +99,7 @@ class CalibrationFile(Config):
     computation: Computation = Computation()
 
 
-def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dict[Modality, str]) -> None:
+def save_calibration(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dict[Modality, str]) -> None:
     """Write a calibration into the folder of its bundle.
 
     Raises:
@@ -122,7 +122,7 @@ def save(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dic
     seal(folder, (CALIBRATION, TENSORS))
 
 
-def load(folder: Path, weights_sha256: str) -> Calibrated | None:
+def load_calibration(folder: Path, weights_sha256: str) -> Calibrated | None:
     """Read a bundle's calibration; None where there is none.
 
     Raises:
@@ -131,11 +131,11 @@ def load(folder: Path, weights_sha256: str) -> Calibrated | None:
     path = folder / CALIBRATION
     if not path.exists():
         return None
-    record = build_record(CalibrationFile, read_json(path), path, REMEDY)
+    record = build_record(CalibrationFile, read_json(path), path, _REMEDY)
     if record.weights_sha256 != weights_sha256:
-        raise InputError(path, "was made for other weights", REMEDY)
-    sealed(folder, CALIBRATION, REMEDY)
-    arrays = safetensors.numpy.load_file(sealed(folder, TENSORS, REMEDY))
+        raise InputError(path, "was made for other weights", _REMEDY)
+    sealed(folder, CALIBRATION, _REMEDY)
+    arrays = safetensors.numpy.load_file(sealed(folder, TENSORS, _REMEDY))
     return Calibrated(
         record.config,
         record.sorting,

@@ -32,7 +32,7 @@ class Responses(NamedTuple):
     """The unit that each shows."""
 
 
-class Pairs(NamedTuple):
+class FusedResponses(NamedTuple):
     """What a fusion says of m pairs of images, each of one class."""
 
     logits: np.ndarray
@@ -54,8 +54,8 @@ class _Cases(NamedTuple):
     """(n,) bool, whether the modalities disagree."""
 
 
-def fit(
-    streams: Mapping[Modality, Responses], pairs: Pairs | None, sorting: Sorting, config: TrustConfig
+def fit_calibration(
+    streams: Mapping[Modality, Responses], pairs: FusedResponses | None, sorting: Sorting, config: TrustConfig
 ) -> Calibrated:
     """Fit all that decisions need.
 

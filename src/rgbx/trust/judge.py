@@ -8,7 +8,7 @@ import numpy as np
 
 from rgbx.modality import Channel, Modality
 from rgbx.models.header import BundleHeader
-from rgbx.trust.calibration import Calibrated, ChannelCalibration, Computation, load
+from rgbx.trust.calibration import Calibrated, ChannelCalibration, Computation, load_calibration
 from rgbx.trust.conformal import candidates, contradict
 from rgbx.trust.decision import Decision, RejectReason, Unlike
 from rgbx.trust.layout import Layouts
@@ -41,7 +41,7 @@ class Judge:
         Raises:
             InputError: the calibration is damaged, or was made for other weights.
         """
-        calibrated = load(folder, header.weights_sha256)
+        calibrated = load_calibration(folder, header.weights_sha256)
         return None if calibrated is None else cls(header.classes, calibrated)
 
     @property

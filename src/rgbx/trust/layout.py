@@ -32,7 +32,7 @@ def layout_of(prepared: np.ndarray) -> np.ndarray:
     """Turn the device in a prepared radiograph upright, stretch it to a square and even out its contrast.
 
     Args:
-        prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare`.
+        prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare_image`.
 
     Returns:
         (48, 48) float32, about 0 ± 1; which of four ways is up, and whether mirrored, is left to the comparison.
@@ -91,7 +91,7 @@ class Layouts:
         """Say where a device is unlike the known ones of the class that it resembles most.
 
         Args:
-            prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare`.
+            prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare_image`.
 
         Returns:
             The class's index, and (S, S) float32: each cell's distance, 0 where it is as known, about 1 or more where

@@ -9,7 +9,7 @@ from pydantic import Field
 from rgbx.config import Config
 from rgbx.errors import ConfigError
 
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 NoveltyScore = Literal["layout", "mahalanobis", "neighbours", "energy"]
 
 
@@ -18,16 +18,16 @@ class TrustConfig(Config):
 
     novelty: NoveltyScore = "layout"
     """How strange a device is, see :mod:`rgbx.trust.ood`."""
-    unknown: Share = 0.02
-    """Share of known devices that may be put aside as unknown."""
-    miss: Share = 0.05
+    unknown: Fraction = 0.02
+    """Fraction of known devices that may be put aside as unknown."""
+    miss: Fraction = 0.05
     """How often the true class may be missing among the candidates."""
-    disagreement: Share = 0.01
+    disagreement: Fraction = 0.01
     """Modalities disagree when no class is among the candidates of both, made with this ``miss``: at most twice as many
     known devices are put aside for it."""
-    false_sorts: Share = 0.001
+    false_sorts: Fraction = 0.001
     """Highest rate of wrong bins among the devices that are sorted."""
-    confidence: Share = 0.95
+    confidence: Fraction = 0.95
     """That the true rate of false sorts is not above it."""
 
 

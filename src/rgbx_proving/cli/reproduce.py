@@ -56,7 +56,7 @@ def reproduce(
     from rgbx.config import load_config
     from rgbx_proving.experiments.benchmark import Benchmark
     from rgbx_proving.experiments.figure6 import figure6_markdown, reproduce_figure6
-    from rgbx_proving.experiments.reproduce import preset_benchmark, to_markdown
+    from rgbx_proving.experiments.reproduce import preset_benchmark, table_markdown
     from rgbx_proving.experiments.reproduce import reproduce as measure
     from rgbx_proving.experiments.runtimes import reproduce_runtimes, runtimes_markdown
     from rgbx_proving.experiments.trust import reproduce_trust, trust_markdown
@@ -70,6 +70,6 @@ def reproduce(
     elif table == "runtimes":
         page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
     else:
-        page = to_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
+        page = table_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))
     console.print(f"{out / table}.json, .md and .png")

@@ -19,7 +19,7 @@ from rgbx.samples.record import SampleRecord, SetHeader
 
 IMAGES, CLASSES, LABELS = "images.txt", "classes.txt", "image_class_labels.txt"
 SPLIT, BOXES = "train_test_split.txt", "bounding_boxes.txt"
-REMEDY = "unpack CUB_200_2011.tgz anew and give the folder CUB_200_2011"
+_REMEDY = "unpack CUB_200_2011.tgz anew and give the folder CUB_200_2011"
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def read_cub200(folder: Path) -> list[Bird]:
             (training,) = tables[SPLIT][number]
             left, top, width, height = map(float, tables[BOXES][number])
         except (KeyError, ValueError) as error:
-            raise InputError(folder, f"does not say all about image {number} ({name})", REMEDY) from error
+            raise InputError(folder, f"does not say all about image {number} ({name})", _REMEDY) from error
         path = folder / "images" / name
         if not path.is_file():
-            raise InputError(path, "is missing", REMEDY)
+            raise InputError(path, "is missing", _REMEDY)
         birds.append(Bird(number, path, label, training == "1", (left, top, width, height)))
     if not birds:
-        raise InputError(folder / IMAGES, "names no image", REMEDY)
+        raise InputError(folder / IMAGES, "names no image", _REMEDY)
     return birds
 
 
@@ -97,7 +97,7 @@ def import_cub200(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
                 with Image.open(bird.path) as image:
                     grey = image.mode != "RGB"
             except (UnidentifiedImageError, OSError) as error:
-                raise InputError(bird.path, "is damaged or cut off", REMEDY) from error
+                raise InputError(bird.path, "is damaged or cut off", _REMEDY) from error
             name += ".png" if grey else bird.path.suffix
             if name in known:
                 continue
@@ -119,12 +119,12 @@ def import_cub200(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
 def _read_table(path: Path) -> dict[int, list[str]]:
     """Read lines of a number and what it stands for."""
     if not path.is_file():
-        raise InputError(path, "is missing", REMEDY)
+        raise InputError(path, "is missing", _REMEDY)
     table = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         number, *values = line.split()
         if not number.isdigit():
-            raise InputError(path, f"has a line that does not begin with a number ('{line}')", REMEDY)
+            raise InputError(path, f"has a line that does not begin with a number ('{line}')", _REMEDY)
         table[int(number)] = values
     return table
 

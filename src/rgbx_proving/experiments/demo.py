@@ -17,8 +17,8 @@ from rgbx.files import read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.modality import Modality
 from rgbx.models.bundle import versions
-from rgbx.photography.photographs import render_set as render_photographs
-from rgbx.radiography.radiographs import render_set as render_radiographs
+from rgbx.photography.photographs import render_photographs
+from rgbx.radiography.radiographs import render_radiographs
 from rgbx.samples import SampleSet
 from rgbx.training import train_fusion, train_stream
 from rgbx_proving.experiments.benchmark import Benchmark, scan_units, write_scanned_units

@@ -22,7 +22,7 @@ from rgbx.evaluation.tables import show
 from rgbx.files import write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
-from rgbx.models.header import read_header
+from rgbx.models.header import read_bundle_header
 from rgbx.models.transforms import TransformConfig, seen_part
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
@@ -107,7 +107,7 @@ def reproduce_figure6(
     (model,) = trained(workshop, STREAM, seed=0)
     samples, worn = workshop.line_set("test", "xray"), workshop.test_units()
     predictor = Predictor.load(model)
-    transform = read_header(model).streams["xray"].transform
+    transform = read_bundle_header(model).streams["xray"].transform
     machine = XrayMachine(build_config(MachineConfig, samples.header.config["machine"]))
     pairs = [pair for pair in itertools.pairwise(benchmark.classes) if inside_changes(*pair)]
     encoded = predictor.encode("xray", [samples.path(record) for record in samples], explain=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rgbx.config import Config
 from rgbx.errors import ConfigError
-from rgbx.evaluation.evaluate import alone, compare, scores_of
+from rgbx.evaluation.evaluate import alone, compare_paired, scores_of
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
@@ -23,7 +23,7 @@ from rgbx.files import write_json, write_text
 from rgbx.modality import Channel, Modality
 from rgbx.models.backbones import EMBEDDED
 from rgbx.models.bundle import versions
-from rgbx.models.header import BundleHeader, read_header
+from rgbx.models.header import BundleHeader, read_bundle_header
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.processes import cores
 from rgbx.radiography.randomisation import XrayRandomisation
@@ -141,7 +141,7 @@ def reproduce(
         versions=versions(),
     )
     write_json(out / f"{name}.json", result.model_dump(mode="json"))
-    write_text(out / f"{name}.md", to_markdown(result))
+    write_text(out / f"{name}.md", table_markdown(result))
     write_figure(out / f"{name}.png", table_figure(result))
     return result
 
@@ -236,7 +236,7 @@ def _row_result(
     ours, theirs = [each.repeats for each in measured], [each.repeats for each in others]
     pooled = [each for repeats in ours for rows in repeats for each in rows]
     scores = scores_of(pooled, classes, repeats=sum(map(len, ours)), seed=seed)
-    headers = [read_header(each.model) for each in measured]
+    headers = [read_bundle_header(each.model) for each in measured]
     validation = [header.metrics.get(f"{row.channel}_validation_accuracy") for header in headers]
     return RowResult(
         name=row.name,
@@ -290,7 +290,7 @@ def _against(
         ]
     else:
         return None
-    return compare([rows for repeats in ours for rows in repeats], second, seed)
+    return compare_paired([rows for repeats in ours for rows in repeats], second, seed)
 
 
 def _repeats(predictions: Predictions, row: Row) -> _Repeats:
@@ -300,7 +300,7 @@ def _repeats(predictions: Predictions, row: Row) -> _Repeats:
     return [predictions.of("rgbx", name) for name in predictions.pairings if name != SAME_UNIT]
 
 
-def to_markdown(result: TableResult) -> str:
+def table_markdown(result: TableResult) -> str:
     """Return the table as a Markdown page, the paper's figures beside ours."""
     first = result.rows[0]
     validated = any(row.validation_by_seed for row in result.rows)

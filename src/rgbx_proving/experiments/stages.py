@@ -19,7 +19,7 @@ from rgbx.files import read_json, write_json
 
 LOOK_AGAIN_S = 5.0
 """After how long to look whether another run has finished."""
-Result = TypeVar("Result")
+Made = TypeVar("Made")
 
 
 class MadeElsewhere(Exception):
@@ -77,7 +77,7 @@ class Stages:
                 if pending:
                     self._record(name, time.monotonic() - start, finished)
 
-    def share(self, jobs: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+    def share(self, jobs: Mapping[str, Callable[[], Made]]) -> dict[str, Made]:
         """Run jobs made of stages and return their results; what other runs are at is left to them and comes last.
 
         A job is begun again where it met such a stage, so what it does between stages should be cheap.
@@ -85,7 +85,7 @@ class Stages:
         Args:
             jobs: by what they are for, printed as a heading.
         """
-        results: dict[str, Result] = {}
+        results: dict[str, Made] = {}
         begun: set[str] = set()
         while len(results) < len(jobs):
             before = len(results)

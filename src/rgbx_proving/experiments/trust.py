@@ -17,7 +17,7 @@ from rich.console import Console
 
 from rgbx.config import Config
 from rgbx.evaluation.calibrate import calibrate
-from rgbx.evaluation.evaluate import estimate, evaluate_bundle, share_of
+from rgbx.evaluation.evaluate import estimate, evaluate_bundle, share_estimate
 from rgbx.evaluation.figures import INK, SERIES, plain, write_figure
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
@@ -32,7 +32,7 @@ from rgbx.models.bundle import versions
 from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.trust.calibration import Calibrated
-from rgbx.trust.fit import Pairs, Responses, fit
+from rgbx.trust.fit import FusedResponses, Responses, fit_calibration
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import Layouts, layout_of
 from rgbx.trust.ood import Shown
@@ -246,7 +246,7 @@ def _measure_held_out(name: str, bundle: Path, line_sets: LineSets, config: Trus
     auroc: dict[NoveltyScore, dict[Channel, Estimate]] = {}
     of_calibration: dict[NoveltyScore, dict[Channel, float]] = {}
     for score in SCORES:
-        fitted = fit(streams, pairs, sorting, config.updated({"novelty": score}))
+        fitted = fit_calibration(streams, pairs, sorting, config.updated({"novelty": score}))
         strange = {channel: _novelty(fitted, new, channel) for channel in CHANNELS}
         auroc[score] = {c: _auroc(strange[c], new.labels == name, new.units, seed) for c in CHANNELS}
         unknown = own.chosen(~known)
@@ -254,7 +254,7 @@ def _measure_held_out(name: str, bundle: Path, line_sets: LineSets, config: Trus
             c: _area(np.concatenate([fitted.known[c], _novelty(fitted, unknown, c)]), len(fitted.known[c]))
             for c in CHANNELS
         }
-    judge = Judge(predictor.classes, fit(streams, pairs, sorting, config))
+    judge = Judge(predictor.classes, fit_calibration(streams, pairs, sorting, config))
     reasons = np.array([_reason(judge, new, place) for place in range(len(new.labels))])
     right = np.array(predictor.classes)[new.logits["rgbx"].argmax(1)] == new.labels
     strange_ones, familiar = new.labels == name, (new.labels != name) & (reasons != "unknown")
@@ -304,11 +304,11 @@ def _devices(predictor: Predictor, sets: Mapping[Modality, SampleSet], seed: int
     )
 
 
-def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modality, Responses], Pairs]:
+def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modality, Responses], FusedResponses]:
     truth = np.array([classes.index(label) for label in devices.labels])
     streams = {m: Responses(devices.logits[m], devices.shown[m], truth, tuple(devices.units)) for m in MODALITIES}
     each = np.arange(len(truth))
-    return streams, Pairs(devices.logits["rgbx"], each, each)
+    return streams, FusedResponses(devices.logits["rgbx"], each, each)
 
 
 def _novelty(calibrated: Calibrated, devices: _Devices, channel: Channel) -> np.ndarray:
@@ -336,7 +336,7 @@ def _area(strange: np.ndarray, known: int) -> float:
 
 def _share(hits: np.ndarray, which: np.ndarray, units: list[str], seed: int) -> Estimate:
     chosen = [frozenset({unit}) for unit, wanted in zip(units, which, strict=True) if wanted]
-    return share_of(hits[which], chosen, seed)
+    return share_estimate(hits[which], chosen, seed)
 
 
 def trust_markdown(result: TrustResult) -> str:

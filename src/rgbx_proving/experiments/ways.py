@@ -12,7 +12,7 @@ import numpy as np
 
 from rgbx.config import Config
 from rgbx.errors import RgbxError
-from rgbx.evaluation.evaluate import gain, share_of
+from rgbx.evaluation.evaluate import gain, share_estimate
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.inference import Encoded, Predictor
@@ -25,7 +25,7 @@ from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx_proving.experiments.exits import fewest_passes
 
-THRESHOLDS = np.linspace(0.3, 1, 71).tolist()
+EXIT_THRESHOLDS = np.linspace(0.3, 1, 71).tolist()
 """Probabilities that early exit is chosen from."""
 LOST = 0.001
 """Accuracy that early exit may cost where it is chosen: 0.1 point."""
@@ -105,7 +105,7 @@ def choose_exit(bundle: Path, sets: Mapping[Modality, SampleSet]) -> float:
             ]
         )
         truth = np.array([predictor.classes.index(record.label) for record in samples])
-        chosen.append(fewest_passes(probabilities, truth, THRESHOLDS, LOST).threshold)
+        chosen.append(fewest_passes(probabilities, truth, EXIT_THRESHOLDS, LOST).threshold)
     return max(chosen)
 
 
@@ -155,10 +155,13 @@ def compare_ways(
         WayResult(
             name=name,
             same_class={
-                channel: share_of(found == expected[channel], units, seed) for channel, found in answers[name].items()
+                channel: share_estimate(found == expected[channel], units, seed)
+                for channel, found in answers[name].items()
             },
-            same_picture={m: share_of(np.array(said[m][name].same_picture)[shown[m]], units, seed) for m in MODALITIES},
-            accuracy={channel: share_of(found == truth, units, seed) for channel, found in answers[name].items()},
+            same_picture={
+                m: share_estimate(np.array(said[m][name].same_picture)[shown[m]], units, seed) for m in MODALITIES
+            },
+            accuracy={channel: share_estimate(found == truth, units, seed) for channel, found in answers[name].items()},
             gain={
                 channel: gain(found == truth, expected[channel] == truth, units, seed)
                 for channel, found in answers[name].items()

@@ -16,18 +16,18 @@ from rgbx.files import digest, link_in_place, read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.modality import Channel, Modality
 from rgbx.models import bundle
-from rgbx.models.header import HEADER, WEIGHTS
+from rgbx.models.header import BUNDLE_FILE, WEIGHTS
 from rgbx.models.seal import SUMS
-from rgbx.photography.photographs import render_set as render_photographs
+from rgbx.photography.photographs import render_photographs
 from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.radiography.radiographs import render_set as render_radiographs
+from rgbx.radiography.radiographs import render_radiographs
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.samples.join import leave_out
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
 from rgbx_proving.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
 from rgbx_proving.experiments.cub200 import import_cub200
-from rgbx_proving.experiments.stages import Result, Stages
+from rgbx_proving.experiments.stages import Made, Stages
 from rgbx_proving.units.simulated import open_simulated
 
 TIMED_IMAGES = 30
@@ -59,7 +59,7 @@ class Workshop:
         self._stages = Stages(out, console)
         self._workers = workers
 
-    def share(self, jobs: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+    def share(self, jobs: Mapping[str, Callable[[], Made]]) -> dict[str, Made]:
         """Run jobs that ask for sets and networks, those last that need what another run is making.
 
         Args:
@@ -135,7 +135,7 @@ class Workshop:
         """
         folder = self.out / purpose / model.name
         if not (folder / SUMS).exists():
-            for name in (HEADER, WEIGHTS, SUMS):  # the seal last: with it the copy is whole
+            for name in (BUNDLE_FILE, WEIGHTS, SUMS):  # the seal last: with it the copy is whole
                 link_in_place(model / name, folder / name)
         return folder
 
@@ -191,7 +191,7 @@ class Workshop:
         return SampleSet.open(folder)
 
     def _measure_speed(self, model: Path, channel: Channel) -> Speed:
-        loaded = bundle.load(model)
+        loaded = bundle.load_bundle(model)
         predictor = Predictor.load(model, "torch")
         used: tuple[Modality, ...] = ("rgb", "xray") if channel == "rgbx" else (channel,)
         times = []

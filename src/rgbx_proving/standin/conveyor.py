@@ -33,15 +33,15 @@ from rgbx.samples import (
     render_samples,
     sample_seed,
 )
-from rgbx_proving.standin.conveyor_camera import Camera, CameraConfig, Crop, Shot, draw_shot
-from rgbx_proving.standin.conveyor_surface import Surface, SurfaceConfig, draw_surface, paint_surface
+from rgbx_proving.standin.conveyor_camera import CameraConfig, ConveyorCamera, Crop, Shot, draw_shot
+from rgbx_proving.standin.conveyor_surface import SurfaceConfig, WornSurface, draw_surface, paint_surface
 from rgbx_proving.units.part_mesh import build_mesh
 from rgbx_proving.units.parts import PartList
 from rgbx_proving.units.simulated import parts_digest, parts_of
 
-ORIGIN = "stand-in: simulated conveyor camera"
-SUFFIX = ".png"
-SCENE = Path(__file__).with_name("conveyor_scene.py")
+_ORIGIN = "stand-in: simulated conveyor camera"
+_SUFFIX = ".png"
+_SCENE = Path(__file__).with_name("conveyor_scene.py")
 
 
 class ConveyorConfig(Config):
@@ -117,11 +117,11 @@ class ConveyorDraw(Config):
     crop: Crop
     hall: Hall
     belt: Belt
-    surface: Surface
+    surface: WornSurface
     shot: Shot
 
 
-def photograph_set(
+def take_photographs(
     library: Library,
     out: Path,
     config: ConveyorConfig,
@@ -133,7 +133,7 @@ def photograph_set(
     """Photograph every unit of ``library``; go on where an interrupted run stopped.
 
     Args:
-        library: units with part lists, worn already where they shall be (:func:`rgbx_proving.standin.units.worn_library`).
+        library: of :func:`~rgbx_proving.standin.units.worn_library`.
         out: folder of the set of 8-bit PNGs; those of a class are in the order of its units, view by view.
         config: the line.
         views_per_unit: photographs of each unit.
@@ -148,7 +148,7 @@ def photograph_set(
     find_blender()
     header = SetHeader(
         modality="rgb",
-        origin=ORIGIN,
+        origin=_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={"conveyor": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
@@ -161,12 +161,12 @@ def photograph_set(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    job = RenderJob(Photographer, (library, config, views_per_unit, seed, threads_of_each(workers)))
-    render_samples(samples, keys, job, choose_executor(workers), suffix=SUFFIX, description="photographing")
+    job = RenderJob(ConveyorPhotographer, (library, config, views_per_unit, seed, threads_of_each(workers)))
+    render_samples(samples, keys, job, choose_executor(workers), suffix=_SUFFIX, description="photographing")
     return samples
 
 
-class Photographer:
+class ConveyorPhotographer:
     """Takes the photographs of a set one by one; one lives in each process and owns one Blender."""
 
     def __init__(self, library: Library, config: ConveyorConfig, views_per_unit: int, seed: int, threads: int) -> None:
@@ -185,20 +185,20 @@ class Photographer:
         draw = draw_view(generator(seed), self.config, mesh, surface)
         image = self.studio.photograph(parts, draw)
         record = SampleRecord(
-            file_name=f"{key.stem}{SUFFIX}",
+            file_name=f"{key.stem}{_SUFFIX}",
             label=key.label,
             unit=parts.unit,
             seed=seed,
             draw=draw.model_dump(mode="json"),
         )
-        return RenderedSample(record, encode_image(SUFFIX, image))
+        return RenderedSample(record, encode_image(_SUFFIX, image))
 
 
 class Studio:
     """A Blender with the conveyor's scene."""
 
     def __init__(self, threads: int = 1) -> None:
-        self._blender = Blender(SCENE, threads=threads)
+        self._blender = Blender(_SCENE, threads=threads)
         self._folder = tempfile.TemporaryDirectory(prefix="rgbx-conveyor-")
         self._meshes: dict[str, RenderMesh] = {}
 
@@ -235,7 +235,7 @@ class Studio:
             "mesh_surfaces": [surface.model_dump(mode="json") for surface in mesh.surfaces],
         }
         frame = self._blender.render(job)
-        return Camera(draw.camera).expose(frame, draw.shot, draw.size, generator(draw.shot.noise_seed))
+        return ConveyorCamera(draw.camera).expose(frame, draw.shot, draw.size, generator(draw.shot.noise_seed))
 
     def close(self) -> None:
         """End Blender and remove temporary files."""
@@ -243,7 +243,7 @@ class Studio:
         self._folder.cleanup()
 
 
-def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh, surface: Surface) -> ConveyorDraw:
+def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh, surface: WornSurface) -> ConveyorDraw:
     """Draw how a unit comes by: where it lies, in what light, and how it is exposed and cut out."""
     yaw, down = rng.uniform(0, 360), rng.random() < config.face_down
     lean = Rotation.from_rotvec(np.radians(config.lean_degrees) * np.array([*rng.standard_normal(2), 0.0]))
@@ -283,7 +283,7 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
     )
 
 
-def replay(record: SampleRecord, library: Library) -> np.ndarray:
+def retake_photograph(record: SampleRecord, library: Library) -> np.ndarray:
     """Take the photograph of a record again.
 
     Args:

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from rgbx.config import Config, Range
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 XYZ_TO_SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
 
@@ -80,7 +80,7 @@ class Shot(Config):
     noise_seed: int
 
 
-class Camera(NamedTuple):
+class ConveyorCamera(NamedTuple):
     """Makes a picture of light."""
 
     config: CameraConfig
@@ -99,7 +99,7 @@ class Camera(NamedTuple):
         """
         light: np.ndarray = frame.astype(np.float64) * shot.white_balance
         # The automatic exposure weighs the whole frame, but does not let a pale device burn out.
-        luminance = light @ LUMINANCE
+        luminance = light @ _LUMINANCE
         gain = min(0.12 / luminance.mean(), 0.9 / np.quantile(luminance, 0.97)) * 2.0**shot.exposure_error
         light = _smeared(light * gain, shot.motion)
         light = cv2.GaussianBlur(light, (0, 0), self.config.lens_blur)

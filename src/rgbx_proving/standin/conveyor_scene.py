@@ -1,7 +1,7 @@
 """Scene script of the simulated conveyor, run inside Blender by ``photography/worker.py``.
 
 A black rubber belt that runs along x between steel rails, tubes in rows above, windows to one side, and a camera that
-looks down. It draws nothing at random: a job is a :class:`rgbx_proving.standin.conveyor.ConveyorDraw` as JSON. Lengths in
+looks down. It draws nothing at random: a job is a ``ConveyorDraw`` as JSON. Lengths in
 jobs are millimetres, in the scene metres.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from mathutils import Vector
 
-MM = 0.001
+_MM = 0.001
 BELT_HALF_WIDTH = 0.4
 TUBE_LENGTH, TUBE_WIDTH, TUBE_HEIGHT = 1.2, 0.06, 1.9
 SENSOR = 36.0
@@ -51,7 +51,7 @@ def prepare() -> None:
 
 def arrange(job: dict[str, Any], device: Any) -> tuple[int, int, int, int]:
     """Set the scene for one draw; see ``worker.py``."""
-    device.location = Vector(job["position"]) * MM
+    device.location = Vector(job["position"]) * _MM
     device.rotation_euler = [radians(angle) for angle in job["rotation"]]
     _load_overlay(job)
     for slot, surface in zip(device.material_slots, job["mesh_surfaces"], strict=True):
@@ -149,7 +149,7 @@ def _load_overlay(job: dict[str, Any]) -> None:
     width, height = job["face"]
     centre = job["mesh_centre"]
     # From metres in the mesh, whose origin is the middle of its bounding box, to 0..1 across the face.
-    nodes["face"].inputs["Scale"].default_value = (1 / (width * MM), 1 / (height * MM), 1.0)
+    nodes["face"].inputs["Scale"].default_value = (1 / (width * _MM), 1 / (height * _MM), 1.0)
     nodes["face"].inputs["Location"].default_value = (centre[0] / width + 0.5, centre[1] / height + 0.5, 0.0)
     for name, path in job["overlay"].items():
         old = nodes[name].image
@@ -223,7 +223,7 @@ def _lay_belt(belt: dict[str, Any]) -> None:
 
     # The box is scaled, so its own coordinates are not lengths; the world's are.
     place = add("NewGeometry").outputs["Position"]
-    moved = add("Mapping", {"Vector": place, "Location": (belt["offset"][0] * MM, belt["offset"][1] * MM, 0.0)})
+    moved = add("Mapping", {"Vector": place, "Location": (belt["offset"][0] * _MM, belt["offset"][1] * _MM, 0.0)})
     here = moved.outputs["Vector"]
     lengthwise = add("Mapping", {"Vector": here, "Scale": (0.04, 1.0, 1.0)}).outputs["Vector"]
     scuffs = add("TexNoise", {"Vector": lengthwise, "Scale": 260.0, "Detail": 3.0, "Roughness": 0.7}).outputs[0]
@@ -235,7 +235,7 @@ def _lay_belt(belt: dict[str, Any]) -> None:
     colour = over(ramp(specks, 0.70 - 0.05 * dust, 0.76, 0.55 * dust), colour, (0.33, 0.30, 0.25))
 
     along = add("SeparateXYZ", {0: place}).outputs["X"]
-    from_seam = add("Math", {0: along, 1: belt["seam"] * MM}, operation="SUBTRACT").outputs[0]
+    from_seam = add("Math", {0: along, 1: belt["seam"] * _MM}, operation="SUBTRACT").outputs[0]
     near = add("Math", {0: from_seam}, operation="ABSOLUTE").outputs[0]
     colour = over(ramp(near, 0.0035, 0.0020, 0.8), colour, (0.004, 0.004, 0.004))
 
@@ -248,7 +248,7 @@ def _lay_belt(belt: dict[str, Any]) -> None:
 
 
 def _light(hall: dict[str, Any]) -> None:
-    x, y, z = (value * MM for value in hall["tube_offset"])
+    x, y, z = (value * _MM for value in hall["tube_offset"])
     for number, watts in enumerate(hall["tubes"]):
         # Two rows of two, end to end along the belt.
         row, place = divmod(number, 2)
@@ -269,7 +269,7 @@ def _light(hall: dict[str, Any]) -> None:
 def _aim(view: dict[str, Any], focal: float, crop: dict[str, Any]) -> None:
     """Show just the crop: a camera of the same centre and direction, whose sensor is the crop."""
     camera = bpy.context.scene.camera
-    camera.location = (0.0, 0.0, view["mount_mm"] * MM)
+    camera.location = (0.0, 0.0, view["mount_mm"] * _MM)
     camera.rotation_euler = (radians(view["tilt_degrees"]), 0.0, 0.0)
     camera.data.lens = focal / crop["side"] * SENSOR
     camera.data.shift_x = (crop["centre"][0] - view["width"] / 2) / crop["side"]

@@ -17,7 +17,7 @@ from rgbx_proving.units.parts import Part, PartList
 Side = Literal["front", "back"]
 SIDES: tuple[Side, Side] = ("front", "back")
 Point = tuple[float, float]
-Colour = tuple[float, float, float]
+PaintColour = tuple[float, float, float]
 
 PIXELS_PER_MM = 3.0
 CRACK_PREFIX = "crack/"
@@ -64,12 +64,12 @@ class Patch(Config):
     """mm."""
     turn: float
     """Degrees."""
-    colour: Colour
+    colour: PaintColour
     """sRGB, 0..1."""
     strength: float
 
 
-class Surface(Config):
+class WornSurface(Config):
     """All that lies over a unit's own materials."""
 
     strokes: tuple[Stroke, ...]
@@ -77,7 +77,7 @@ class Surface(Config):
 
 
 class Overlay(NamedTuple):
-    """:class:`Surface` as pictures, each with the front in [0] and the back in [1], row 0 at the top (+y)."""
+    """:class:`WornSurface` as pictures, each with the front in [0] and the back in [1], row 0 at the top (+y)."""
 
     paint: np.ndarray
     """(2, H, W, 4) uint8: sRGB and opacity."""
@@ -85,7 +85,7 @@ class Overlay(NamedTuple):
     """(2, H, W) uint8: how far the finish is turned matt."""
 
 
-def draw_surface(rng: np.random.Generator, config: SurfaceConfig, parts: PartList, size: Point) -> Surface:
+def draw_surface(rng: np.random.Generator, config: SurfaceConfig, parts: PartList, size: Point) -> WornSurface:
     """Draw what has happened to a unit.
 
     Args:
@@ -104,10 +104,10 @@ def draw_surface(rng: np.random.Generator, config: SurfaceConfig, parts: PartLis
         patches += [_stain(rng, side, size) for _ in range(_count(rng, config.stains))]
     if rng.random() < config.sticker:
         patches.append(_sticker(rng, size))
-    return Surface(strokes=tuple(strokes), patches=tuple(patches))
+    return WornSurface(strokes=tuple(strokes), patches=tuple(patches))
 
 
-def paint_surface(surface: Surface, size: Point) -> Overlay:
+def paint_surface(surface: WornSurface, size: Point) -> Overlay:
     """Paint a surface of ``size`` (x, y in mm) with :data:`PIXELS_PER_MM`."""
     width, height = (max(8, round(extent * PIXELS_PER_MM)) for extent in size)
     paint = np.zeros((2, height, width, 4), np.float32)
@@ -196,13 +196,13 @@ def _count(rng: np.random.Generator, ends: Range) -> int:
 
 # --- Painting --------------------------------------------------------------------------------------------------------
 
-SUBPIXEL_BITS = 4
+_SUBPIXEL_BITS = 4
 
 
 def _pixels(points: np.ndarray, width: int, height: int) -> np.ndarray:
     """Return points in mm as OpenCV's fixed-point pixels."""
     flipped = points * (1, -1) * PIXELS_PER_MM + np.array([width, height]) / 2 - 0.5
-    return np.rint(flipped * 2**SUBPIXEL_BITS).astype(np.int32)
+    return np.rint(flipped * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
 def _outline(patch: Patch, scale: float = 1.0) -> np.ndarray:
@@ -243,7 +243,7 @@ def _print(patch: Patch, width: int, height: int) -> np.ndarray:
 def _filled(outlines: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
     canvas = np.zeros((height, width), np.uint8)
     for outline in outlines:
-        cv2.fillConvexPoly(canvas, _pixels(outline, width, height), 255, cv2.LINE_AA, SUBPIXEL_BITS)
+        cv2.fillConvexPoly(canvas, _pixels(outline, width, height), 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     return canvas.astype(np.float32) / 255
 
 
@@ -253,11 +253,11 @@ def _line(stroke: Stroke, width: int, height: int) -> np.ndarray:
     start, end = (
         tuple(int(value) for value in _pixels(np.array(point), width, height)) for point in (stroke.start, stroke.end)
     )
-    cv2.line(canvas, start, end, 255, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.line(canvas, start, end, 255, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     return canvas.astype(np.float32) / 255 * min(1.0, stroke.width * PIXELS_PER_MM / thickness)
 
 
-def _lay(paint: np.ndarray, cover: np.ndarray, colour: Colour) -> None:
+def _lay(paint: np.ndarray, cover: np.ndarray, colour: PaintColour) -> None:
     """Lay a colour over (H, W, 4), in place."""
     rows, columns = np.flatnonzero(cover.any(1)), np.flatnonzero(cover.any(0))
     if not rows.size:

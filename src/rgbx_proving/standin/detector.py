@@ -53,7 +53,7 @@ class DetectorConfig(Config):
     """Share of defective pixels, which are replaced by the mean of their neighbours."""
 
 
-def blurred(signal: np.ndarray, sigma: float) -> np.ndarray:
+def smeared(signal: np.ndarray, sigma: float) -> np.ndarray:
     """Return ``signal`` blurred by a Gaussian of ``sigma`` pixels; the surroundings go on as they end."""
     return np.asarray(gaussian_filter(signal, sigma, mode="nearest"))
 

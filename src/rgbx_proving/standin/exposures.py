@@ -20,14 +20,14 @@ from rgbx.samples import (
     render_samples,
     sample_seed,
 )
-from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_radiograph
+from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_exposure
 from rgbx_proving.units.simulated import parts_digest, parts_of
 
-ORIGIN = "stand-in: simulated X-ray machine"
-SUFFIX = ".tiff"
+_ORIGIN = "stand-in: simulated X-ray machine"
+_SUFFIX = ".tiff"
 
 
-def radiograph_set(
+def take_radiographs(
     library: Library,
     out: Path,
     config: MachineConfig,
@@ -39,7 +39,7 @@ def radiograph_set(
     """Radiograph every unit of ``library``; go on where an interrupted run stopped.
 
     Args:
-        library: units with part lists, worn already where they shall be (:func:`rgbx_proving.standin.units.worn_library`).
+        library: of :func:`~rgbx_proving.standin.units.worn_library`.
         out: folder of the set of 16-bit TIFFs; those of a class are in the order of its units, view by view.
         config: the machine.
         views_per_unit: radiographs of each unit.
@@ -51,7 +51,7 @@ def radiograph_set(
     """
     header = SetHeader(
         modality="xray",
-        origin=ORIGIN,
+        origin=_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={"machine": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
@@ -65,7 +65,7 @@ def radiograph_set(
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
     job = RenderJob(Radiographer, (library, XrayMachine(config), views_per_unit, seed))
-    render_samples(samples, keys, job, choose_executor(workers), suffix=SUFFIX, description="radiographing")
+    render_samples(samples, keys, job, choose_executor(workers), suffix=_SUFFIX, description="radiographing")
     return samples
 
 
@@ -80,24 +80,24 @@ class Radiographer:
     def __call__(self, key: SampleKey) -> RenderedSample:
         unit = self.units[key.label][key.number // self.views_per_unit]
         seed = sample_seed(self.seed, key, self.config_digest)
-        draw = draw_radiograph(generator(seed), self.machine.config)
+        draw = draw_exposure(generator(seed), self.machine.config)
         record = SampleRecord(
-            file_name=f"{key.stem}{SUFFIX}",
+            file_name=f"{key.stem}{_SUFFIX}",
             label=key.label,
             unit=unit.name,
             seed=seed,
             draw=draw.model_dump(mode="json"),
         )
-        return RenderedSample(record, encode_image(SUFFIX, self.machine.radiograph(parts_of(unit), draw)))
+        return RenderedSample(record, encode_image(_SUFFIX, self.machine.radiograph(parts_of(unit), draw)))
 
 
-def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.ndarray:
+def retake_radiograph(record: SampleRecord, library: Library, config: MachineConfig) -> np.ndarray:
     """Take the radiograph of a record again.
 
     Args:
-        samples: the set that the record is of.
         record: whose draw says how the unit lay and was exposed.
         library: the worn units that the set was made of.
+        config: the machine, as the header of the set has it.
 
     Returns:
         (size, size) uint16, the same pixels as in the file.
@@ -105,6 +105,5 @@ def replay(samples: SampleSet, record: SampleRecord, library: Library) -> np.nda
     Raises:
         InputError: the library lacks the record's unit.
     """
-    config = build_config(MachineConfig, samples.header.config["machine"])
     unit = library.unit(record.label, record.unit)
     return XrayMachine(config).radiograph(parts_of(unit), build_config(RadiographDraw, record.draw))

@@ -7,8 +7,8 @@ from rgbx.config import Config
 from rgbx.devices.library import Library
 from rgbx.samples import SampleSet
 from rgbx.samples.overview import write_overview
-from rgbx_proving.standin.conveyor import ConveyorConfig, photograph_set
-from rgbx_proving.standin.exposures import radiograph_set
+from rgbx_proving.standin.conveyor import ConveyorConfig, take_photographs
+from rgbx_proving.standin.exposures import take_radiographs
 from rgbx_proving.standin.machine import MachineConfig
 from rgbx_proving.standin.units import worn_library
 from rgbx_proving.standin.wear import WearConfig
@@ -64,13 +64,13 @@ def scan_library(
     radiographs = photographs = None
     if xray:
         machine = config.xray.updated({"size": size})
-        radiographs = radiograph_set(
+        radiographs = take_radiographs(
             units, out / "xray", machine, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
         write_overview(radiographs)
     if rgb:
         camera = config.rgb.updated({"size": size})
-        photographs = photograph_set(
+        photographs = take_photographs(
             units, out / "rgb", camera, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
         write_overview(photographs)

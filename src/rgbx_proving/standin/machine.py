@@ -20,13 +20,13 @@ from rgbx_proving.standin.detector import (
     FWHM_PER_SIGMA,
     DetectorConfig,
     binned,
-    blurred,
     compton_scatter,
     flat_field_residue,
     noisy,
     repaired,
+    smeared,
 )
-from rgbx_proving.standin.paths import AIR, Projector, Solids, path_lengths
+from rgbx_proving.standin.paths import AIR, BeamGeometry, Solids, path_lengths
 from rgbx_proving.standin.spectrum import ScintillatorConfig, TubeConfig, tube_spectrum
 from rgbx_proving.units.materials import MATERIALS
 from rgbx_proving.units.parts import PartList
@@ -107,7 +107,7 @@ class RadiographDraw(Config):
     noise_seed: int
 
 
-def draw_radiograph(rng: np.random.Generator, config: MachineConfig) -> RadiographDraw:
+def draw_exposure(rng: np.random.Generator, config: MachineConfig) -> RadiographDraw:
     """Draw how the next unit lies and how it is exposed."""
     name = str(rng.choice(list(config.tubes)))
     tube, detector = config.tubes[name], config.detector
@@ -152,7 +152,7 @@ class XrayMachine:
 
         Args:
             parts: the unit.
-            draw: from :func:`draw_radiograph` with this machine's configuration.
+            draw: from :func:`draw_exposure` with this machine's configuration.
 
         Returns:
             (size, size) uint16, linear in detected signal, the open beam at ``draw.open_beam`` of full scale.
@@ -168,12 +168,12 @@ class XrayMachine:
         penumbra_mm = draw.focal_spot_um / 1000 * (magnification - 1) / FWHM_PER_SIGMA
         sigma_mm = np.hypot(penumbra_mm, detector.blur_um / 1000)
         sigma_rays = sigma_mm / pitch_mm * config.oversampling
-        primary = binned(blurred(signal, sigma_rays), config.oversampling)
-        variance = binned(blurred(variance, sigma_rays), config.oversampling)
+        primary = binned(smeared(signal, sigma_rays), config.oversampling)
+        variance = binned(smeared(variance, sigma_rays), config.oversampling)
 
         air_gap_mm = draw.source_to_detector_mm * (1 - 1 / magnification)
         scatter = compton_scatter(primary, pitch_mm, air_gap_mm, detector.scatter_energy_kev)
-        spread = draw.glare * (blurred(primary, detector.glare_mm / pitch_mm) - primary)
+        spread = draw.glare * (smeared(primary, detector.glare_mm / pitch_mm) - primary)
         signal = primary + spread + draw.scatter_strength * scatter
         variance = variance + np.maximum(signal - primary, 0)
 
@@ -193,7 +193,7 @@ class XrayMachine:
 
         Args:
             parts: what to look through.
-            draw: from :func:`draw_radiograph` with this machine's configuration.
+            draw: from :func:`draw_exposure` with this machine's configuration.
             laid_as: the unit that was radiographed, in whose place ``parts`` is put, frame on frame.
 
         Returns:
@@ -207,7 +207,7 @@ class XrayMachine:
         return -np.log(np.maximum(binned(signal, self.config.oversampling), 1e-6))
 
     def _transmission(
-        self, parts: PartList, solids: Solids, draw: RadiographDraw, projector: Projector
+        self, parts: PartList, solids: Solids, draw: RadiographDraw, projector: BeamGeometry
     ) -> tuple[Beam, np.ndarray, np.ndarray]:
         """Return the beam for a unit's materials, and the shares of its signal and variance that each ray keeps."""
         materials = sorted({*solids.materials} - {AIR})
@@ -228,7 +228,7 @@ class _Place(NamedTuple):
     rotation: np.ndarray
     translation: np.ndarray
     tray: Solids
-    projector: Projector
+    projector: BeamGeometry
     pitch_mm: float
     """Of the image's pixels, on the detector."""
     magnification: float
@@ -261,7 +261,7 @@ def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> _Pla
     source = np.array([0.0, 0.0, lift + draw.source_to_detector_mm / magnification])
     rays = config.size * config.oversampling
     step = field_mm * magnification / rays
-    projector = Projector(
+    projector = BeamGeometry(
         source=source,
         origin=source + np.array([-step * (rays - 1) / 2, step * (rays - 1) / 2, -draw.source_to_detector_mm]),
         column_step=np.array([step, 0.0, 0.0]),

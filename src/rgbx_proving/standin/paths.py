@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Projector:
+class BeamGeometry:
     """A point source and a flat detector; lengths in mm, all in one frame with the solids."""
 
     source: np.ndarray
@@ -111,7 +111,7 @@ class Solids:
         return np.einsum("pij,pcj->pci", self.rotations, local) + self.centres[:, None]
 
 
-def path_lengths(solids: Solids, materials: Sequence[str], projector: Projector) -> np.ndarray:
+def path_lengths(solids: Solids, materials: Sequence[str], projector: BeamGeometry) -> np.ndarray:
     """Return how far the ray to each pixel's centre runs in each material.
 
     Args:
@@ -143,7 +143,7 @@ def path_lengths(solids: Solids, materials: Sequence[str], projector: Projector)
     return lengths
 
 
-def _pixel_boxes(solids: Solids, projector: Projector) -> np.ndarray:
+def _pixel_boxes(solids: Solids, projector: BeamGeometry) -> np.ndarray:
     """Return (P, 4): first and last column, first and last row that a solid's shadow can touch."""
     rows, columns = projector.shape
     pixels = projector.pixel_coordinates(solids.corners())

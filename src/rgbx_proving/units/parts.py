@@ -20,6 +20,7 @@ from rgbx.geometry import Vector, rotation_matrix
 
 PARTS_FILE = "parts.json"
 
+
 class Prism(Config):
     """A rectangle with rounded corners, extruded along its local z axis.
 

@@ -23,7 +23,7 @@ BLUR_VOXELS = 0.5
 """Standard deviation of the reconstruction's point spread."""
 MARGIN_MM = 1.0
 """Air round the unit."""
-SUPERSAMPLING = 3
+_SUPERSAMPLING = 3
 """Points along a voxel's x and y edge at which the material is looked up, for partial volume."""
 LAYER_SAMPLING_MM = 0.06
 """Along z, where phones have thin layers, points are at most this far apart."""
@@ -44,8 +44,8 @@ def scan_unit(parts: PartList, spacing_mm: float, seed: int = 0) -> Volume:
     """
     table = attenuation_table(EFFECTIVE_ENERGY_KEV)
     intensities = [min(65535.0, 10 * SCALE * table[part.material]) for part in parts.parts]
-    factor_z = max(SUPERSAMPLING, int(np.ceil(spacing_mm / LAYER_SAMPLING_MM)))
-    values = _painted(parts, intensities, spacing_mm, SUPERSAMPLING, factor_z)
+    factor_z = max(_SUPERSAMPLING, int(np.ceil(spacing_mm / LAYER_SAMPLING_MM)))
+    values = _painted(parts, intensities, spacing_mm, _SUPERSAMPLING, factor_z)
     for axis in range(3):
         gaussian_filter1d(values, BLUR_VOXELS, axis=axis, output=values, mode="nearest")
     rng = np.random.default_rng(int(digest("scan", parts.device_class, parts.unit, str(seed)), 16))

@@ -14,7 +14,7 @@ from rgbx.models.seal import SUMS, seal, sealed
 from rgbx.samples import SampleSet
 from rgbx.trust.sorting import TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark
-from rgbx_proving.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, to_markdown
+from rgbx_proving.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, table_markdown
 from rgbx_proving.experiments.tables import ALONE, BEST, BIRDS, TABLES, Row, icam
 from rgbx_proving.experiments.workshop import Speed, Workshop
 from tiny_bundle import write_untrained_bundle
@@ -183,7 +183,7 @@ def test_markdown_leaves_out_what_was_not_compared():
             "benchmark": Benchmark().model_dump(), "cores": 2, "versions": {},
         }
     )  # fmt: skip
-    lines = to_markdown(result).splitlines()
+    lines = table_markdown(result).splitlines()
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1, "as many columns in each line"
     assert "|  |  | 2 | 3.4 M |" in lines[-2]
     assert "+0.050 [+0.010, +0.100] | 0.04 |" in lines[-1]

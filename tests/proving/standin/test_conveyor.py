@@ -11,22 +11,23 @@ from rgbx.devices.library import Library
 from rgbx.geometry import rotation_matrix
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import generator
-from rgbx_proving.standin.conveyor import ConveyorConfig, ConveyorDraw, draw_view, photograph_set, replay
-from rgbx_proving.standin.conveyor_camera import Camera, CameraConfig, Shot, black_body
+from rgbx_proving.standin.conveyor import ConveyorConfig, ConveyorDraw, draw_view, retake_photograph, take_photographs
+from rgbx_proving.standin.conveyor_camera import CameraConfig, ConveyorCamera, Shot, black_body
 from rgbx_proving.standin.conveyor_surface import (
     PIXELS_PER_MM,
     Patch,
     Stroke,
-    Surface,
     SurfaceConfig,
+    WornSurface,
     draw_surface,
     paint_surface,
 )
 from rgbx_proving.units.part_mesh import build_mesh
 from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
+from rgbx_proving.units.simulated import open_simulated
 
 CONFIG = ConveyorConfig(size=40, samples=2)
-NOTHING = Surface(strokes=(), patches=())
+NOTHING = WornSurface(strokes=(), patches=())
 
 
 def phone(device_class: str, cracked: bool) -> PartList:
@@ -49,7 +50,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder: Path = tmp_path_factory.mktemp("units")
     for device_class in ("A", "B"):
         write_parts(folder / device_class / f"{device_class}-001" / "parts.json", phone(device_class, True))
-    return Library.open(folder)
+    return open_simulated(folder)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,8 @@ class TestCamera:
     def test_exposure_is_automatic(self) -> None:
         frame = np.random.default_rng(0).uniform(0.2, 1, (64, 64, 3)).astype(np.float32)
         dim, bright = (
-            Camera(CameraConfig()).expose(scale * frame, self.shot(), 32, generator(1)).mean() for scale in (0.01, 50)
+            ConveyorCamera(CameraConfig()).expose(scale * frame, self.shot(), 32, generator(1)).mean()
+            for scale in (0.01, 50)
         )
         assert dim == pytest.approx(bright, abs=1)
         assert 60 < dim < 160
@@ -103,7 +105,8 @@ class TestCamera:
         frame[30:35, 30:35] = 1.0
         calm = CameraConfig(lens_blur=0.01, sharpening=0.0, full_well=1e6, read_noise=0.01)
         still, moving = (
-            Camera(calm).expose(frame, self.shot(motion=motion), 65, generator(1))[..., 1] > 100 for motion in (0, 8)
+            ConveyorCamera(calm).expose(frame, self.shot(motion=motion), 65, generator(1))[..., 1] > 100
+            for motion in (0, 8)
         )
         assert still.any(axis=0).sum() < moving.any(axis=0).sum() <= still.any(axis=0).sum() + 9
         assert abs(int(still.any(axis=1).sum()) - int(moving.any(axis=1).sum())) <= 1
@@ -113,7 +116,7 @@ class TestCamera:
         frame = np.full((128, 128, 3), 1.0, np.float32)
         noises = []
         for well in (2000.0, 8000.0):
-            camera = Camera(CameraConfig(lens_blur=0.01, sharpening=0.0, full_well=well, read_noise=0.01))
+            camera = ConveyorCamera(CameraConfig(lens_blur=0.01, sharpening=0.0, full_well=well, read_noise=0.01))
             picture = camera.expose(frame, self.shot(jpeg_quality=100), 128, generator(1)).astype(float)
             noises.append(picture[..., 1].std())
         assert noises[0] / noises[1] == pytest.approx(2.0, rel=0.15)
@@ -144,7 +147,7 @@ class TestSurface:
 
     def test_a_stroke_is_painted_at_its_place(self) -> None:
         stroke = Stroke(side="back", start=(10, 30), end=(30, 30), width=0.5, strength=1.0)
-        overlay = paint_surface(Surface(strokes=(stroke,), patches=()), (70.0, 140.0))
+        overlay = paint_surface(WornSurface(strokes=(stroke,), patches=()), (70.0, 140.0))
         rows, columns = np.nonzero(overlay.paint[1, ..., 3] > 128)
         assert not overlay.paint[0].any()
         assert rows.mean() == pytest.approx((70 - 30) * PIXELS_PER_MM, abs=1.5)
@@ -156,7 +159,7 @@ class TestSurface:
         label = Patch(
             side="back", kind="sticker", centre=(0, 0), size=(30, 20), turn=0, colour=(0.9, 0.9, 0.9), strength=1
         )
-        overlay = paint_surface(Surface(strokes=(), patches=(stain, label)), (70.0, 140.0))
+        overlay = paint_surface(WornSurface(strokes=(), patches=(stain, label)), (70.0, 140.0))
         height, width = overlay.paint.shape[1:3]
         gap = overlay.paint[1, round(height / 2 + 0.3 * 10 * PIXELS_PER_MM), width // 2]  # between code and text
         assert gap.tolist()[3] == 255
@@ -166,13 +169,13 @@ class TestSurface:
 @pytest.mark.blender
 def test_same_bytes_with_other_workers_and_from_the_record(library: Library, tmp_path: Path) -> None:
     config = CONFIG.updated({"camera": {"width": 320, "height": 180}})
-    one = photograph_set(library, tmp_path / "one", config, views_per_unit=2, workers=0)
-    two = photograph_set(library, tmp_path / "two", config, views_per_unit=2, workers=2)
+    one = take_photographs(library, tmp_path / "one", config, views_per_unit=2, workers=0)
+    two = take_photographs(library, tmp_path / "two", config, views_per_unit=2, workers=2)
     assert [record.model_dump() for record in one] == [record.model_dump() for record in two]
     for record in one:
         assert one.path(record).read_bytes() == two.path(record).read_bytes()
     record = one.records[1]
-    again = replay(record, library)
+    again = retake_photograph(record, library)
     assert np.array_equal(again[..., ::-1], cv2.imread(str(one.path(record))))
     assert again.shape == (40, 40, 3)
     assert 10 < again.mean() < 200

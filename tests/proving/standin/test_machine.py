@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.errors import ConfigError, InputError
 from rgbx.samples import SampleSet, generator
@@ -21,11 +22,12 @@ from rgbx_proving.standin.detector import (
     noisy,
     repaired,
 )
-from rgbx_proving.standin.exposures import radiograph_set, replay
-from rgbx_proving.standin.machine import TUBES, MachineConfig, RadiographDraw, XrayMachine, draw_radiograph
+from rgbx_proving.standin.exposures import retake_radiograph, take_radiographs
+from rgbx_proving.standin.machine import TUBES, MachineConfig, RadiographDraw, XrayMachine, draw_exposure
 from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
+from rgbx_proving.units.simulated import open_simulated
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "xray_machine.py"
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "xray_machine.py"
 
 IDEAL = {
     "blur_um": 0,
@@ -48,14 +50,14 @@ def slab(material="aluminium", size=(40.0, 80.0, 4.0), unit="slab") -> PartList:
 
 
 def drawn(config: MachineConfig, number: int = 0, **changes: object) -> RadiographDraw:
-    return draw_radiograph(generator(number), config).updated(changes)
+    return draw_exposure(generator(number), config).updated(changes)
 
 
 @pytest.fixture
 def library(tmp_path) -> Library:
     for name, material in (("a", "aluminium"), ("b", "copper")):
         write_parts(tmp_path / "library" / "SP1" / name / "parts.json", slab(material, unit=name))
-    return Library.open(tmp_path / "library")
+    return open_simulated(tmp_path / "library")
 
 
 # --- One radiograph --------------------------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def test_unknown_material_or_tube_is_named():
 
 def test_draws_stay_in_their_ranges_and_come_from_both_tubes():
     config = MachineConfig()
-    draws = [draw_radiograph(generator(number), config) for number in range(400)]
+    draws = [draw_exposure(generator(number), config) for number in range(400)]
     assert {draw.tube for draw in draws} == set(config.tubes)
     assert {draw.face for draw in draws} == {"up", "down"}
     for draw in draws:
@@ -204,40 +206,41 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_set_is_the_same_for_any_number_of_workers_and_after_an_interruption(library, tmp_path):
-    alone = radiograph_set(library, tmp_path / "alone", SMALL, views_per_unit=2, workers=0)
+    alone = take_radiographs(library, tmp_path / "alone", SMALL, views_per_unit=2, workers=0)
     assert [(record.unit, record.file_name) for record in alone] == [
         ("a", "SP1/000000.tiff"),
         ("a", "SP1/000001.tiff"),
         ("b", "SP1/000002.tiff"),
         ("b", "SP1/000003.tiff"),
     ]
-    radiograph_set(library, tmp_path / "two", SMALL, views_per_unit=2, workers=2)
+    take_radiographs(library, tmp_path / "two", SMALL, views_per_unit=2, workers=2)
     assert contents(tmp_path / "alone") == contents(tmp_path / "two")
     (tmp_path / "two" / "SP1" / "000001.tiff").unlink()
-    radiograph_set(library, tmp_path / "two", SMALL, views_per_unit=2, workers=0)
+    take_radiographs(library, tmp_path / "two", SMALL, views_per_unit=2, workers=0)
     assert contents(tmp_path / "alone") == contents(tmp_path / "two")
 
 
 def test_record_replays_to_the_same_pixels(library, tmp_path):
-    radiograph_set(library, tmp_path / "set", SMALL, views_per_unit=2, workers=0)
+    take_radiographs(library, tmp_path / "set", SMALL, views_per_unit=2, workers=0)
     samples = SampleSet.open(tmp_path / "set")
     assert samples.header.modality == "xray"
     assert "stand-in" in samples.header.origin
+    config = build_config(MachineConfig, samples.header.config["machine"])
     for record in samples:
         image = tifffile.imread(samples.path(record))
         assert image.dtype == np.uint16
-        assert np.array_equal(replay(samples, record, library), image)
+        assert np.array_equal(retake_radiograph(record, library, config), image)
     with pytest.raises(InputError, match="has no unit SP1/c"):
-        replay(samples, samples.records[0].model_copy(update={"unit": "c"}), library)
+        retake_radiograph(samples.records[0].model_copy(update={"unit": "c"}), library, config)
 
 
 def test_other_wear_or_settings_need_another_folder(library, tmp_path):
-    radiograph_set(library, tmp_path / "set", SMALL, views_per_unit=1, workers=0)
+    take_radiographs(library, tmp_path / "set", SMALL, views_per_unit=1, workers=0)
     with pytest.raises(InputError, match="other settings"):
-        radiograph_set(library, tmp_path / "set", SMALL, views_per_unit=2, workers=0)
+        take_radiographs(library, tmp_path / "set", SMALL, views_per_unit=2, workers=0)
     write_parts(library.units[0].folder / "parts.json", slab("steel", unit="a"))
     with pytest.raises(InputError, match="source"):
-        radiograph_set(Library.open(library.path), tmp_path / "set", SMALL, views_per_unit=1, workers=0)
+        take_radiographs(open_simulated(library.path), tmp_path / "set", SMALL, views_per_unit=1, workers=0)
 
 
 # --- A peer ----------------------------------------------------------------------------------------------------------

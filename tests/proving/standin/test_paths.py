@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx_proving.standin.paths import Projector, Solids, path_lengths
+from rgbx_proving.standin.paths import BeamGeometry, Solids, path_lengths
 from rgbx_proving.units.parts import Ellipsoid, Part, Prism
 
 SIZE = 24
 
 
-def projector(source=(0.0, 0.0, 300.0), width_mm=40.0, detector_z=-200.0, size=SIZE) -> Projector:
+def projector(source=(0.0, 0.0, 300.0), width_mm=40.0, detector_z=-200.0, size=SIZE) -> BeamGeometry:
     step = width_mm / size
-    return Projector(
+    return BeamGeometry(
         source=np.array(source),
         origin=np.array([-step * (size - 1) / 2, step * (size - 1) / 2, detector_z]),
         column_step=np.array([step, 0.0, 0.0]),
@@ -22,7 +22,7 @@ def projector(source=(0.0, 0.0, 300.0), width_mm=40.0, detector_z=-200.0, size=S
     )
 
 
-def directions(aim: Projector) -> np.ndarray:
+def directions(aim: BeamGeometry) -> np.ndarray:
     rows, columns = np.mgrid[: aim.shape[0], : aim.shape[1]]
     ends = aim.origin + columns[..., None] * aim.column_step + rows[..., None] * aim.row_step
     rays = ends - aim.source
@@ -74,7 +74,7 @@ def test_rays_along_the_axis_see_the_rounded_outline():
 
 
 def test_exactly_vertical_ray_is_inside_or_outside_a_rounded_corner():
-    aim = Projector(
+    aim = BeamGeometry(
         np.array([0.0, 0, 9]), np.array([0.0, 0, -9]), np.array([1.0, 0, 0]), np.array([0, -1.0, 0]), (1, 1)
     )
     inside = part(Prism(size=(4, 4, 2), radius=2), (1.3, 1.3, 0))

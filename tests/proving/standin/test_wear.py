@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rgbx.errors import InputError
 from rgbx.geometry import Vector, rotation_matrix
 from rgbx_proving.standin.bending import bent, euler_degrees, weak_spots
-from rgbx_proving.standin.paths import Projector, Solids, path_lengths
+from rgbx_proving.standin.paths import BeamGeometry, Solids, path_lengths
 from rgbx_proving.standin.units import worn_library
 from rgbx_proving.standin.wear import WearConfig, groups, wear_unit
 from rgbx_proving.units.parts import Ellipsoid, Part, PartList, Prism, write_parts
@@ -181,7 +181,7 @@ def masses(parts: list[Part]) -> np.ndarray:
     """Volumes of three materials, from parallel rays along z."""
     size, step = 400, 0.5
     far = 1e6
-    aim = Projector(
+    aim = BeamGeometry(
         np.array([0, 0, far]),
         np.array([-step * (size - 1) / 2, step * (size - 1) / 2, -100.0]),
         np.array([step, 0, 0]),
@@ -212,7 +212,7 @@ def test_bending_by_nothing_changes_no_path():
              material="steel"),
         Part(name="ball", shape=Ellipsoid(size=(9, 30, 4)), position=(0, 10, 0), material="cover_glass"),
     ]  # fmt: skip
-    aim = Projector(
+    aim = BeamGeometry(
         np.array([20.0, 30.0, 200.0]),
         np.array([-60.0, 60, -50]),
         np.array([1.5, 0, 0]),

@@ -17,16 +17,16 @@ from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, spl
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.fusion import RgbXNetwork
-from rgbx.models.header import read_header
+from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam, ICamOutput, sample_window
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
-from rgbx.models.transforms import prepare
+from rgbx.models.transforms import prepare_image
 from rgbx.samples import SampleSet
 from rgbx.training.attention import hide_hottest, windows_elsewhere
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
-from rgbx.training.run import fit, share_of, start_run, write_history
+from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
 
 
@@ -57,7 +57,7 @@ def train_stream(
     header = train_sets[0].header
     sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
     settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
-    started = {} if start is None else {"start": read_header(start).weights_sha256}
+    started = {} if start is None else {"start": read_bundle_header(start).weights_sha256}
     if start_run(out, {**settings, **started}):
         return out
     training, validation = load_split(config, train_sets, validation_sets)
@@ -65,11 +65,11 @@ def train_stream(
     module = StreamModule(config, len(header.classes))
     if start is not None:
         go_on_from(start, module.stream, config.stream, header.classes)
-    fit(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
+    fit_module(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
     if not module.trainer.is_global_zero:
         return out
     write_history(out, module.history)
-    bundle.save(
+    bundle.save_bundle(
         out,
         RgbXNetwork({header.modality: module.stream}, fused=False),
         header.classes,
@@ -87,7 +87,7 @@ def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[s
     Raises:
         InputError: ``start`` is no bundle, or has no such stream, or one with another backbone.
     """
-    trained = bundle.load(start)
+    trained = bundle.load_bundle(start)
     theirs = trained.header.streams.get(config.modality)
     if theirs is None or theirs.backbone.name != config.backbone.name:
         found = f"the backbone {theirs.backbone.name}" if theirs else f"no stream '{config.modality}'"
@@ -101,7 +101,7 @@ def load_split(
     config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet]
 ) -> tuple[LabelledImages, LabelledImages | None]:
     """Load training and validation images; the latter None when there is nothing to validate on."""
-    prepared = partial(prepare, modality=config.stream.modality, config=config.stream.transform)
+    prepared = partial(prepare_image, modality=config.stream.modality, config=config.stream.transform)
     training = load_images(train_sets, prepared, per_class=config.images_per_class)
     if validation_sets:
         return training, load_images(validation_sets, prepared)
@@ -133,7 +133,7 @@ class StreamData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
         return training_batches(
-            self._training, self._config.batch_size, self._config.seed, epoch, share_of(self.trainer)
+            self._training, self._config.batch_size, self._config.seed, epoch, batch_share_of(self.trainer)
         )
 
 

@@ -20,15 +20,15 @@ from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.fusion import FusionHead, RgbXNetwork
-from rgbx.models.header import read_header
+from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam
-from rgbx.models.processor import keep_freed_memory, pick_device
-from rgbx.models.transforms import prepare
+from rgbx.models.processor import keep_freed_memory, pick_processor
+from rgbx.models.transforms import prepare_image
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches, to_unit_range
-from rgbx.training.run import fit, share_of, start_run, write_history
+from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import FusionTraining
 
 ENCODING_BATCH = 32
@@ -74,7 +74,7 @@ def train_fusion(
         write_history(out, history)
     elif config.mode == "mean":  # the product is what a new network computes
         network.fusion.scale(1 / len(MODALITIES))  # type: ignore[union-attr]
-    bundle.save(
+    bundle.save_bundle(
         out,
         network,
         classes,
@@ -108,7 +108,7 @@ def _fit(
         labels = {modality: torch.from_numpy(images[modality].labels) for modality in MODALITIES}
         return train_head(network.fusion, features, labels, config)  # type: ignore[arg-type]
     module = SlowFusionModule(network, config, augmentation)
-    fit(module, PairData(images, config), config.epochs, out, "training fusion")
+    fit_module(module, PairData(images, config), config.epochs, out, "training fusion")
     return module.history
 
 
@@ -120,7 +120,7 @@ def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence
     """
     bundles = {}
     for modality in MODALITIES:
-        header = read_header(runs[modality])
+        header = read_bundle_header(runs[modality])
         if tuple(header.streams) != (modality,):
             found = " and ".join(header.streams)
             raise InputError(
@@ -134,7 +134,7 @@ def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence
                 f"has other classes than the stream {runs[modality]}",
                 "give the set it was trained on",
             )
-        bundles[modality] = bundle.load(runs[modality])
+        bundles[modality] = bundle.load_bundle(runs[modality])
     check_same_classes(sets["rgb"][0], sets["xray"][0])
     return bundles
 
@@ -152,7 +152,7 @@ def encode_features(
         views: how many differently augmented copies of each.
         seed: of the augmentation.
     """
-    device = pick_device().torch
+    device = pick_processor().torch
     keep_freed_memory()
     stream = stream.to(device).eval()
     batches = Batches(images, np.arange(len(images)), ENCODING_BATCH)
@@ -224,7 +224,7 @@ class PairData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         rng = generator(self._config.seed, self.trainer.current_epoch if self.trainer else 0)
-        share = share_of(self.trainer)
+        share = batch_share_of(self.trainer)
         rgb, xray = self._images["rgb"], self._images["xray"]
         order = rng.permutation(len(rgb))[: len(rgb) // share.of * share.of]  # some of the last batch for everyone
         partners = pair_by_class(rgb.labels[order], xray.labels, rng)
@@ -294,7 +294,9 @@ def _read_pair(pair: tuple[Batches, Batches, int]) -> tuple[int, dict[Modality, 
 def _load(loaded: Bundle, sets: Sequence[SampleSet], config: FusionTraining) -> LabelledImages:
     modality = sets[0].header.modality
     transform = loaded.header.streams[modality].transform
-    return load_images(sets, partial(prepare, modality=modality, config=transform), per_class=config.images_per_class)
+    return load_images(
+        sets, partial(prepare_image, modality=modality, config=transform), per_class=config.images_per_class
+    )
 
 
 def _augmentation(loaded: Bundle, modality: str) -> AugmentConfig:
