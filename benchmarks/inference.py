@@ -25,11 +25,10 @@ from torch import nn
 from rgbx.errors import RgbxError
 from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle, made_up_images
-from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Precision, StreamOutput
 from rgbx.inference.torch_runtime import TorchRuntime
 from rgbx.models import bundle
-from rgbx.models.fusion import MODALITIES, RgbXNetwork
+from rgbx.models.fusion import MODALITIES, Fusion, RgbXNetwork
 from rgbx.models.icam import ICam
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig, stream_preset

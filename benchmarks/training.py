@@ -24,9 +24,10 @@ from rgbx.models.fusion import MODALITIES, FusionHead
 from rgbx.models.icam import ICam
 from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_processor, spare_depthwise
 from rgbx.models.stream_config import BackboneConfig, ICamConfig
+from rgbx.models.transforms import as_input
 from rgbx.training import FusionTraining
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
-from rgbx.training.batches import to_unit_range, training_batches
+from rgbx.training.batches import training_batches
 from rgbx.training.fusion_stage import encode_features, train_head
 
 BATCH = 16
@@ -68,7 +69,7 @@ def our_steps(images: LabelledImages, backbone: str, size: int) -> Callable[[], 
         _, pixels, labels = next(batches)
         loaded = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=device.precision == "bf16-mixed"):
-            loss = F.cross_entropy(network(to_unit_range(pixels)).logits, labels)
+            loss = F.cross_entropy(network(pixels).logits, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -149,7 +150,7 @@ def _one_look(size: int) -> ICamConfig:
 
 
 def _augmentation_seconds(images: LabelledImages, steps: int) -> float:
-    pixels = to_unit_range(torch.from_numpy(images.images[:BATCH]))
+    pixels = torch.from_numpy(as_input(images.images[:BATCH]))
     return _timed(lambda: _seconds(lambda: augment(pixels, AugmentConfig(), batch_generator(0, 0, 0))), steps)[1]
 
 

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from rgbx.inference.export import export_bundle
 from rgbx.models import bundle
-from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.transforms import TransformConfig

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx_proving.units.scanning import scan_unit
-from rgbx_proving.sp10.family import make_unit
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.kernel import transmission
@@ -14,6 +12,8 @@ from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator, write_image
 from rgbx.samples.overview import contact_sheet
+from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.scanning import scan_unit
 
 PROJECTOR = Projector(source_to_centre=600, source_to_detector=900, pixels=(260, 260), pixel_size=0.87)
 FLAT, EDGE_ON = Pose(rotation=(0, 0, 40)), Pose(rotation=(0, 85, 0))

@@ -7,11 +7,11 @@ import numpy as np
 
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.explain import overlay
-from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
 from rgbx.models.transforms import TransformConfig, prepare_image
 from rgbx.samples import SampleSet, write_image
 from rgbx.samples.overview import contact_sheet
 from rgbx.trust.layout import Layouts, layout_of
+from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
 
 CLASSES = ("SP2", "SP3", "SP4", "SP5", "SP6", "SP7")
 KNOWN, SHOWN = range(1001, 1031), range(1031, 1033)
@@ -34,7 +34,7 @@ def main() -> None:
         rows.append([])
         captions.append([])
         for image in shown[label]:
-            nearest, places = layouts.unlike(image)
+            nearest, places = layouts.anomaly_map(image)
             grey = np.repeat((image >> 8).astype(np.uint8)[..., None], 3, 2)
             rows[-1] += [grey, np.rint(255 * overlay(grey, places)).astype(np.uint8)]
             captions[-1] += [f"{label}, {'known' if unknown is None else 'unknown'}", f"unlike {names[nearest]}"]

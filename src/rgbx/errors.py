@@ -4,7 +4,7 @@ Every error raised on purpose derives from :class:`RgbxError`; the command line 
 with code 2, without a traceback.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,39 @@ class ConfigError(RgbxError):
 
 class MissingToolError(RgbxError):
     """A program or package that a step needs is not installed; the message says how to get it."""
+
+
+class MissingPluginError(RgbxError):
+    """A part that a setting or a file names is not installed.
+
+    Args:
+        kind: what it is, e.g. ``"aggregator"``.
+        name: as it was asked for.
+        group: of entry points that such parts come from.
+        known: names of those that there are.
+    """
+
+    def __init__(self, kind: str, name: str, group: str, known: Sequence[str]) -> None:
+        self.kind = kind
+        self.name = name
+        self.group = group
+        self.known = known
+        super().__init__(
+            f"There is no {kind} '{name}': install the package that adds it (entry point of the group '{group}'), or "
+            f"choose from {', '.join(known)}."
+        )
+
+    def __reduce__(self) -> tuple[type["MissingPluginError"], tuple[str, str, str, Sequence[str]]]:
+        return type(self), (self.kind, self.name, self.group, self.known)
+
+
+def needs_plugin(path: Path, error: MissingPluginError) -> InputError:
+    """Return the error of a file that was made with a part which is not installed here."""
+    return InputError(
+        path,
+        f"needs the {error.kind} '{error.name}', which is not installed here",
+        f"install the package that adds it (entry point of the group '{error.group}')",
+    )
 
 
 @contextmanager

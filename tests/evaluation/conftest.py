@@ -24,7 +24,7 @@ class FakeEncoded:
     logits: np.ndarray
     fused_input: np.ndarray
     views: tuple[FakeView, ...] = ()
-    unlike: None = None
+    anomaly_map: None = None
 
 
 @dataclass(frozen=True)

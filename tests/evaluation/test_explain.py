@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.evaluation.explain import Case, cases_of_sets, explain_cases, explanation_figure, overlay
-from rgbx.trust.decision import Unlike
+from rgbx.trust.decision import AnomalyMap
 
 
 def panels(figure, title):
@@ -33,14 +33,14 @@ def test_one_row_a_stream_and_a_column_for_each_map_and_crop(predictor, photogra
     assert "✗ it is B" in alone.get_suptitle()
 
 
-def test_where_a_radiograph_is_unlike_known_ones_has_a_panel(predictor, photographs, radiographs):
+def test_where_a_radiograph_differs_from_known_ones_has_a_panel(predictor, photographs, radiographs):
     photo, ray = (samples.path(samples.records[0]) for samples in (photographs, radiographs))
     prediction = predictor.predict(photo, ray, explain=True)
     places = np.zeros((32, 32), np.float32)
     places[:16] = 1.0
-    prediction.streams["xray"] = replace(prediction.streams["xray"], unlike=Unlike("B", places))
+    prediction.streams["xray"] = replace(prediction.streams["xray"], anomaly_map=AnomalyMap("B", places))
     figure = explanation_figure(prediction)
-    (panel,) = panels(figure, "unlike B")
+    (panel,) = panels(figure, "anomaly map, next to B")
     (shown,) = images(panel)
     seen = prediction.streams["xray"].views[0].crop / 255
     assert np.abs(shown[:20] - seen[:20]).mean() > np.abs(shown[28:] - seen[28:]).mean()

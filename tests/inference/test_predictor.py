@@ -12,7 +12,7 @@ from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.models import bundle
-from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
 from rgbx.models.transforms import TransformConfig

@@ -9,8 +9,8 @@ from torch import nn
 from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.card import CARD
-from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS
+from rgbx.models.network import FusionHead, RgbXNetwork
 from rgbx.models.seal import SUMS, seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig

@@ -5,16 +5,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.models.icam import (
-    ICam,
-    ICamConfig,
-    box_round_hottest,
-    class_activation_map,
-    hide_window,
-    sample_window,
-    upsample,
-    window_round_maximum,
-)
+from rgbx.models.icam import ICam, ICamConfig, class_activation_map
+from rgbx.models.windows import sample_window, upsample, window_round_maximum
+from rgbx.research.windows import box_round_hottest, hide_window
 from tiny_networks import TinyBackbone
 
 
@@ -111,7 +104,7 @@ def test_a_hidden_window_holds_no_peak() -> None:
 
 
 def test_peaks_are_searched_in_the_whole_image_and_lie_apart() -> None:
-    network = icam(search="peaks", crop_fraction=0.3).eval()
+    network = icam(window="peaks", crop_fraction=0.3).eval()
     source = images()
     output = network(source)
     torch.testing.assert_close(output.windows[0, :, 2], torch.tensor([1.0, 0.3, 0.3]))
@@ -181,7 +174,7 @@ def test_aggregators() -> None:
     torch.testing.assert_close(icam(aggregator="mean").aggregate(features), features.mean(1))
     weighted = icam(aggregator="weighted_mean")
     torch.testing.assert_close(weighted.aggregate(features), features.mean(1))  # where learning starts
-    weighted.aggregation.data = torch.tensor([100.0, 0.0, 0.0])
+    weighted.aggregator.weights.data = torch.tensor([100.0, 0.0, 0.0])
     torch.testing.assert_close(weighted.aggregate(features), features[:, 0])
 
 
@@ -213,7 +206,7 @@ def test_batch_norm_statistics(batch_norm: str) -> None:
 def test_iterations_that_join_after_a_warm_up_have_little_weight() -> None:
     network = icam()
     network.end_warm_up()
-    torch.testing.assert_close(torch.softmax(network.aggregation, 0).data, torch.tensor([0.9, 0.05, 0.05]))
+    torch.testing.assert_close(torch.softmax(network.aggregator.weights, 0).data, torch.tensor([0.9, 0.05, 0.05]))
     icam(aggregator="mean").end_warm_up()
     icam(iterations=1).end_warm_up()
 
@@ -274,18 +267,18 @@ def test_a_network_starts_from_another_with_fewer_looks_and_other_classes() -> N
     assert torch.equal(three.classifier.weight[1], icam().classifier.weight[1]), "a class of its own"
     norms = three.backbone.stem[1].norms
     assert torch.equal(norms[2].running_mean, one.backbone.stem[1].running_mean)
-    torch.testing.assert_close(torch.softmax(three.aggregation, 0).data, torch.tensor([0.9, 0.05, 0.05]))
+    torch.testing.assert_close(torch.softmax(three.aggregator.weights, 0).data, torch.tensor([0.9, 0.05, 0.05]))
 
 
 def test_a_network_starts_from_its_like_with_all_its_statistics() -> None:
     trained, new = icam(), icam()
     trained.train()(images())
-    trained.aggregation.data = torch.tensor([0.1, 0.2, 0.3])
+    trained.aggregator.weights.data = torch.tensor([0.1, 0.2, 0.3])
     new.start_from(trained, [(0, 0), (1, 1), (2, 2)])
     torch.testing.assert_close(new.eval()(images()).logits, trained.eval()(images()).logits)
 
 
-@pytest.mark.parametrize("settings", [{"search": "peaks"}, {"window": "box"}, {"search": "peaks", "window": "box"}])
+@pytest.mark.parametrize("settings", [{"window": "peaks"}, {"window": "box", "window_options": {"threshold": 0.7}}])
 def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(settings: dict[str, str]) -> None:
     network = icam(**settings).eval()
     exported = torch.export.export(network, (images(2),)).module()

@@ -10,12 +10,11 @@ from learning_sets import write_set
 from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.models import bundle
-from rgbx.models.fusion import FusionHead
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS
-from rgbx.models.transforms import prepare_image
+from rgbx.models.network import FusionHead
+from rgbx.models.transforms import as_input, prepare_image
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
-from rgbx.training.batches import to_unit_range
 from rgbx.training.fusion_stage import FEATURES, draw_kept, encode_features
 from tiny_training import tiny_sets, tiny_training
 
@@ -49,7 +48,7 @@ def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict
     cached = encode_features(stream, images, config, views=2, seed=5)
     assert cached.shape == (2, len(images), stream.classifier.in_features)
     with torch.no_grad():
-        pixels = augment(to_unit_range(torch.from_numpy(images.images)), config, batch_generator(5, 1, 0))
+        pixels = augment(torch.from_numpy(as_input(images.images)), config, batch_generator(5, 1, 0))
         again = stream.aggregate(stream(pixels).features)
     torch.testing.assert_close(cached[1], again, rtol=1e-4, atol=1e-5)
 

@@ -120,7 +120,7 @@ def test_without_iterations_that_join_the_extractor_learns(
 def test_attention_drop_and_counterfactual_attention_add_to_the_loss(sets: dict[str, Path], tmp_path: Path) -> None:
     losses = {}
     for name in ("", "attention_drop", "counterfactual"):
-        config = tiny_training("xray", epochs=1, warmup_epochs=0, **({name: 1.0} if name else {}))
+        config = tiny_training("xray", epochs=1, warmup_epochs=0, extra_losses={name: 1.0} if name else {})
         run = train_stream(config, open_sets([sets["xray"]], "xray"), [], tmp_path / f"run{name}")
         losses[name] = json.loads((run / "metrics.json").read_text())[0]["train_loss"]
     assert losses["attention_drop"] > losses[""] + 0.3

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from rgbx.errors import ConfigError, InputError
+from rgbx.research.ood import NearestNeighbours
 from rgbx.trust import calibration
 from rgbx.trust.fit import FusedResponses, Responses, distances_from_others, fit_calibration
 from rgbx.trust.judge import Answer, Judge
@@ -43,7 +44,7 @@ SORTING = Sorting.of(CLASSES, None, None)
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory) -> Judge:
     folder = tmp_path_factory.mktemp("bundle")
-    return _judge(folder, TrustConfig(novelty="mahalanobis", false_sorts=0.02))
+    return _judge(folder, TrustConfig(ood_score="mahalanobis", false_sorts=0.02))
 
 
 def _judge(folder: Path, config: TrustConfig, sorting: Sorting = SORTING) -> Judge:
@@ -84,11 +85,11 @@ def test_most_known_devices_are_sorted_and_few_of_them_wrongly(judge):
 
 def test_reasons_are_told_apart(judge):
     streams, _ = _line(50, 2)
-    strange = {
+    unknown = {
         m: each._replace(shown=Shown(4 + 3 * np.random.default_rng(9).normal(0, 1, each.shown.features.shape)))
         for m, each in streams.items()
     }
-    assert {_decide(judge, strange, place).reason for place in range(20)} == {"unknown"}
+    assert {_decide(judge, unknown, place).reason for place in range(20)} == {"unknown"}
     mixed = [_decide(judge, streams, place, (place + 100) % 200) for place in range(200)]
     assert {each.reason for each in mixed} == {"unknown", "modalities disagree"}
     assert not any(each.bin for each in mixed)
@@ -100,7 +101,7 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
     """A costly mistake is avoided although it is unlikely."""
     bins = {"A": "shredder", "B": "shredder", "C": "shredder", "D": "battery removal"}
     sorting = Sorting.of(CLASSES, bins, {"D": {"shredder": 1000.0}})
-    judge = _judge(tmp_path, TrustConfig(novelty="energy", false_sorts=0.02), sorting)
+    judge = _judge(tmp_path, TrustConfig(ood_score="energy", false_sorts=0.02), sorting)
     logits = np.log([0.6, 0.2, 0.15, 0.05]) * judge._calibrated.channels["xray"].temperature
     decision = judge.decide("xray", logits, {"xray": Answer(logits, Shown(np.zeros((1, 16))))})
     assert decision.bin != "shredder"
@@ -109,7 +110,7 @@ def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
 
 def test_too_few_images_are_said_not_to_be_enough():
     streams, pairs = _line(50, 0)
-    record = fit_calibration(streams, pairs, SORTING, TrustConfig(novelty="mahalanobis", false_sorts=0.001)).channels[
+    record = fit_calibration(streams, pairs, SORTING, TrustConfig(ood_score="mahalanobis", false_sorts=0.001)).channels[
         "rgbx"
     ]
     assert not record.supported
@@ -117,22 +118,21 @@ def test_too_few_images_are_said_not_to_be_enough():
     assert record.bound > 0.01
 
 
-def test_novelty_is_measured_against_other_units():
+def test_distances_are_measured_against_other_units():
     streams, _ = _line(40, 0)
     own = streams["rgb"]
-    config = TrustConfig(novelty="neighbours")
-    apart = distances_from_others(own, "xray", config)[np.arange(160), own.truth]
+    apart = distances_from_others(own, NearestNeighbours)[np.arange(160), own.truth]
     doubled = own._replace(
         shown=Shown(np.repeat(own.shown.features[::2], 2, axis=0)), units=tuple(np.repeat(own.units[::2], 2))
     )
-    again = distances_from_others(doubled, "xray", config)[np.arange(160), own.truth]
+    again = distances_from_others(doubled, NearestNeighbours)[np.arange(160), own.truth]
     assert again.min() > 0.1 * np.median(apart), "a unit's other view is no neighbour"
     single = own._replace(units=tuple(map(str, own.truth)))
-    assert np.isfinite(distances_from_others(single, "xray", config)).all()
+    assert np.isfinite(distances_from_others(single, NearestNeighbours)).all()
 
 
 def test_damage_and_foreign_weights_are_refused(tmp_path):
-    _judge(tmp_path, TrustConfig(novelty="mahalanobis"))
+    _judge(tmp_path, TrustConfig(ood_score="mahalanobis"))
     assert calibration.load_calibration(tmp_path / "none", "w") is None
     with pytest.raises(InputError, match=r"other weights.*rgbx calibrate"):
         calibration.load_calibration(tmp_path, "v")

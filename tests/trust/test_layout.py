@@ -77,11 +77,11 @@ def test_cells_of_several_known_devices_may_account_for_one():
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("turn", [0, 33, 160, 275])
-def test_it_shows_where_a_device_is_unlike_the_known(known, turn, mirrored):
+def test_it_shows_where_a_device_differs_from_the_known(known, turn, mirrored):
     added = _device(1)
     added[150:185, 10:40] = 0.9
     image = _radiograph(added, turn, mirrored=mirrored)
-    nearest, places = known.unlike(image)
+    nearest, places = known.anomaly_map(image)
     assert nearest == 1
     assert places.shape == image.shape
     part = _radiograph(np.where(added == _device(1), 0, 1).astype(np.float32), turn, mirrored=mirrored) > 30000

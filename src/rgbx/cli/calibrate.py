@@ -39,7 +39,7 @@ def calibrate(
     Answers in another precision, or with early exit, are surer or less sure: calibrate with the ones that the line will
     have, which the bundle then keeps to.
 
-    Settings: novelty, unknown, miss, disagreement, false_sorts, confidence.
+    Settings: ood_score, unknown, miss, disagreement, false_sorts, confidence.
 
     Example: rgbx calibrate model --rgb real/rgb --xray real/xray --bins bins.yaml --set false_sorts=0.01
     """

@@ -22,7 +22,7 @@ from rgbx.samples import SampleRecord, SampleSet, generator
 
 if TYPE_CHECKING:
     from rgbx.inference import Encoded, Prediction, Predictor, View
-    from rgbx.trust.decision import Unlike
+    from rgbx.trust.decision import AnomalyMap
 
 COLOUR_MAP = "inferno"  # perceptually uniform: equal steps of the map look equal
 WINDOW_COLOURS = ("#00a5cf", "#e0529c", "#7fb800", "#f5b700")
@@ -88,7 +88,7 @@ def cases_of_sets(rgb: SampleSet | None, xray: SampleSet | None, per_class: int,
 
 def explanation_figure(prediction: "Prediction", truth: str | None = None, name: str = "") -> Figure:
     """Draw one device: a row for each stream, its input with the windows, each iteration's heat map and crop, where a
-    radiograph is unlike known ones if the bundle was calibrated to tell, and the probabilities.
+    radiograph differs from known ones if the bundle was calibrated to tell, and the probabilities.
 
     Args:
         prediction: made with ``explain=True``.
@@ -98,7 +98,7 @@ def explanation_figure(prediction: "Prediction", truth: str | None = None, name:
     streams = prediction.streams
     iterations = max(len(encoded.views) for encoded in streams.values())
     maps = 2 * iterations  # input, then a heat map each and a crop each but for the last
-    columns = maps + any(encoded.unlike for encoded in streams.values())
+    columns = maps + any(encoded.anomaly_map for encoded in streams.values())
     classes = list(prediction.probabilities)
     spacing = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.03)
     figure = Figure(figsize=(1.75 * columns + 2.9, 1.85 * len(streams) + 0.75), layout=spacing)
@@ -106,8 +106,8 @@ def explanation_figure(prediction: "Prediction", truth: str | None = None, name:
     for row, (modality, encoded) in enumerate(streams.items()):
         panels = [figure.add_subplot(grid[row, column]) for column in range(maps)]
         _draw_stream(panels, encoded.views, with_titles=row == 0)
-        if encoded.unlike is not None:
-            _draw_unlike(figure.add_subplot(grid[row, maps]), encoded.views[0], encoded.unlike)
+        if encoded.anomaly_map is not None:
+            _draw_anomalies(figure.add_subplot(grid[row, maps]), encoded.views[0], encoded.anomaly_map)
         label = _stream_label(modality, encoded, classes) if len(streams) > 1 else TITLES[modality]
         panels[0].set_ylabel(label, fontsize=9.5, color=INK)
     _draw_bars(figure.add_subplot(grid[:, columns]), prediction, truth)
@@ -157,10 +157,10 @@ def _draw_stream(panels: Sequence[Axes], views: Sequence["View"], with_titles: b
             panel.set_title(title, fontsize=9.5, color=INK)
 
 
-def _draw_unlike(panel: Axes, whole: "View", unlike: "Unlike") -> None:
+def _draw_anomalies(panel: Axes, whole: "View", anomalies: "AnomalyMap") -> None:
     _bare(panel)
-    panel.imshow(overlay(whole.crop, unlike.places))
-    panel.set_title(f"unlike {unlike.label}", fontsize=9.5, color=INK)
+    panel.imshow(overlay(whole.crop, anomalies.values))
+    panel.set_title(f"anomaly map, next to {anomalies.label}", fontsize=9.5, color=INK)
 
 
 def _bare(panel: Axes) -> None:

@@ -18,15 +18,24 @@ from torch import nn
 from rgbx.errors import ConfigError, RgbxError
 from rgbx.extras import optional_packages
 from rgbx.files import atomic_folder, write_json
-from rgbx.inference.early_exit import EarlyExit, PassOutput, next_inputs, pass_name
+from rgbx.inference.early_exit import EarlyExit, IterationOutput, iteration_graph, next_inputs
 from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare_int8, failed_gate, quantise
-from rgbx.inference.runtimes import FOLDER, GRAPH_SUFFIXES, GRAPHS, Graph, Graphs, RuntimeName, StreamOutput, load_graph
-from rgbx.inference.torch_runtime import PassGraph, StreamGraph, TorchRuntime
+from rgbx.inference.runtimes import (
+    FOLDER,
+    GRAPH_SUFFIXES,
+    GRAPHS,
+    STREAM_OUTPUTS,
+    Graph,
+    Graphs,
+    RuntimeName,
+    load_graph,
+)
+from rgbx.inference.torch_runtime import IterationGraph, StreamGraph, TorchRuntime
 from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
-from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.icam import ICam
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.seal import seal
 from rgbx.models.transforms import as_input
 from rgbx.progress import track
@@ -36,8 +45,8 @@ SAME_CLASSES, SAME_CROPS = 0.999, 0.995
 high in two places, but for the last digit of a float; then the crops differ and both are right."""
 CHECKED = 64
 """Images made up for the check where none are given."""
-PASSES = ".passes"
-"""Ends the name under which the check speaks of all passes of a stream."""
+ITERATIONS = ".iterations"
+"""Ends the name under which the check speaks of all iterations of a stream, one graph each."""
 _BATCH = 16
 
 
@@ -59,7 +68,7 @@ class PairGraph(nn.Module):
         return fused, *found["rgb"], *found["xray"]
 
 
-PAIR_OUTPUTS = ("logits", *(f"{modality}_{name}" for modality in MODALITIES for name in StreamOutput._fields))
+PAIR_OUTPUTS = ("logits", *(f"{modality}_{name}" for modality in MODALITIES for name in STREAM_OUTPUTS))
 
 
 def export_bundle(
@@ -78,7 +87,7 @@ def export_bundle(
         images: prepared images of each modality to check with; made up when None.
         labels: (n,) the index of each image's class; int8 needs them.
         int8: also write each stream for OpenVINO in int8, where it passes these gates; not when None.
-        early_exit: also write each pass of each stream as a graph of its own.
+        early_exit: also write each iteration of each stream as a graph of its own.
 
     Returns:
         What was written, with what the check found: the largest difference of logits, the shares of equal classes and
@@ -164,12 +173,12 @@ def _write_graphs(
     out: Path,
     early_exit: bool,
 ) -> list[str]:
-    """Write every graph in every format; return what is to be checked, ``"rgb.passes"`` for a stream's passes."""
+    """Write every graph in every format; return what is to be checked, ``"rgb.iterations"`` for those of a stream."""
     examples = {
         modality: torch.from_numpy(as_input(np.stack([each[0], each[-1]]))) for modality, each in images.items()
     }
     graphs: dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]] = {
-        modality: (StreamGraph(_stream(loaded, modality)), {"images": example}, StreamOutput._fields)
+        modality: (StreamGraph(_stream(loaded, modality)), {"images": example}, STREAM_OUTPUTS)
         for modality, example in examples.items()
     }
     if loaded.header.fused:
@@ -177,8 +186,8 @@ def _write_graphs(
     names = list(graphs)
     if early_exit:
         for modality, example in examples.items():
-            graphs |= _pass_graphs(_stream(loaded, modality), modality, example)
-            names.append(f"{modality}{PASSES}")
+            graphs |= _iteration_graphs(_stream(loaded, modality), modality, example)
+            names.append(f"{modality}{ITERATIONS}")
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
@@ -193,17 +202,17 @@ def _write_graphs(
     return names
 
 
-def _pass_graphs(
+def _iteration_graphs(
     stream: ICam, modality: Modality, images: torch.Tensor
 ) -> dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]]:
-    """Return each pass of a stream as :func:`_write_onnx` takes it, by name."""
+    """Return each iteration of a stream as :func:`_write_onnx` takes it, by name."""
     graphs: dict[str, tuple[nn.Module, dict[str, torch.Tensor], Sequence[str]]] = {}
     inputs = {"images": images}
     for number in range(1, stream.config.iterations + 1):
-        graph = PassGraph(stream, number).eval()
-        graphs[pass_name(modality, number)] = (graph, inputs, PassOutput._fields)
+        graph = IterationGraph(stream).eval()
+        graphs[iteration_graph(modality, number)] = (graph, inputs, IterationOutput._fields)
         with torch.no_grad():
-            found = dict(zip(PassOutput._fields, graph(**inputs), strict=True))
+            found = dict(zip(IterationOutput._fields, graph(**inputs), strict=True))
         inputs = next_inputs(images, found)
     return graphs
 
@@ -229,14 +238,14 @@ def _write_onnx(graph: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: S
     program.save(path)  # type: ignore[union-attr]
 
 
-class _AllPasses:
-    """The passes of a stream, one after the other and all of them, as one graph to check."""
+class _AllIterations:
+    """The iterations of a stream, one after the other and all of them, as one graph to check."""
 
-    def __init__(self, passes: Sequence[Graph]) -> None:
-        self._stream = EarlyExit(passes, threshold=2.0)
+    def __init__(self, graphs: Sequence[Graph]) -> None:
+        self._stream = EarlyExit(graphs, threshold=2.0)
 
     def __call__(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        found = self._stream(inputs["images"])._asdict()
+        found = self._stream(inputs["images"], crops=True)._asdict()
         return [np.stack(list(found[name])) for name in outputs]
 
 
@@ -249,13 +258,13 @@ def _parity(
         RgbxError: it gives other classes or other crops.
     """
     suffix = GRAPH_SUFFIXES[format]
-    modalities = [modality for modality in MODALITIES if name.removesuffix(PASSES) in (modality, "rgbx")]
+    modalities = [modality for modality in MODALITIES if name.removesuffix(ITERATIONS) in (modality, "rgbx")]
     ours = (PairGraph(loaded.network) if name == "rgbx" else StreamGraph(_stream(loaded, modalities[0]))).eval()
-    inputs, outputs = (MODALITIES, PAIR_OUTPUTS) if name == "rgbx" else (("images",), StreamOutput._fields)
-    if name.endswith(PASSES):
+    inputs, outputs = (MODALITIES, PAIR_OUTPUTS) if name == "rgbx" else (("images",), STREAM_OUTPUTS)
+    if name.endswith(ITERATIONS):
         numbers = range(1, loaded.header.streams[modalities[0]].icam.iterations + 1)
-        files = [folder / f"{pass_name(modalities[0], number)}{suffix}" for number in numbers]
-        graph: Graph = _AllPasses([load_graph(file, format) for file in files])
+        files = [folder / f"{iteration_graph(modalities[0], number)}{suffix}" for number in numbers]
+        graph: Graph = _AllIterations([load_graph(file, format) for file in files])
     else:
         graph = load_graph(folder / f"{name}{suffix}", format)
     count = min(len(images[modality]) for modality in modalities)

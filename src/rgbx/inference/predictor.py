@@ -13,18 +13,17 @@ from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.errors import RgbxError
-from rgbx.inference.crops import images_seen
 from rgbx.inference.early_exit import EarlyExit
-from rgbx.inference.fusion import Fusion
 from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
 from rgbx.modality import Channel, Modality, given_modalities
+from rgbx.models.fusion import Fusion
 from rgbx.models.header import BundleHeader, read_bundle_header
-from rgbx.models.stream_config import ICamConfig, Precision
+from rgbx.models.stream_config import Precision
 from rgbx.models.transforms import as_input, prepare_image
 from rgbx.processes import in_threads
 from rgbx.trust.calibration import Computation
-from rgbx.trust.decision import Decision, Unlike
+from rgbx.trust.decision import AnomalyMap, Decision
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
 from rgbx.trust.ood import Shown
@@ -53,14 +52,14 @@ class Encoded:
     """(C,) float32, of the stream alone."""
     fused_input: np.ndarray
     """(K,) float32, what the fusion needs of it."""
-    passes: int
-    """How often the stream looked: its iterations, or fewer with early exit."""
+    iterations: int
+    """How often the stream looked: as often as it can, or less with early exit."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
     layout: np.ndarray | None = None
     """(48, 48) float32, of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
-    unlike: Unlike | None = None
-    """Where a radiograph is unlike known ones, when asked for and the bundle was calibrated to tell."""
+    anomaly_map: AnomalyMap | None = None
+    """Where a radiograph differs from known ones, when asked for and the bundle was calibrated to tell."""
     acquisition: Acquisition | None = None
     """What is known of how a radiograph was taken."""
     warnings: tuple[str, ...] = ()
@@ -68,7 +67,7 @@ class Encoded:
 
     @property
     def shown(self) -> Shown:
-        """What its novelty may be judged by."""
+        """What it may be told from unknown devices by."""
         return Shown(self.fused_input[None], None if self.layout is None else self.layout[None])
 
 
@@ -83,6 +82,30 @@ class Prediction:
     """Each modality that was given."""
     decision: Decision | None = None
     """What to do with the device; None from a bundle that was not calibrated."""
+
+    @property
+    def cams(self) -> dict[Modality, np.ndarray]:
+        """The class activation maps of each stream, (n, h, w) float32 in 0..1, one for each of its n iterations.
+
+        Raises:
+            RgbxError: the device was predicted with ``explain=False``.
+        """
+        return {modality: np.stack([view.cam for view in views]) for modality, views in self._views().items()}
+
+    @property
+    def crops(self) -> dict[Modality, np.ndarray]:
+        """What each iteration of each stream saw, (n, H, W, 3) uint8.
+
+        Raises:
+            RgbxError: the device was predicted with ``explain=False``.
+        """
+        return {modality: np.stack([view.crop for view in views]) for modality, views in self._views().items()}
+
+    def _views(self) -> dict[Modality, tuple[View, ...]]:
+        views = {modality: encoded.views for modality, encoded in self.streams.items()}
+        if not all(views.values()):
+            raise RgbxError("Maps and crops were not kept: predict with explain=True.")
+        return views
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -135,7 +158,7 @@ class Predictor:
             mode: what to be fast with: one image, many, or both of a device. Torch knows the first only, ONNX Runtime
                 not the second.
             early_exit: stop looking closer at an image once a class has at least this probability, in 0..1. When None,
-                what the bundle was calibrated with; if it was not, every image has all passes.
+                what the bundle was calibrated with; if it was not, every image has all iterations.
             flat_field: of the detector; what every radiograph is corrected with first.
             decides: whether to use the bundle's calibration, if it has one.
 
@@ -186,8 +209,8 @@ class Predictor:
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
         return probabilities(np.concatenate([self._streams[modality](as_input(part)).logits for part in parts]))
 
-    def respond_by_pass(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
-        """Return what :meth:`respond` would say after each pass, (n, passes, C): what ``early_exit`` is chosen by.
+    def respond_by_iteration(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
+        """Return what :meth:`respond` would say after each iteration, (n, iterations, C), to choose ``early_exit`` by.
 
         Raises:
             RgbxError: the predictor was loaded without early exit.
@@ -195,9 +218,9 @@ class Predictor:
         self._check(modality)
         stream = self._streams[modality]
         if not isinstance(stream, EarlyExit):
-            raise RgbxError("Answers of single passes need early exit: load the bundle with early_exit=1.0.")
+            raise RgbxError("Answers of single iterations need early exit: load the bundle with early_exit=1.0.")
         parts = np.array_split(prepared, range(BATCH, len(prepared), BATCH))
-        return np.concatenate([stream.respond_by_pass(as_input(part)) for part in parts])
+        return np.concatenate([stream.respond_by_iteration(as_input(part)) for part in parts])
 
     def combine(self, rgb: Encoded | None, xray: Encoded | None) -> Prediction:
         """Fuse what the streams say; with one modality missing the other stream answers alone.
@@ -239,9 +262,15 @@ class Predictor:
         return self._fusion({name: each.fused_input for name, each in given.items()})
 
     def predict(
-        self, rgb: np.ndarray | Path | None = None, xray: np.ndarray | Path | None = None, explain: bool = False
+        self, rgb: np.ndarray | Path | None = None, xray: np.ndarray | Path | None = None, explain: bool = True
     ) -> Prediction:
         """Classify one device from a photograph, a radiograph or both.
+
+        Args:
+            rgb: photograph, a file or an array as ``rgbx.datasets.images`` describes it.
+            xray: radiograph, the same.
+            explain: also keep what each iteration saw and where it found its evidence; a line that needs none of it
+                saves a little time without.
 
         Raises:
             RgbxError: no image is given, or one cannot be used.
@@ -254,10 +283,10 @@ class Predictor:
             zip(modalities, in_threads(lambda each: self.prepare(each, images[each]), modalities), strict=True)
         )
 
-        def look(modality: Modality) -> Encoded:
+        def encode(modality: Modality) -> Encoded:
             return self._run(modality, [images[modality]], prepared[modality][None], explain)[0]
 
-        found = self._threads.map(look, modalities) if self._threads else map(look, modalities)
+        found = self._threads.map(encode, modalities) if self._threads else map(encode, modalities)
         given = dict(zip(modalities, found, strict=True))
         return self.combine(given.get("rgb"), given.get("xray"))
 
@@ -283,14 +312,12 @@ class Predictor:
     def _run(
         self, modality: Modality, images: Sequence[np.ndarray | Path], prepared: np.ndarray, explain: bool
     ) -> list[Encoded]:
-        output = self._streams[modality](as_input(prepared))
+        output = self._streams[modality](as_input(prepared), crops=explain)
         views: Sequence[tuple[View, ...]] = [()] * len(prepared)
-        if explain:
-            config = self._configs[modality].icam
-            each = zip(prepared, output.windows, output.cams, strict=True)
-            views = [_views(image, windows, cams, config) for image, windows, cams in each]
-        passes = [len(windows) for windows in output.windows]
-        found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, passes, views, strict=True)]
+        if output.crops is not None:
+            views = [_views(*each) for each in zip(output.windows, output.cams, output.crops, strict=True)]
+        iterations = [len(windows) for windows in output.windows]
+        found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, iterations, views, strict=True)]
         if modality == "rgb":
             return found
         judge = self._judge if explain else None
@@ -298,7 +325,7 @@ class Predictor:
             replace(
                 _with_acquisition(each, image),
                 layout=layout_of(pixels),
-                unlike=judge.unlike(pixels) if judge is not None else None,
+                anomaly_map=judge.anomaly_map(pixels) if judge is not None else None,
             )
             for each, image, pixels in zip(found, images, prepared, strict=True)
         ]
@@ -319,8 +346,7 @@ def _name(radiograph: np.ndarray | Path) -> Path | str:
     return "the radiograph" if isinstance(radiograph, np.ndarray) else radiograph
 
 
-def _views(prepared: np.ndarray, windows: np.ndarray, cams: np.ndarray, config: ICamConfig) -> tuple[View, ...]:
-    crops = images_seen(prepared, windows, config)
+def _views(windows: np.ndarray, cams: np.ndarray, crops: np.ndarray) -> tuple[View, ...]:
     return tuple(
         View(_corners(window), _unit_range(cam), _to_rgb(crop))
         for window, cam, crop in zip(windows, cams, crops, strict=True)
@@ -337,6 +363,7 @@ def _unit_range(cam: np.ndarray) -> np.ndarray:
     return (cam - low) / max(high - low, 1e-12)
 
 
-def _to_rgb(image: np.ndarray) -> np.ndarray:
-    pixels = (image.clip(0, 1) * 255).round().astype(np.uint8)
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+def _to_rgb(crop: np.ndarray) -> np.ndarray:
+    """Return a (1 or 3, H, H) float32 crop in 0..1 as (H, H, 3) uint8."""
+    pixels = (crop.clip(0, 1) * 255).round().astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))

@@ -38,20 +38,31 @@ class StreamOutput(NamedTuple):
     windows: Iterable[np.ndarray]
     """(B, n, 3): left, top and side of what each iteration saw, in 0..1 of the prepared image; B arrays (i, 3) with
     early exit."""
+    crops: Iterable[np.ndarray] | None = None
+    """(B, n, 1 or 3, H, H) in 0..1, what each iteration saw; B arrays (i, …) with early exit. None unless asked for."""
+
+
+STREAM_OUTPUTS = StreamOutput._fields
+"""Names of what a stream's graph gives."""
 
 
 class StreamRuntime(Protocol):
     """Runs one stream."""
 
-    def __call__(self, images: np.ndarray) -> StreamOutput:
-        """Run a (B, 1 or 3, S, S) float32 batch in 0..1, from :func:`rgbx.models.transforms.as_input`."""
+    def __call__(self, images: np.ndarray, crops: bool = False) -> StreamOutput:
+        """Run a batch.
+
+        Args:
+            images: (B, 1 or 3, S, S) float32 in 0..1, from :func:`rgbx.models.transforms.as_input`.
+            crops: whether to return them; they are computed anyway, but large.
+        """
 
 
 class Graphs(Config):
     """``graphs.json``: what was exported from a bundle."""
 
     kind: Literal["rgbx graphs"] = "rgbx graphs"
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     weights_sha256: str
     """Of the weights that the graphs hold."""
     files: tuple[str, ...]
@@ -138,8 +149,9 @@ class GraphRuntime:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
-    def __call__(self, images: np.ndarray) -> StreamOutput:
-        return StreamOutput(*self._graph({"images": images}, StreamOutput._fields))
+    def __call__(self, images: np.ndarray, crops: bool = False) -> StreamOutput:
+        """See :class:`StreamRuntime`."""
+        return StreamOutput(*self._graph({"images": images}, STREAM_OUTPUTS if crops else STREAM_OUTPUTS[:-1]))
 
 
 def load_graph(path: Path, name: RuntimeName, precision: Precision = "f32", mode: Mode = "latency") -> Graph:

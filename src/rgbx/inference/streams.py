@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
-from rgbx.inference.early_exit import EarlyExit, pass_name
+from rgbx.inference.early_exit import EarlyExit, iteration_graph
 from rgbx.inference.runtimes import GraphRuntime, Mode, RuntimeName, StreamRuntime, open_graph, pick_runtime
 from rgbx.modality import Modality
 from rgbx.models.header import BundleHeader, check_weights
@@ -38,11 +38,11 @@ def open_streams(
         if early_exit is None:
             return GraphRuntime(open_graph(folder, header, modality, name, precision, mode))
         numbers = range(1, header.streams[modality].icam.iterations + 1)
-        passes = [
-            open_graph(folder, header, pass_name(modality, number), name, precision, mode, " --early-exit")
+        graphs = [
+            open_graph(folder, header, iteration_graph(modality, number), name, precision, mode, " --early-exit")
             for number in numbers
         ]
-        return EarlyExit(passes, early_exit)
+        return EarlyExit(graphs, early_exit)
 
     modalities = list(header.streams)
     return header, dict(zip(modalities, in_threads(opened, modalities), strict=True))  # compiled side by side
@@ -50,7 +50,7 @@ def open_streams(
 
 def _in_torch(folder: Path, early_exit: float | None) -> Streams:
     with optional_packages():
-        from rgbx.inference.torch_runtime import TorchPass, TorchRuntime
+        from rgbx.inference.torch_runtime import TorchIteration, TorchRuntime
         from rgbx.models import bundle
         from rgbx.models.icam import ICam
 
@@ -61,6 +61,5 @@ def _in_torch(folder: Path, early_exit: float | None) -> Streams:
         if early_exit is None:
             streams[modality] = TorchRuntime(stream)
         else:
-            passes = [TorchPass(stream, number) for number in range(1, config.icam.iterations + 1)]
-            streams[modality] = EarlyExit(passes, early_exit)
+            streams[modality] = EarlyExit([TorchIteration(stream)] * config.icam.iterations, early_exit)
     return header, streams

@@ -12,12 +12,14 @@ import timm
 import torch
 
 from rgbx import __version__
-from rgbx.errors import InputError
+from rgbx.errors import InputError, RgbxError
 from rgbx.files import write_bytes, write_json
 from rgbx.modality import Modality
 from rgbx.models.card import write_card
-from rgbx.models.fusion import RgbXNetwork
+from rgbx.models.earlier import renamed_tensors
 from rgbx.models.header import BUNDLE_FILE, BUNDLE_REMEDY, WEIGHTS, BundleHeader, check_weights
+from rgbx.models.icam import ICam
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
@@ -54,8 +56,15 @@ def save_bundle(
     """Write a bundle into ``folder``: the weights first, then the header that makes them a bundle.
 
     Raises:
-        RgbxError: the disk is full or the folder cannot be written.
+        RgbxError: a stream's network is no plain :class:`~rgbx.models.icam.ICam`, which it would be loaded as; the disk
+            is full or the folder cannot be written.
     """
+    for modality, stream in network.streams.items():
+        if type(stream) is not ICam:
+            raise RgbxError(
+                f"The {modality} stream is a {type(stream).__name__}, which would be loaded as a plain ICam: register "
+                "what it does otherwise as a plug-in (rgbx.registry) and name that in its configuration."
+            )
     weights = safetensors.torch.save(_unique_tensors(network))
     header = BundleHeader(
         classes=classes,
@@ -85,7 +94,7 @@ def load_bundle(folder: Path) -> Bundle:
     }
     network = RgbXNetwork(streams, fused=header.fused)
     try:
-        tensors = safetensors.torch.load_file(weights)
+        tensors = renamed_tensors(safetensors.torch.load_file(weights), network.state_dict())
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise InputError(weights, f"does not fit the network that {BUNDLE_FILE} describes", BUNDLE_REMEDY) from error

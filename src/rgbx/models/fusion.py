@@ -1,60 +1,59 @@
-"""Fusion (paper, section III-B, Eq. 4): two streams' class vectors, concatenated, through one more layer."""
+"""Fusion (paper, section III-B, Eq. 4): two streams' class vectors, concatenated, through one more layer.
 
-import copy
+What it computes stands here once, for arrays of NumPy and tensors of torch alike.
+"""
+
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
-import torch
-from torch import nn
+import safetensors
 
 from rgbx.modality import MODALITIES, Modality
-from rgbx.models.icam import ICam
+from rgbx.models.header import WEIGHTS
 
 
-class FusionHead(nn.Module):
-    """C_R, C_X and FS on the streams' aggregated features.
+class Linear(NamedTuple):
+    """A layer."""
 
-    C_R and C_X start as copies of the streams' classifiers, which stay as they are and go on guiding the crops: so
-    the features are constants while this head trains. FS starts as the sum of both class vectors (a product of
-    experts) and learns from there how far to trust which stream for which class.
+    weight: Any
+    """(outputs, inputs)"""
+    bias: Any
+    """(outputs,)"""
 
-    Args:
-        classifiers: the streams' classifiers by modality.
-    """
+    def __call__(self, inputs: Any) -> Any:
+        """Return (…, outputs) of (…, inputs)."""
+        return inputs @ self.weight.T + self.bias
 
-    def __init__(self, classifiers: Mapping[Modality, nn.Linear]) -> None:
-        super().__init__()
-        self.classifiers = nn.ModuleDict({modality: copy.deepcopy(classifiers[modality]) for modality in MODALITIES})
-        classes = classifiers[MODALITIES[0]].out_features
-        self.fusion = nn.Linear(len(MODALITIES) * classes, classes)
-        with torch.no_grad():
-            self.fusion.weight.copy_(torch.eye(classes).repeat(1, len(MODALITIES)))
-            self.fusion.bias.zero_()
 
-    def scale(self, factor: float) -> None:
-        """Multiply FS's answer, which makes it more or less sure, but no other."""
-        with torch.no_grad():
-            self.fusion.weight.mul_(factor)
-            self.fusion.bias.mul_(factor)
+class Fusion(NamedTuple):
+    """C_R, C_X and FS."""
 
-    def forward(self, features: Mapping[Modality, torch.Tensor], kept: torch.Tensor | None = None) -> torch.Tensor:
-        """Return (B, C) logits for (B, K) aggregated features of both modalities.
+    classifiers: Mapping[Modality, Linear]
+    fusion: Linear
+    """FS, of the class vectors one after the other."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the fusion of a bundle whose digest has been checked, as NumPy arrays."""
+        with safetensors.safe_open(folder / WEIGHTS, framework="numpy") as tensors:
+
+            def layer(name: str) -> Linear:
+                return Linear(*(tensors.get_tensor(f"fusion.{name}.{part}") for part in ("weight", "bias")))
+
+            return cls({modality: layer(f"classifiers.{modality}") for modality in MODALITIES}, layer("fusion"))
+
+    def __call__(self, features: Mapping[Modality, Any], kept: Any = None) -> Any:
+        """Return (…, C) logits of (…, K) aggregated features of both modalities.
 
         Args:
             features: by modality.
-            kept: (B, 2) factors of the class vectors, RGB's and X-ray's; 0 silences one (modality dropout).
+            kept: (…, 2) factors of the class vectors, RGB's and X-ray's; 0 silences one (modality dropout).
         """
-        class_vectors = torch.stack([self.classifiers[modality](features[modality]) for modality in MODALITIES], 1)
-        if kept is not None:
-            class_vectors = class_vectors * kept[..., None]
-        return self.fusion(class_vectors.flatten(1))
-
-
-class RgbXNetwork(nn.Module):
-    """What a bundle holds: one stream, or two with their fusion."""
-
-    def __init__(self, streams: Mapping[Modality, ICam], *, fused: bool) -> None:
-        super().__init__()
-        self.streams = nn.ModuleDict(dict(streams.items()))
-        self.fusion = (
-            FusionHead({modality: stream.classifier for modality, stream in streams.items()}) if fused else None
-        )
+        logits, classes = self.fusion.bias, len(self.fusion.bias)
+        for place, modality in enumerate(MODALITIES):
+            vector = self.classifiers[modality](features[modality])
+            if kept is not None:
+                vector = vector * kept[..., place, None]
+            logits = logits + vector @ self.fusion.weight[:, place * classes : (place + 1) * classes].T
+        return logits

@@ -6,9 +6,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from rgbx.config import Config, build_record
-from rgbx.errors import InputError
+from rgbx.errors import InputError, MissingPluginError, needs_plugin
 from rgbx.files import read_json
 from rgbx.modality import Modality
+from rgbx.models.earlier import from_format_1
 from rgbx.models.seal import sealed
 from rgbx.models.stream_config import StreamConfig
 
@@ -21,7 +22,7 @@ class BundleHeader(Config):
     """``bundle.json``."""
 
     kind: Literal["rgbx bundle"] = "rgbx bundle"
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     classes: tuple[str, ...] = Field(min_length=2)
     streams: dict[Modality, StreamConfig] = Field(min_length=1)
     fused: bool
@@ -49,9 +50,12 @@ def read_bundle_header(folder: Path) -> BundleHeader:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("kind") != "rgbx bundle":
         raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
-    if content.get("format") != 1:
-        raise InputError(path, f"has format {content.get('format')}", "use the version of rgbx that wrote it")
-    header = build_record(BundleHeader, content, path, BUNDLE_REMEDY)
+    if content.get("format") == 1:
+        content = from_format_1(content, path)
+    try:
+        header = build_record(BundleHeader, content, path, BUNDLE_REMEDY)
+    except MissingPluginError as error:
+        raise needs_plugin(path, error) from error
     sealed(folder, BUNDLE_FILE, BUNDLE_REMEDY)
     if header.fused != (len(header.streams) == 2):
         raise InputError(path, "says it is fused but does not hold two streams, or the reverse", BUNDLE_REMEDY)

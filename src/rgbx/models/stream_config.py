@@ -1,16 +1,15 @@
 """What a network is: its configurations, as bundles keep them. Nothing here needs torch."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config
 from rgbx.modality import Modality
 from rgbx.models.transforms import TransformConfig
+from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, WINDOWS
 
 Preset = Literal["small", "paper"]
-Aggregator = Literal["weighted_mean", "mean", "sum"]
-ActivationMap = Literal["cam", "layercam"]
 BatchNormMode = Literal["shared", "per_iteration", "frozen"]
 Precision = Literal["f32", "bf16", "int8"]
 """``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
@@ -38,32 +37,25 @@ class ICamConfig(Config):
     """Side of the images that the extractor sees, in pixels."""
     iterations: int = Field(default=3, ge=1, le=8)
     """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
-    activation_map: ActivationMap = "cam"
-    """``cam``: Eq. 1. ``layercam``: with negative weights left out, so only evidence for the class counts. Grad-CAM of
-    the last feature map is the former, cut off at zero: it has the same maximum."""
-    search: Literal["nested", "peaks"] = "nested"
-    """``nested``: each iteration looks closer at a part of what the one before saw, as in the paper. ``peaks``: all
-    look at parts of the whole image, at the first map's highest peaks in turn."""
-    window: Literal["square", "box"] = "square"
-    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper. ``box``: the smallest square round
-    all that is hotter than ``box_threshold``, no smaller than ``crop_fraction``."""
+    activation_map: Annotated[str, AfterValidator(ACTIVATION_MAPS.check)] = "cam"
+    """``cam``: Eq. 1; or another entry of :data:`rgbx.registry.ACTIVATION_MAPS`."""
+    window: Annotated[str, AfterValidator(WINDOWS.check)] = "square"
+    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper; or another entry of
+    :data:`rgbx.registry.WINDOWS`."""
+    window_options: dict[str, Any] = Field(default_factory=dict)
+    """What the window policy takes besides, e.g. ``{"threshold": 0.5}`` of ``box``."""
     crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
     """Side of the next image as a fraction of this one's."""
-    box_threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
-    """Between the map's minimum, 0, and its maximum, 1."""
     crop_source: Literal["input", "source"] = "source"
     """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
     full-resolution image, which shows detail that the input has lost."""
-    aggregator: Aggregator = "weighted_mean"
+    aggregator: Annotated[str, AfterValidator(AGGREGATORS.check)] = "weighted_mean"
+    """``weighted_mean``, ``mean``, ``sum``, or another entry of :data:`rgbx.registry.AGGREGATORS`."""
     batch_norm: BatchNormMode = "per_iteration"
     """Statistics of batch norm: one running mean for all iterations (the paper), one for each, or the initial
     weights' own throughout."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """On the aggregated features, in training."""
-
-    def outer(self, iteration: int) -> int:
-        """Return the iteration whose image an ``iteration`` (0-based, above 0) looks at a part of."""
-        return iteration - 1 if self.search == "nested" else 0
 
 
 class StreamConfig(Config):

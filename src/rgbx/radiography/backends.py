@@ -3,7 +3,7 @@
 Which one it was is part of a draw, because two backends agree to about a thousandth, not to the bit.
 """
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,29 +12,19 @@ from rgbx.radiography.projector import Rays
 from rgbx.radiography.scans import PreparedScan
 from rgbx.radiography.transfer import TransferFunction
 
-BackendName = Literal["kernel", "vtk"]
-
 
 class ProjectionBackend(Protocol):
-    """Projects a scan; deterministic on one machine."""
+    """Projects a scan; deterministic on one machine. Registered in :data:`rgbx.registry.BACKENDS` by what makes it."""
 
     def __call__(self, scan: PreparedScan, transfer: TransferFunction, rays: Rays, subsamples: int) -> np.ndarray:
         """Return transmission, (rows, columns) float32 in [0, 1], see :func:`rgbx.radiography.kernel.transmission`."""
         ...
 
 
-def backend(name: BackendName) -> ProjectionBackend:
-    """Return a backend by name.
-
-    Raises:
-        MissingToolError: it needs a package that is not installed, or OpenGL and there is none.
-    """
-    if name == "vtk":
-        from rgbx.radiography.vtk_backend import renderer
-
-        return renderer()
-    return _kernel
+def kernel() -> ProjectionBackend:
+    """Return the kernel of rgbx."""
+    return _project
 
 
-def _kernel(scan: PreparedScan, transfer: TransferFunction, rays: Rays, subsamples: int) -> np.ndarray:
+def _project(scan: PreparedScan, transfer: TransferFunction, rays: Rays, subsamples: int) -> np.ndarray:
     return transmission(scan, transfer, rays, subsamples, steps=1 if subsamples > 1 else 2)

@@ -11,7 +11,6 @@ from rgbx.devices.selection import by_class, select_units
 from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
-from rgbx.radiography.backends import backend
 from rgbx.radiography.edits import PartsStore, find_parts
 from rgbx.radiography.randomisation import (
     Radiograph,
@@ -22,6 +21,7 @@ from rgbx.radiography.randomisation import (
     render_radiograph,
 )
 from rgbx.radiography.scans import ScanStore, prepare_scan
+from rgbx.registry import BACKENDS
 from rgbx.samples import (
     WHOLE,
     RenderedSample,
@@ -101,7 +101,7 @@ def render_radiographs(
         RgbxError: a scan or the filter's weights cannot be used, or hardly any draw of a class passes the filter.
         MissingToolError: the backend is not installed.
     """
-    backend(config.backend)  # if it is missing, say so before anything is written
+    BACKENDS[config.backend]()  # if it is missing, say so before anything is written
     config.acceptance.check()
     chosen = [unit for unit in select_units(library, units) if unit.scan_path is not None]
     groups = by_class(library, chosen, "scan")

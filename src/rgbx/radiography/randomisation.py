@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
-from rgbx.radiography.backends import BackendName, backend
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.filters import Acceptance
@@ -28,7 +27,10 @@ from rgbx.radiography.transfer import (
     guard,
     read_presets,
 )
+from rgbx.registry import BACKENDS
 from rgbx.samples import generator
+
+BackendName = Annotated[str, AfterValidator(BACKENDS.check)]
 
 _WHITE = 65535
 """Value of a pixel that gets the full intensity, in 16 bits."""
@@ -131,7 +133,7 @@ class XrayRandomisation(Config):
     subsamples: PositiveInt | Literal["auto"] = "auto"
     """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
     backend: BackendName = "kernel"
-    """Who projects: rgbx itself, or VTK (``pip install rgbx[vtk]``)."""
+    """Who projects: rgbx itself, ``vtk`` (``pip install rgbx[vtk]``), or another of :data:`rgbx.registry.BACKENDS`."""
     projector: ProjectorRandomisation = ProjectorRandomisation()
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
     background: BackgroundRandomisation = BackgroundRandomisation()
@@ -296,7 +298,7 @@ def render_radiograph(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = 
     if draw.edits is not None:
         scan = edited(scan, find_parts(scan) if parts is None else parts, draw.edits)
     rays = draw.projector.rays(draw.pose)
-    through = backend(draw.backend)(scan, draw.transfer, rays, draw.subsamples)
+    through = BACKENDS[draw.backend]()(scan, draw.transfer, rays, draw.subsamples)
     open_beam = draw.background.image(through.shape[0])
     noise_free = open_beam * through
     if draw.scatter is not None:

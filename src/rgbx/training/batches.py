@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rgbx.datasets.labelled import LabelledImages
 from rgbx.errors import ConfigError
+from rgbx.models.transforms import as_input
 from rgbx.samples import generator
 
 
@@ -22,7 +23,10 @@ WHOLE_BATCH = BatchShare()
 
 
 class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
-    """Whole batches of labelled images, or a share of each, as (batch number, images, labels) from the arrays."""
+    """Whole batches of labelled images, or a share of each, as (batch number, inputs, labels).
+
+    Inputs are what :func:`rgbx.models.transforms.as_input` makes of the images.
+    """
 
     def __init__(
         self, images: LabelledImages, order: np.ndarray, batch_size: int, share: BatchShare = WHOLE_BATCH
@@ -36,7 +40,11 @@ class Batches(Dataset[tuple[int, torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[int, torch.Tensor, torch.Tensor]:
         chosen = self._chunks[number]
-        return number, torch.from_numpy(self._images.images[chosen]), torch.from_numpy(self._images.labels[chosen])
+        return (
+            number,
+            torch.from_numpy(as_input(self._images.images[chosen])),
+            torch.from_numpy(self._images.labels[chosen]),
+        )
 
 
 def training_batches(
@@ -57,13 +65,6 @@ def training_batches(
 def evaluation_batches(images: LabelledImages, batch_size: int) -> DataLoader:
     """Return all images in order."""
     return _loader(Batches(images, np.arange(len(images)), batch_size))
-
-
-def to_unit_range(images: torch.Tensor) -> torch.Tensor:
-    """Return (B, C, S, S) float32 in [0, 1] of (B, S, S) uint16 or (B, S, S, 3) uint8 images."""
-    if images.ndim == 3:
-        return images.to(torch.float32)[:, None] / 65535
-    return images.permute(0, 3, 1, 2).to(torch.float32) / 255
 
 
 def _loader(batches: Batches) -> DataLoader:

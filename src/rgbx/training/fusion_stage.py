@@ -19,15 +19,15 @@ from rgbx.files import write_bytes
 from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
-from rgbx.models.fusion import FusionHead, RgbXNetwork
 from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam
+from rgbx.models.network import FusionHead, RgbXNetwork
 from rgbx.models.processor import keep_freed_memory, pick_processor
 from rgbx.models.transforms import prepare_image
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
-from rgbx.training.batches import Batches, to_unit_range
+from rgbx.training.batches import Batches
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import FusionTraining
 
@@ -160,10 +160,10 @@ def encode_features(
     work = [(view, place) for view in range(views) for place in range(len(batches))]
     for view, place in track(work, f"encoding {images.modality}", total=len(work)):
         number, pixels, _ = batches[place]
-        tensor = to_unit_range(pixels.to(device))
+        inputs = pixels.to(device)
         if config is not None:
-            tensor = augment(tensor, config, batch_generator(seed, view, number))
-        features.append(stream.aggregate(stream(tensor).features).cpu())
+            inputs = augment(inputs, config, batch_generator(seed, view, number))
+        features.append(stream.aggregate(stream(inputs).features).cpu())
     return torch.cat(features).view(views, len(images), -1)
 
 
@@ -258,7 +258,7 @@ class SlowFusionModule(L.LightningModule):
         features = {}
         for place, modality in enumerate(MODALITIES):
             random = batch_generator(self.config.seed + place, self.current_epoch, number, self.global_rank)
-            pixels = augment(to_unit_range(images[modality]), self.augmentation[modality], random)
+            pixels = augment(images[modality], self.augmentation[modality], random)
             stream: Any = self.network.streams[modality]
             features[modality] = stream.aggregate(stream(pixels).features)
         kept = draw_kept(len(labels), self.config.modality_dropout, random).to(labels.device)

@@ -1,12 +1,13 @@
 """What can be set about training, and the two presets: the paper's, and one that fits two cores."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config
 from rgbx.modality import Modality
 from rgbx.models.stream_config import Preset, StreamConfig, stream_preset
+from rgbx.registry import LOSSES
 from rgbx.training.augmentation import AugmentConfig
 
 
@@ -32,14 +33,12 @@ class StreamTraining(Config):
     step_factor: float = Field(default=0.1, gt=0.0)
     iteration_loss: float = Field(default=1.0, ge=0.0)
     """Weight of the loss on each iteration's own logits; 0 as in the paper."""
-    attention_drop: float = Field(default=0.0, ge=0.0)
-    """Weight of the loss on images whose hottest parts are hidden (WS-DAN's attention drop): the network learns to
-    find a second reason. One more pass in training, none in use."""
-    counterfactual: float = Field(default=0.0, ge=0.0)
-    """Weight of the loss on what the second iteration's crop says beyond a crop at random (after CAL): attention
-    is paid for what it adds. One more pass in training, none in use."""
+    extra_losses: dict[Annotated[str, AfterValidator(LOSSES.check)], Annotated[float, Field(gt=0.0)]] = Field(
+        default_factory=dict
+    )
+    """Weights of further losses, by their names in :data:`rgbx.registry.LOSSES`."""
     aggregation_rate: float = Field(default=1.0, gt=0.0)
-    """Learning rate of the weighted mean's weights as a multiple of the others'."""
+    """Learning rate of the aggregator's weights as a multiple of the others'."""
     crop_by_label: bool = False
     """Crop round the map of the true class while training, instead of the predicted one's."""
     label_smoothing: float = Field(default=0.05, ge=0.0, lt=1.0)

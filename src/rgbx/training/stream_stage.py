@@ -16,16 +16,17 @@ from torch.utils.data import DataLoader
 from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
 from rgbx.errors import InputError
 from rgbx.models import bundle
-from rgbx.models.fusion import RgbXNetwork
 from rgbx.models.header import read_bundle_header
-from rgbx.models.icam import ICam, ICamOutput, sample_window
+from rgbx.models.icam import ICam, ICamOutput
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
 from rgbx.models.transforms import prepare_image
+from rgbx.registry import LOSSES
 from rgbx.samples import SampleSet
-from rgbx.training.attention import hide_hottest, windows_elsewhere
 from rgbx.training.augmentation import augment, batch_generator
-from rgbx.training.batches import evaluation_batches, to_unit_range, training_batches
+from rgbx.training.batches import evaluation_batches, training_batches
+from rgbx.training.losses import Step
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
 
@@ -150,10 +151,13 @@ class StreamModule(L.LightningModule):
         number, images, labels = batch
         generator = batch_generator(self.config.seed, self.current_epoch, number, self.global_rank)
         torch.manual_seed(generator.initial_seed())  # dropout
-        augmented = augment(to_unit_range(images), self.config.augment, generator)
+        augmented = augment(images, self.config.augment, generator)
         label = labels if self.config.crop_by_label else None
         output = self.stream(augmented, label, self._iterations())
-        loss = self._loss(output, labels) + self._attention_loss(augmented, output, labels, generator)
+        loss = self._loss(output, labels)
+        step = Step(self.stream, augmented, output, labels, generator, self._cross_entropy)
+        for name, weight in self.config.extra_losses.items():
+            loss = loss + weight * LOSSES[name](step)
         size = len(labels)
         correct = (output.logits.argmax(1) == labels).float().mean()
         log = partial(self.log, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
@@ -163,7 +167,7 @@ class StreamModule(L.LightningModule):
 
     def validation_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> None:
         _, images, labels = batch
-        output = self.stream(to_unit_range(images), iterations=self._iterations())
+        output = self.stream(images, iterations=self._iterations())
         size = len(labels)
         self.log("validation_loss", F.cross_entropy(output.logits, labels), batch_size=size)
         correct = (output.logits.argmax(1) == labels).float().mean()
@@ -187,12 +191,13 @@ class StreamModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        aggregation = self.stream.aggregation
-        learning = [each for each in self.stream.parameters() if each.requires_grad and each is not aggregation]
+        aggregating = [each for each in self.stream.aggregator.parameters() if each.requires_grad]
+        apart = set(aggregating)
+        learning = [each for each in self.stream.parameters() if each.requires_grad and each not in apart]
         parameters: list[dict[str, Any]] = [{"params": learning}]
-        if aggregation.requires_grad:
+        if aggregating:
             rate = config.learning_rate * config.aggregation_rate
-            parameters.append({"params": [aggregation], "lr": rate, "weight_decay": 0.0})
+            parameters.append({"params": aggregating, "lr": rate, "weight_decay": 0.0})
         optimizer: torch.optim.Optimizer
         if config.optimizer == "sgd":
             optimizer = torch.optim.SGD(
@@ -224,23 +229,6 @@ class StreamModule(L.LightningModule):
         if self.config.iteration_loss and count > 1:
             each = self._cross_entropy(output.iteration_logits.flatten(0, 1), labels.repeat_interleave(count))
             loss = loss + self.config.iteration_loss * each
-        return loss
-
-    def _attention_loss(
-        self, images: torch.Tensor, output: ICamOutput, labels: torch.Tensor, generator: torch.Generator
-    ) -> torch.Tensor:
-        """Return the losses of attention drop and of counterfactual attention, weighted; 0 without them."""
-        loss = output.logits.new_zeros(())
-        if self.config.attention_drop:
-            hidden = hide_hottest(images, output.cams[:, 0], generator)
-            logits = self.stream(hidden, iterations=1).logits
-            loss = loss + self.config.attention_drop * self._cross_entropy(logits, labels)
-        if self.config.counterfactual and output.windows.shape[1] > 1:
-            elsewhere = windows_elsewhere(output.windows[:, 1], generator)
-            crops = sample_window(images, elsewhere, self.config.stream.icam.input_size)
-            without = self.stream.classifier(self.stream.look(crops, 1).mean((2, 3)))
-            effect = output.iteration_logits[:, 1] - without
-            loss = loss + self.config.counterfactual * self._cross_entropy(effect, labels)
         return loss
 
     def _cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

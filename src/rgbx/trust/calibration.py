@@ -8,12 +8,13 @@ import numpy as np
 import safetensors.numpy
 
 from rgbx.config import Config, build_record
-from rgbx.errors import InputError
+from rgbx.errors import InputError, MissingPluginError, needs_plugin
 from rgbx.files import read_json, write_bytes, write_json
 from rgbx.modality import Channel, Modality
 from rgbx.models.seal import seal, sealed
 from rgbx.models.stream_config import Precision
-from rgbx.trust.ood import Shown, Surprises, evidence, novelty
+from rgbx.registry import OOD_SCORES
+from rgbx.trust.ood import OodScorer, Shown
 from rgbx.trust.sorting import Sorting, TrustConfig
 
 CALIBRATION = "calibration.json"
@@ -45,7 +46,7 @@ class ChannelCalibration(Config):
     agreement_threshold: float
     """The same for the candidates by which modalities agree or not."""
     unknown_above: float
-    """Novelty above which a device is unknown."""
+    """Out-of-distribution score above which a device is unknown."""
     risk_limit: float
     """Highest expected cost at which a device is sorted."""
     supported: bool
@@ -64,31 +65,29 @@ class Calibrated(NamedTuple):
     config: TrustConfig
     sorting: Sorting
     channels: dict[Channel, ChannelCalibration]
-    surprises: dict[Modality, Surprises]
-    """Empty where novelty is the energy."""
+    scorers: dict[Modality, OodScorer]
+    """Empty where the out-of-distribution score is one of the logits."""
     known: dict[Channel, np.ndarray]
-    """(n,) ascending: novelty of the devices that it was fitted to."""
+    """(n,) ascending: scores of the devices that it was fitted to."""
     computation: Computation = Computation()
     """Of the answers that it was fitted to."""
 
-    def novelty(self, logits: np.ndarray, shown: Mapping[Modality, Shown]) -> np.ndarray:
-        """Return how strange n devices are, (n,).
+    def ood_score(self, logits: np.ndarray, shown: Mapping[Modality, Shown]) -> np.ndarray:
+        """Return the out-of-distribution scores of n devices, (n,).
 
         Args:
             logits: (n, C), of the channel.
             shown: of each modality shown.
         """
-        if not self.surprises:
-            return novelty(logits, [])
-        score = self.config.novelty
-        return novelty(logits, [self.surprises[m](evidence(score, m, each)) for m, each in shown.items()])
+        rarities = [self.scorers[modality](each) for modality, each in shown.items()] if self.scorers else []
+        return OOD_SCORES[self.config.ood_score](logits, rarities)
 
 
 class CalibrationFile(Config):
     """``calibration.json``."""
 
     kind: Literal["rgbx calibration"] = "rgbx calibration"
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     weights_sha256: str
     """Of the bundle's weights."""
     config: TrustConfig
@@ -105,9 +104,9 @@ def save_calibration(folder: Path, calibrated: Calibrated, weights_sha256: str, 
     Raises:
         RgbxError: the disk is full or the folder cannot be written.
     """
-    arrays = {f"known.{channel}": novelty for channel, novelty in calibrated.known.items()}
-    for modality, surprises in calibrated.surprises.items():
-        arrays |= {f"{modality}.{name}": array for name, array in surprises.tensors().items()}
+    arrays = {f"known.{channel}": scores for channel, scores in calibrated.known.items()}
+    for modality, scorer in calibrated.scorers.items():
+        arrays |= {f"{modality}.{name}": array for name, array in scorer.tensors().items()}
     stored = {name: np.ascontiguousarray(_compact(array)) for name, array in arrays.items()}
     write_bytes(folder / TENSORS, safetensors.numpy.save(stored))
     record = CalibrationFile(
@@ -131,7 +130,15 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibrated | None:
     path = folder / CALIBRATION
     if not path.exists():
         return None
-    record = build_record(CalibrationFile, read_json(path), path, _REMEDY)
+    content = read_json(path)
+    if isinstance(content, dict) and content.get("format") == 3:  # of rgbx 0.1
+        config = content["config"]
+        content = {**content, "format": 4, "config": {**config, "ood_score": config["novelty"]}}
+        del content["config"]["novelty"]
+    try:
+        record = build_record(CalibrationFile, content, path, _REMEDY)
+    except MissingPluginError as error:
+        raise needs_plugin(path, error) from error
     if record.weights_sha256 != weights_sha256:
         raise InputError(path, "was made for other weights", _REMEDY)
     sealed(folder, CALIBRATION, _REMEDY)
@@ -140,21 +147,19 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibrated | None:
         record.config,
         record.sorting,
         record.channels,
-        _surprises(record, arrays),
+        _scorers(record, arrays),
         {channel: arrays[f"known.{channel}"] for channel in record.channels},
         record.computation,
     )
 
 
-def _surprises(record: CalibrationFile, arrays: Mapping[str, np.ndarray]) -> dict[Modality, Surprises]:
-    score = record.config.novelty
-    if score == "energy":
-        return {}
+def _scorers(record: CalibrationFile, arrays: Mapping[str, np.ndarray]) -> dict[Modality, OodScorer]:
+    kinds = OOD_SCORES[record.config.ood_score].distances
     parts = {
         modality: {name.split(".", 1)[1]: array for name, array in arrays.items() if name.startswith(f"{modality}.")}
         for modality in record.sources
     }
-    return {modality: Surprises.of(score, modality, of) for modality, of in parts.items()}
+    return {modality: OodScorer.of(kinds[modality], of) for modality, of in parts.items() if kinds}
 
 
 def _compact(array: np.ndarray) -> np.ndarray:

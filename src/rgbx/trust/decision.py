@@ -10,12 +10,12 @@ RejectReason = Literal["unknown", "low confidence", "modalities disagree", "bad 
 be used. ``late``: the answer came after the device had passed the sorting gate."""
 
 
-class Unlike(NamedTuple):
-    """Where a device is unlike the known ones that it resembles most."""
+class AnomalyMap(NamedTuple):
+    """Where a device differs from the known ones that it resembles most."""
 
     label: str
     """Their class."""
-    places: np.ndarray
+    values: np.ndarray
     """(S, S) float32 over the prepared radiograph: 0 where it is as known, about 1 or more where nothing like it."""
 
 

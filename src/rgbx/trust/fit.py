@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rgbx.modality import Channel, Modality
+from rgbx.registry import OOD_SCORES
 from rgbx.trust.calibration import Calibrated, ChannelCalibration
 from rgbx.trust.conformal import candidates, conformal_threshold, contradict
 from rgbx.trust.false_sorts import risk_limit, surest_limit, upper_bound
-from rgbx.trust.ood import Shown, Surprise, Surprises, evidence, fit_distances, novelty
+from rgbx.trust.ood import Distances, OodScorer, Shown, TailScale, evidence
 from rgbx.trust.probabilities import probabilities
 from rgbx.trust.risk import cheapest_bins
 from rgbx.trust.sorting import Sorting, TrustConfig
@@ -48,7 +49,8 @@ class _Cases(NamedTuple):
 
     logits: np.ndarray
     truth: np.ndarray
-    novelty: np.ndarray
+    ood: np.ndarray
+    """(n,) out-of-distribution scores."""
     units: int
     contradicted: np.ndarray
     """(n,) bool, whether the modalities disagree."""
@@ -65,20 +67,21 @@ def fit_calibration(
         sorting: bins and costs.
         config: what is asked for.
     """
-    surprises: dict[Modality, Surprises] = {}
-    surprising: dict[Modality, np.ndarray] = {}
-    if config.novelty != "energy":
-        for modality, each in streams.items():
-            apart = distances_from_others(each, modality, config)
-            scale = Surprise.fit(apart[np.arange(len(each.truth)), each.truth], each.truth)
-            fitted = fit_distances(config, modality, evidence(config.novelty, modality, each.shown), each.truth)
-            surprises[modality] = Surprises(fitted, scale)
-            surprising[modality] = scale(apart)
+    score = OOD_SCORES[config.ood_score]
+    scorers: dict[Modality, OodScorer] = {}
+    rarities: dict[Modality, np.ndarray] = {}
+    for modality, kind in score.distances.items():
+        if modality in streams:
+            each = streams[modality]
+            apart = distances_from_others(each, kind)
+            scale = TailScale.fit(apart[np.arange(len(each.truth)), each.truth], each.truth)
+            scorers[modality] = OodScorer(kind.fit(evidence(kind, each.shown), each.truth), scale)
+            rarities[modality] = scale(apart)
     cases: dict[Channel, _Cases] = {
         modality: _Cases(
             each.logits,
             each.truth,
-            novelty(each.logits, [surprising[modality]] if surprising else []),
+            score(each.logits, [rarities[modality]] if rarities else []),
             len(set(zip(each.truth.tolist(), each.units, strict=True))),
             np.zeros(len(each.truth), bool),
         )
@@ -91,26 +94,26 @@ def fit_calibration(
         cases["rgbx"] = _Cases(
             pairs.logits,
             streams["rgb"].truth[rgb],
-            novelty(pairs.logits, [surprising["rgb"][rgb], surprising["xray"][xray]] if surprising else []),
+            score(pairs.logits, [rarities["rgb"][rgb], rarities["xray"][xray]] if rarities else []),
             cases["rgb"].units,
             contradict(plausible["rgb"][rgb], plausible["xray"][xray]),
         )
         channels["rgbx"] = _calibrate(cases["rgbx"], sorting, config)
-    known = {channel: np.sort(each.novelty) for channel, each in cases.items()}
-    return Calibrated(config, sorting, channels, surprises, known)
+    known = {channel: np.sort(each.ood) for channel, each in cases.items()}
+    return Calibrated(config, sorting, channels, scorers, known)
 
 
-def distances_from_others(responses: Responses, modality: Modality, config: TrustConfig) -> np.ndarray:
+def distances_from_others(responses: Responses, kind: type[Distances]) -> np.ndarray:
     """Return each image's (n, C) distances from classes fitted to other units only.
 
-    Where a class has a single unit, other images have to do, and known devices look more familiar than they are.
+    Where a class has a single unit, other images have to do, and known devices look nearer than they are.
     """
-    seen = evidence(config.novelty, modality, responses.shown)
+    seen = evidence(kind, responses.shown)
     found = np.empty(responses.logits.shape)
     fold = _folds(responses)
     for number in range(int(fold.max()) + 1):
         within = fold == number
-        found[within] = fit_distances(config, modality, seen[~within], responses.truth[~within])(seen[within])
+        found[within] = kind.fit(seen[~within], responses.truth[~within])(seen[within])
     return found
 
 
@@ -134,8 +137,8 @@ def _labels(responses: Responses) -> range:
 def _calibrate(cases: _Cases, sorting: Sorting, config: TrustConfig) -> ChannelCalibration:
     temperature = fit_temperature(cases.logits, cases.truth)
     sure = probabilities(cases.logits, temperature)
-    limit = _upper_quantile(cases.novelty, config.unknown)
-    kept = (cases.novelty <= limit) & ~cases.contradicted
+    limit = _upper_quantile(cases.ood, config.unknown)
+    kept = (cases.ood <= limit) & ~cases.contradicted
     bins, risks = cheapest_bins(sure[kept], sorting.matrix)
     wrong = ~sorting.right[cases.truth[kept], bins]
     supported = risk_limit(risks, wrong, config.false_sorts, config.confidence)

@@ -10,7 +10,7 @@ from rgbx.modality import Channel, Modality
 from rgbx.models.header import BundleHeader
 from rgbx.trust.calibration import Calibrated, ChannelCalibration, Computation, load_calibration
 from rgbx.trust.conformal import candidates, contradict
-from rgbx.trust.decision import Decision, RejectReason, Unlike
+from rgbx.trust.decision import AnomalyMap, Decision, RejectReason
 from rgbx.trust.layout import Layouts
 from rgbx.trust.ood import Shown
 from rgbx.trust.probabilities import probabilities
@@ -63,13 +63,13 @@ class Judge:
         """
         calibration = self._of(channel)
         sure = self.probabilities(channel, logits)
-        strange = self._novelty(logits, answers)
+        score = self._ood_score(logits, answers)
         bins, risks = cheapest_bins(sure[None], self._costs)
         disagree = len(answers) == 2 and self._contradict(answers)
         reason: RejectReason | None = None
-        if disagree and not any(self._is_strange_alone(modality, answers[modality]) for modality in answers):
+        if disagree and not any(self._is_unknown_alone(modality, answers[modality]) for modality in answers):
             reason = "modalities disagree"
-        elif disagree or strange > calibration.unknown_above:
+        elif disagree or score > calibration.unknown_above:
             reason = "unknown"
         elif risks[0] > calibration.risk_limit:
             reason = "low confidence"
@@ -79,16 +79,16 @@ class Judge:
             bin=self._calibrated.sorting.bins[int(bins[0])] if reason is None else None,
             reason=reason,
             candidates=tuple(self._classes[place] for place in np.argsort(-sure, kind="stable") if likely[place]),
-            unknown_score=float(np.searchsorted(known, strange) / len(known)),
+            unknown_score=float(np.searchsorted(known, score) / len(known)),
         )
 
-    def unlike(self, prepared: np.ndarray) -> Unlike | None:
-        """Return where a prepared radiograph is unlike known ones; None where novelty is not judged by its layout."""
-        surprises = self._calibrated.surprises.get("xray")
-        if surprises is None or not isinstance(surprises.distances, Layouts):
+    def anomaly_map(self, prepared: np.ndarray) -> AnomalyMap | None:
+        """Return where a prepared radiograph differs from known ones; None where it is not judged by its layout."""
+        scorer = self._calibrated.scorers.get("xray")
+        if scorer is None or not isinstance(scorer.distances, Layouts):
             return None
-        nearest, places = surprises.distances.unlike(prepared)
-        return Unlike(self._classes[nearest], places)
+        nearest, values = scorer.distances.anomaly_map(prepared)
+        return AnomalyMap(self._classes[nearest], values)
 
     def is_right(self, bin: str, label: str) -> bool:
         """Return whether a device of class ``label`` belongs in ``bin``."""
@@ -98,12 +98,12 @@ class Judge:
     def _of(self, channel: Channel) -> ChannelCalibration:
         return self._calibrated.channels[channel]
 
-    def _novelty(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
+    def _ood_score(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
         shown = {modality: answer.shown for modality, answer in answers.items()}
-        return float(self._calibrated.novelty(logits[None], shown)[0])
+        return float(self._calibrated.ood_score(logits[None], shown)[0])
 
-    def _is_strange_alone(self, modality: Modality, answer: Answer) -> bool:
-        return self._novelty(answer.logits, {modality: answer}) > self._of(modality).unknown_above
+    def _is_unknown_alone(self, modality: Modality, answer: Answer) -> bool:
+        return self._ood_score(answer.logits, {modality: answer}) > self._of(modality).unknown_above
 
     def _contradict(self, answers: Mapping[Modality, Answer]) -> bool:
         first, second = (

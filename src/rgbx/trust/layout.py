@@ -7,7 +7,7 @@ for an absent battery and another for a shifted motor (after Roth et al., 2022, 
 patches).
 """
 
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 import cv2
 import numpy as np
@@ -68,6 +68,8 @@ class Layouts:
         labels: (N,)
     """
 
+    reads: ClassVar[Literal["features", "layouts"]] = "layouts"
+
     def __init__(self, known: np.ndarray, labels: np.ndarray) -> None:
         self.known = known
         self.labels = labels
@@ -87,8 +89,8 @@ class Layouts:
         """Return (n, C) of (n, 48 · 48) layouts: how far the worse half of the cells is on average, turned to fit."""
         return np.stack([_worse_half(self._apart(layout)).min(0) for layout in evidence])
 
-    def unlike(self, prepared: np.ndarray) -> tuple[int, np.ndarray]:
-        """Say where a device is unlike the known ones of the class that it resembles most.
+    def anomaly_map(self, prepared: np.ndarray) -> tuple[int, np.ndarray]:
+        """Say where a device differs from the known ones of the class that it resembles most.
 
         Args:
             prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare_image`.

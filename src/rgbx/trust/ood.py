@@ -1,33 +1,32 @@
-"""How strange a device is: its distance from the known devices of each class, in what a stream's network sees, or in
-the radiograph itself.
+"""Out-of-distribution scores: how far a device is from the known devices of every class, in what a stream's network
+sees, or in the radiograph itself.
 
-Of the distances of both modalities, each as the surprise that it would be in a device of the class, the greater one
-counts, class by class, before the nearest class is taken. So a device whose inside is one class's and whose shell is
-another's is strange, though each image alone is not, and a modality that cannot tell does not drown the other.
+Of the distances of both modalities, each on the scale of how rare it would be among devices of the class, the greater
+one counts, class by class, before the nearest class is taken. So a device whose inside is one class's and whose shell
+is another's stands out, though each image alone does not, and a modality that cannot tell does not drown the other.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from rgbx.modality import Modality
 from rgbx.trust.layout import Layouts
-from rgbx.trust.sorting import NoveltyScore, TrustConfig
 
 SHRINKAGE = 0.2
 """Of a covariance towards a sphere: few devices say little of a direction's scatter, and what they say of it makes them
 look nearer than others."""
-NEIGHBOUR = 5
 OF_ALL = 5
 """Devices' worth of the median distance of all classes in that of each."""
 SURVIVAL = np.array([1.0, 0.5, 0.2, 0.1, 0.05])
-"""Shares of a class's devices at which the surprise of a distance is looked up; what is farther than the last share is
+"""Shares of a class's devices at which the scale of a distance is looked up; what is farther than the last share is
 taken to thin out exponentially."""
 
 
 class Shown(NamedTuple):
-    """What there is to judge the novelty of n images by."""
+    """What there is to judge n images by."""
 
     features: np.ndarray
     """(n, K), of the stream."""
@@ -48,18 +47,56 @@ class Shown(NamedTuple):
 class Distances(Protocol):
     """A way to measure distances from classes."""
 
+    reads: ClassVar[Literal["features", "layouts"]]
+    """What of the images it is given."""
+
+    @classmethod
+    def fit(cls, evidence: np.ndarray, labels: np.ndarray) -> Self:
+        """Fit (n, D) features or layouts of known devices with (n,) labels, at least one of each class."""
+        ...
+
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        """Return (n, C) distances from each class of what :func:`evidence` gave of n images."""
+        """Return (n, C) distances from each class of (n, D) features or layouts."""
+        ...
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
+        ...
+
+    @classmethod
+    def of(cls, tensors: dict[str, np.ndarray]) -> Self:
+        """Return what :meth:`tensors` gave."""
+        ...
 
 
-class Mahalanobis(NamedTuple):
+class OodScore(NamedTuple):
+    """A way to tell unknown devices; registered in :data:`rgbx.registry.OOD_SCORES`."""
+
+    distances: Mapping[Modality, type[Distances]]
+    """How to measure an image of each modality; empty for a score of the logits alone."""
+    of_logits: Callable[[np.ndarray], np.ndarray] | None = None
+    """(n,) scores of the channel's (n, C) logits, where nothing is measured."""
+
+    def __call__(self, logits: np.ndarray, rarities: Sequence[np.ndarray]) -> np.ndarray:
+        """Return (n,) scores; the higher, the less a device is like any that is known.
+
+        Args:
+            logits: (n, C), of the channel.
+            rarities: (n, C) of each modality shown, from an :class:`OodScorer`.
+        """
+        if self.of_logits is not None:
+            return self.of_logits(logits)
+        return np.max(rarities, axis=0).min(1)
+
+
+@dataclass(frozen=True)
+class Mahalanobis:
     """Squared distance from each class's mean, by the scatter within classes (Lee et al., 2018).
 
     No direction is left out: where known devices hardly differ, any difference says that a device is another.
     """
+
+    reads: ClassVar[Literal["features", "layouts"]] = "features"
 
     means: np.ndarray
     """(C, K), of unit-length features."""
@@ -73,7 +110,7 @@ class Mahalanobis(NamedTuple):
     @classmethod
     def fit(cls, features: np.ndarray, labels: np.ndarray) -> Self:
         """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
-        points = _unit_length(features)
+        points = unit_length(features)
         means = np.stack([points[labels == label].mean(0) for label in range(labels.max() + 1)])
         deviations, directions = np.linalg.svd(points - means[labels], full_matrices=False)[1:]
         variances = deviations**2 / len(points)
@@ -84,11 +121,11 @@ class Mahalanobis(NamedTuple):
         return cls(means, axes, means @ axes.T, np.array(least))
 
     def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        points = _unit_length(evidence)
-        return _squared(points, self.means) / self.least - _squared(points @ self.axes.T, self.along)
+        points = unit_length(evidence)
+        return squared_distances(points, self.means) / self.least - squared_distances(points @ self.axes.T, self.along)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return self._asdict()
+        return dict(vars(self))
 
     @classmethod
     def of(cls, tensors: dict[str, np.ndarray]) -> Self:
@@ -96,39 +133,7 @@ class Mahalanobis(NamedTuple):
         return cls(**tensors)
 
 
-class NearestNeighbours(NamedTuple):
-    """Squared distance from the k-th nearest known device of each class (Sun et al., 2022)."""
-
-    known: np.ndarray
-    """(N, K), unit-length features."""
-    labels: np.ndarray
-    """(N,)"""
-    neighbour: np.ndarray
-    """(): k"""
-
-    @classmethod
-    def fit(cls, features: np.ndarray, labels: np.ndarray) -> Self:
-        """Fit (n, K) features of known devices with (n,) labels, at least one of each class."""
-        return cls(_unit_length(features), labels, np.minimum(NEIGHBOUR, np.bincount(labels).min()))
-
-    def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        squared, place = _squared(_unit_length(evidence), self.known), int(self.neighbour) - 1
-        nearest = [
-            np.partition(squared[:, self.labels == label], place, axis=1)[:, place]
-            for label in range(int(self.labels.max()) + 1)
-        ]
-        return np.stack(nearest, 1)
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        return self._asdict()
-
-    @classmethod
-    def of(cls, tensors: dict[str, np.ndarray]) -> Self:
-        """Return what :meth:`tensors` gave."""
-        return cls(**tensors)
-
-
-class Surprise(NamedTuple):
+class TailScale(NamedTuple):
     """−log of the share of known devices that are as far from their own class: a common measure of unlike distances."""
 
     typical: np.ndarray
@@ -159,21 +164,21 @@ class Surprise(NamedTuple):
         return cls(typical, at, np.array(max(mean, float(at[-1] - at[0]) / 100, 1e-12)))
 
     def __call__(self, distances: np.ndarray) -> np.ndarray:
-        """Return the surprise, 0 or more, of (n, C) distances."""
+        """Return it, 0 or more, of (n, C) distances."""
         relative = distances / self.typical
         within = np.interp(relative, self.distances, -np.log(SURVIVAL))
         return within + np.maximum(relative - self.distances[-1], 0) / self.excess
 
 
-class Surprises(NamedTuple):
-    """How surprising an image would be in each class."""
+class OodScorer(NamedTuple):
+    """How rare an image would be in each class."""
 
     distances: Distances
-    scale: Surprise
+    scale: TailScale
 
-    def __call__(self, evidence: np.ndarray) -> np.ndarray:
-        """Return (n, C), 0 or more, of what :func:`evidence` gave of n images."""
-        return self.scale(self.distances(evidence))
+    def __call__(self, shown: Shown) -> np.ndarray:
+        """Return (n, C), 0 or more: −log of the share of a class's devices that are as far from it as the image is."""
+        return self.scale(self.distances(evidence(type(self.distances), shown)))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that it needs, by name."""
@@ -182,54 +187,32 @@ class Surprises(NamedTuple):
         }
 
     @classmethod
-    def of(cls, score: NoveltyScore, modality: Modality, tensors: Mapping[str, np.ndarray]) -> Self:
-        """Return what :meth:`tensors` gave of a modality's images."""
+    def of(cls, kind: type[Distances], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Return what :meth:`tensors` gave."""
         parts: dict[str, dict[str, np.ndarray]] = {"distances": {}, "scale": {}}
         for name, array in tensors.items():
-            kind, part = name.split(".")
-            parts[kind][part] = array
-        return cls(_KINDS[_looked_at(score, modality)].of(parts["distances"]), Surprise(**parts["scale"]))
+            part, of = name.split(".")
+            parts[part][of] = array
+        return cls(kind.of(parts["distances"]), TailScale(**parts["scale"]))
 
 
-def fit_distances(config: TrustConfig, modality: Modality, evidence: np.ndarray, labels: np.ndarray) -> Distances:
-    """Fit what :func:`evidence` gave of known devices with (n,) labels, at least one of each class."""
-    return _KINDS[_looked_at(config.novelty, modality)].fit(evidence, labels)
-
-
-def evidence(score: NoveltyScore, modality: Modality, shown: Shown) -> np.ndarray:
-    """Return what a score looks at of n images: (n, K) features or (n, 48 · 48) layouts."""
-    if _looked_at(score, modality) != "layout":
+def evidence(kind: type[Distances], shown: Shown) -> np.ndarray:
+    """Return what a kind of distances looks at of n images: (n, K) features or (n, 48 · 48) layouts."""
+    if kind.reads == "features":
         return shown.features
     assert shown.layouts is not None, "every radiograph has one"
     return shown.layouts.reshape(len(shown.layouts), -1)
 
 
-def _looked_at(score: NoveltyScore, modality: Modality) -> NoveltyScore:
-    """Return the score of a modality alone: a photograph has no layout that light and glare would leave."""
-    return "mahalanobis" if score == "layout" and modality == "rgb" else score
-
-
-_KINDS: Mapping[str, type[Mahalanobis] | type[NearestNeighbours] | type[Layouts]] = {
-    "mahalanobis": Mahalanobis,
-    "neighbours": NearestNeighbours,
-    "layout": Layouts,
-}
-
-
-def novelty(logits: np.ndarray, surprises: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (n,) scores that grow with strangeness.
-
-    Args:
-        logits: (n, C), of the channel.
-        surprises: (n, C) of each modality shown; without any, the score is the logits' energy (Liu et al., 2020).
-    """
-    return np.max(surprises, axis=0).min(1) if len(surprises) else -np.logaddexp.reduce(logits, axis=1)
-
-
-def _unit_length(features: np.ndarray) -> np.ndarray:
+def unit_length(features: np.ndarray) -> np.ndarray:
+    """Return (n, K) features, each with a length of 1."""
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def _squared(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+def squared_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return (n, m) squared distances of (n, D) points from (m, D) others."""
     return ((points**2).sum(1)[:, None] + (others**2).sum(1) - 2 * points @ others.T).clip(0)
+
+
+LAYOUT = OodScore({"rgb": Mahalanobis, "xray": Layouts})
+"""The default. A photograph has no layout that light and glare would leave, so it is judged by its features."""

@@ -1,23 +1,23 @@
 """What is asked of decisions, where devices go, and what mistakes cost."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config
 from rgbx.errors import ConfigError
+from rgbx.registry import OOD_SCORES
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-NoveltyScore = Literal["layout", "mahalanobis", "neighbours", "energy"]
 
 
 class TrustConfig(Config):
     """What is asked of decisions."""
 
-    novelty: NoveltyScore = "layout"
-    """How strange a device is, see :mod:`rgbx.trust.ood`."""
+    ood_score: Annotated[str, AfterValidator(OOD_SCORES.check)] = "layout"
+    """How unknown devices are told: an entry of :data:`rgbx.registry.OOD_SCORES`."""
     unknown: Fraction = 0.02
     """Fraction of known devices that may be put aside as unknown."""
     miss: Fraction = 0.05

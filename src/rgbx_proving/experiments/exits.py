@@ -21,7 +21,7 @@ def exits(probabilities: np.ndarray, truth: np.ndarray, thresholds: Sequence[flo
 
     Args:
         probabilities: (B, n, C), what each of n passes would answer, from
-            :meth:`rgbx.inference.Predictor.respond_by_pass`.
+            :meth:`rgbx.inference.Predictor.respond_by_iteration`.
         truth: (B,) class numbers.
         thresholds: in 0..1.
     """

@@ -147,9 +147,9 @@ def forms(modality: Modality, larger: int) -> tuple[Row, ...]:
         "base, mean": {**base, "stream.icam.aggregator": "mean"},
         "base, LayerCAM": {**base, "stream.icam.activation_map": "layercam"},
         "base, thresholded box": {**base, "stream.icam.window": "box", "stream.icam.crop_fraction": 0.3},
-        "base, several regions": {**base, "stream.icam.search": "peaks"},
-        "base, attention drop": {**base, "attention_drop": 1.0},
-        "base, counterfactual": {**base, "counterfactual": 1.0},
+        "base, several regions": {**base, "stream.icam.window": "peaks"},
+        "base, attention drop": {**base, "extra_losses": {"attention_drop": 1.0}},
+        "base, counterfactual": {**base, "extra_losses": {"counterfactual": 1.0}},
     }
     rows = (Row(name, channel=modality, closer=True, **{modality: changes}) for name, changes in ways.items())  # type: ignore[arg-type]
     return tuple(rows)

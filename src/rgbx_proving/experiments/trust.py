@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ from rgbx.trust.fit import FusedResponses, Responses, fit_calibration
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import Layouts, layout_of
 from rgbx.trust.ood import Shown
-from rgbx.trust.sorting import NoveltyScore, Sorting, TrustConfig
+from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
 from rgbx_proving.experiments.tables import BEST, TABLES
@@ -46,16 +46,16 @@ LEAVING_OUT = next(row for row in TABLES["table5"].rows if row.channel == "rgbx"
 """How networks are trained that may not see a class: ten pairs of them, so by Table V's shorter schedule."""
 CHANNELS: tuple[Channel, ...] = ("rgb", "xray", "rgbx")
 BEST_BUNDLE = "the best bundle"
-SCORES: tuple[NoveltyScore, ...] = get_args(NoveltyScore)
+SCORES = ("layout", "mahalanobis", "neighbours", "energy")
 
 
 class HeldOut(Config):
     """What became of devices of a class that the bundle had never seen."""
 
     name: str
-    auroc: dict[NoveltyScore, dict[Channel, Estimate]]
+    auroc: dict[str, dict[Channel, Estimate]]
     """Of telling them from known ones, on test devices."""
-    auroc_of_calibration: dict[NoveltyScore, dict[Channel, float]]
+    auroc_of_calibration: dict[str, dict[Channel, float]]
     """The same on calibration devices: what a score may be chosen by."""
     noticed: Estimate
     """Share of unknown test devices put aside, whatever the reason, from both modalities and with the default score."""
@@ -164,7 +164,7 @@ def reproduce_trust(
     )
     write_json(out / "trust.json", result.model_dump(mode="json"))
     write_text(out / "trust.md", trust_markdown(result))
-    write_figure(out / "trust.png", novelty_figure(result))
+    write_figure(out / "trust.png", auroc_figure(result))
     return result
 
 
@@ -243,28 +243,28 @@ def _measure_held_out(name: str, bundle: Path, line_sets: LineSets, config: Trus
     known = own.labels != name
     streams, pairs = _responses(own.chosen(known), predictor.classes)
     sorting = Sorting.of(predictor.classes, None, None)
-    auroc: dict[NoveltyScore, dict[Channel, Estimate]] = {}
-    of_calibration: dict[NoveltyScore, dict[Channel, float]] = {}
+    auroc: dict[str, dict[Channel, Estimate]] = {}
+    of_calibration: dict[str, dict[Channel, float]] = {}
     for score in SCORES:
-        fitted = fit_calibration(streams, pairs, sorting, config.updated({"novelty": score}))
-        strange = {channel: _novelty(fitted, new, channel) for channel in CHANNELS}
-        auroc[score] = {c: _auroc(strange[c], new.labels == name, new.units, seed) for c in CHANNELS}
+        fitted = fit_calibration(streams, pairs, sorting, config.updated({"ood_score": score}))
+        scores = {channel: _scores(fitted, new, channel) for channel in CHANNELS}
+        auroc[score] = {c: _auroc(scores[c], new.labels == name, new.units, seed) for c in CHANNELS}
         unknown = own.chosen(~known)
         of_calibration[score] = {
-            c: _area(np.concatenate([fitted.known[c], _novelty(fitted, unknown, c)]), len(fitted.known[c]))
+            c: _area(np.concatenate([fitted.known[c], _scores(fitted, unknown, c)]), len(fitted.known[c]))
             for c in CHANNELS
         }
     judge = Judge(predictor.classes, fit_calibration(streams, pairs, sorting, config))
     reasons = np.array([_reason(judge, new, place) for place in range(len(new.labels))])
     right = np.array(predictor.classes)[new.logits["rgbx"].argmax(1)] == new.labels
-    strange_ones, familiar = new.labels == name, (new.labels != name) & (reasons != "unknown")
+    unknown_ones, familiar = new.labels == name, (new.labels != name) & (reasons != "unknown")
     return HeldOut(
         name=name,
         auroc=auroc,
         auroc_of_calibration=of_calibration,
-        noticed=_share(reasons != "", strange_ones, new.units, seed),
-        kept=_share(reasons != "unknown", ~strange_ones, new.units, seed),
-        accuracy=_share(right, ~strange_ones, new.units, seed),
+        noticed=_share(reasons != "", unknown_ones, new.units, seed),
+        kept=_share(reasons != "unknown", ~unknown_ones, new.units, seed),
+        accuracy=_share(right, ~unknown_ones, new.units, seed),
         accuracy_of_kept=_share(right, familiar, new.units, seed),
     )
 
@@ -311,9 +311,9 @@ def _responses(devices: _Devices, classes: tuple[str, ...]) -> tuple[dict[Modali
     return streams, FusedResponses(devices.logits["rgbx"], each, each)
 
 
-def _novelty(calibrated: Calibrated, devices: _Devices, channel: Channel) -> np.ndarray:
+def _scores(calibrated: Calibrated, devices: _Devices, channel: Channel) -> np.ndarray:
     shown = MODALITIES if channel == "rgbx" else (channel,)
-    return calibrated.novelty(devices.logits[channel], {modality: devices.shown[modality] for modality in shown})
+    return calibrated.ood_score(devices.logits[channel], {modality: devices.shown[modality] for modality in shown})
 
 
 def _reason(judge: Judge, devices: _Devices, place: int) -> str:
@@ -323,15 +323,15 @@ def _reason(judge: Judge, devices: _Devices, place: int) -> str:
     return judge.decide("rgbx", devices.logits["rgbx"][place], answers).reason or ""
 
 
-def _auroc(strange: np.ndarray, unknown: np.ndarray, units: list[str], seed: int) -> Estimate:
+def _auroc(scores: np.ndarray, unknown: np.ndarray, units: list[str], seed: int) -> Estimate:
     return estimate(
-        [frozenset({unit}) for unit in units], lambda weights: area_under_roc(strange, unknown, weights), seed
+        [frozenset({unit}) for unit in units], lambda weights: area_under_roc(scores, unknown, weights), seed
     )
 
 
-def _area(strange: np.ndarray, known: int) -> float:
+def _area(scores: np.ndarray, known: int) -> float:
     """Return the area for devices of which the first are known."""
-    return float(area_under_roc(strange, np.arange(len(strange)) >= known, np.ones((1, len(strange))))[0])
+    return float(area_under_roc(scores, np.arange(len(scores)) >= known, np.ones((1, len(scores))))[0])
 
 
 def _share(hits: np.ndarray, which: np.ndarray, units: list[str], seed: int) -> Estimate:
@@ -372,10 +372,10 @@ def trust_markdown(result: TrustResult) -> str:
 
 
 def _held_out_lines(result: TrustResult) -> list[str]:
-    chosen = result.config.novelty
+    chosen = result.config.ood_score
     lines = [
-        f"AUROC of the novelty score `{chosen}`; *put aside*: unknown devices not sent to a bin, for whatever reason; "
-        "*kept*: known devices not called unknown.",
+        f"AUROC of the out-of-distribution score `{chosen}`; *put aside*: unknown devices not sent to a bin, for "
+        "whatever reason; *kept*: known devices not called unknown.",
         "",
         "| held out | RGB | X-ray | RGB-X | put aside | kept | accuracy on known | of those kept |",
         "| --- |" + " --- |" * 7,
@@ -406,14 +406,14 @@ def _held_out_lines(result: TrustResult) -> list[str]:
     return lines
 
 
-def novelty_figure(result: TrustResult) -> Figure:
+def auroc_figure(result: TrustResult) -> Figure:
     """Draw how well each held-out class is noticed, from each modality and from both."""
     figure = Figure(figsize=(6.4, 0.5 * len(result.held_out) + 1.5), layout="constrained")
     axes = figure.subplots()
     plain(axes, grid="x")
     for place, each in enumerate(result.held_out):
         for shift, colour, channel in zip((-0.2, 0.0, 0.2), SERIES, CHANNELS, strict=True):
-            area = each.auroc[result.config.novelty][channel]
+            area = each.auroc[result.config.ood_score][channel]
             label = TITLES[channel] if place == 0 else None
             axes.plot([area.low, area.high], [place + shift] * 2, color=colour, linewidth=2)
             axes.plot(area.value, place + shift, "o", color=colour, markersize=6, label=label)

@@ -100,7 +100,9 @@ def choose_exit(bundle: Path, sets: Mapping[Modality, SampleSet]) -> float:
     for modality, samples in sets.items():
         probabilities = np.concatenate(
             [
-                predictor.respond_by_pass(modality, np.stack([predictor.prepare(modality, path) for path in batch]))
+                predictor.respond_by_iteration(
+                    modality, np.stack([predictor.prepare(modality, path) for path in batch])
+                )
                 for batch in _batches(modality, samples)
             ]
         )
@@ -166,7 +168,7 @@ def compare_ways(
                 channel: gain(found == truth, expected[channel] == truth, units, seed)
                 for channel, found in answers[name].items()
             },
-            passes={m: float(np.mean([each.passes for each in said[m][name].encoded])) for m in MODALITIES},
+            passes={m: float(np.mean([each.iterations for each in said[m][name].encoded])) for m in MODALITIES},
             pair_ms=times[name],
         )
         for name in predictors
@@ -242,6 +244,6 @@ def _time_in_turn(
     times: dict[str, list[float]] = {name: [] for name in predictors}
     for (photo, radiograph), (name, predictor) in itertools.product(pairs, predictors.items()):
         start = time.perf_counter()
-        predictor.predict(sets["rgb"].path(photo), sets["xray"].path(radiograph))
+        predictor.predict(sets["rgb"].path(photo), sets["xray"].path(radiograph), explain=False)
         times[name].append(1000 * (time.perf_counter() - start))
     return {name: statistics.median(each) for name, each in times.items()}

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rgbx.training.attention import hide_hottest, windows_elsewhere
+from rgbx.research.losses import hide_hottest, windows_elsewhere
 
 
 def random(seed: int = 0) -> torch.Generator:

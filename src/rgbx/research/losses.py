@@ -1,11 +1,34 @@
-"""Training with the attention itself: hide what it found (WS-DAN), or ask what it is worth (CAL)."""
+"""Training with the attention itself: hide what it found (WS-DAN), or ask what it is worth (CAL).
+
+Each costs one more pass in training, none in use.
+"""
 
 import torch
 
-from rgbx.models.icam import upsample
+from rgbx.models.windows import sample_window, upsample
+from rgbx.training.losses import Step
 
 DROP_THRESHOLD = (0.2, 0.5)
 """Between a map's minimum, 0, and its maximum, 1: what is hotter is hidden; drawn for each image."""
+
+
+def attention_drop(step: Step) -> torch.Tensor:
+    """Return the loss on images whose hottest parts are hidden: the network learns to find a second reason."""
+    hidden = hide_hottest(step.images, step.output.cams[:, 0], step.generator)
+    return step.cross_entropy(step.stream(hidden, iterations=1).logits, step.labels)
+
+
+def counterfactual(step: Step) -> torch.Tensor:
+    """Return the loss on what the second iteration's crop says beyond a crop at random.
+
+    So attention is paid for what it adds; 0 where there is one iteration.
+    """
+    if step.output.windows.shape[1] < 2:
+        return step.output.logits.new_zeros(())
+    elsewhere = windows_elsewhere(step.output.windows[:, 1], step.generator)
+    crops = sample_window(step.images, elsewhere, step.stream.config.input_size)
+    without = step.stream.classifier(step.stream.feature_maps(crops, 1).mean((2, 3)))
+    return step.cross_entropy(step.output.iteration_logits[:, 1] - without, step.labels)
 
 
 def hide_hottest(images: torch.Tensor, cams: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -1,0 +1,50 @@
+"""Bundles of rgbx 0.1 (format 1), read as those of today."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rgbx.errors import InputError
+
+_AGGREGATION, _WEIGHTS = ".aggregation", ".aggregator.weights"
+
+
+def from_format_1(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the content of a ``bundle.json`` of format 1 as format 2 has it.
+
+    Where to crop was two settings, ``search`` and ``window``, whose combinations have names of their own now.
+
+    Raises:
+        InputError: the bundle combines what cannot be combined any more.
+    """
+    content = {**copy.deepcopy(dict(header)), "format": 2}
+    for stream in content["streams"].values():
+        loop = stream["icam"]
+        search, threshold = loop.pop("search", "nested"), loop.pop("box_threshold", 0.5)
+        if search == "peaks" and loop["window"] == "box":
+            raise InputError(
+                path,
+                "was trained with search 'peaks' and window 'box' together, which this rgbx has no longer",
+                "train it again, or use rgbx 0.1",
+            )
+        if search == "peaks":
+            loop["window"] = "peaks"
+        elif loop["window"] == "box":
+            loop["window_options"] = {"threshold": threshold}
+    return content
+
+
+def renamed_tensors(tensors: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tensors by the names that a network of today ``wanted``.
+
+    Every stream had weights of a weighted mean, also where it had another aggregator.
+    """
+    named = {}
+    for name, tensor in tensors.items():
+        if name.endswith(_AGGREGATION):
+            name = name.removesuffix(_AGGREGATION) + _WEIGHTS
+            if name not in wanted:
+                continue
+        named[name] = tensor
+    return named

@@ -1,0 +1,85 @@
+"""Window policies: which part of an image the next iteration sees (paper, section III-B).
+
+Windows are squares, (left, top, side) in 0..1 of the image that they lie in.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class WindowPolicy(nn.Module):
+    """Base of window policies; another one subclasses it and is registered in :data:`rgbx.registry.WINDOWS`.
+
+    Whatever it computes has to export: no branch on a tensor's value. It may have parameters that are trained; what a
+    setting ``window_options`` holds becomes its keyword arguments.
+
+    Args:
+        fraction: side of the window as a fraction of the image's.
+    """
+
+    def __init__(self, fraction: float) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def outer(self, iteration: int) -> int:
+        """Return the iteration whose image an ``iteration`` (0-based, above 0) sees a part of: the one before."""
+        return iteration - 1
+
+    def forward(self, cam: torch.Tensor, size: int, seen: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the (B, 3) windows within the images that the maps are of.
+
+        Args:
+            cam: (B, h, w) activation maps of the :meth:`outer` iteration.
+            size: of its images, in pixels.
+            seen: (B, 3) windows of the iterations between that one and the next.
+        """
+        raise NotImplementedError
+
+
+class Square(WindowPolicy):
+    """The square of a fixed fraction round the map's maximum, pushed inside, as in the paper."""
+
+    def forward(self, cam: torch.Tensor, size: int, seen: Sequence[torch.Tensor]) -> torch.Tensor:  # noqa: ARG002
+        return window_round_maximum(cam, self.fraction)  # a bilinear stretch has its maximum where the map has it
+
+
+def window_round_maximum(heat: torch.Tensor, fraction: float) -> torch.Tensor:
+    """Return the (B, 3) square windows (left, top, side in 0..1) round each map's maximum, pushed inside.
+
+    Args:
+        heat: (B, h, w), a map or what :func:`upsample` makes of it.
+        fraction: side of the window as a fraction of the image's.
+    """
+    height, width = heat.shape[-2:]
+    peak = heat.flatten(1).argmax(1)
+    row = torch.div(peak, width, rounding_mode="floor")
+    column = peak - row * width
+    centre = torch.stack([(column + 0.5) / width, (row + 0.5) / height], 1).to(heat.dtype)
+    corner = (centre - fraction / 2).clamp(0.0, 1.0 - fraction)
+    return torch.cat([corner, torch.full_like(corner[:, :1], fraction)], 1)
+
+
+def upsample(cam: torch.Tensor, size: int) -> torch.Tensor:
+    """Stretch (B, h, w) maps bilinearly to (B, size, size), as the paper does."""
+    return F.interpolate(cam[:, None], size=(size, size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
+    """Return ``inner`` windows, given within ``outer`` ones, in the coordinates of the outer ones' image."""
+    return torch.cat([outer[:, :2] + inner[:, :2] * outer[:, 2:], outer[:, 2:] * inner[:, 2:]], 1)
+
+
+def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
+    """Resize the (B, 3) windows of (B, C, H, W) images bilinearly to (B, C, size, size).
+
+    The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows, and
+    with the coordinates of a row in one long dimension, which runtimes compute several times as fast as pairs.
+    """
+    centres = (torch.arange(size, device=image.device, dtype=window.dtype) * 2 + 1) / size
+    base = torch.stack([centres.expand(size, size), centres[:, None].expand(size, size)], -1).flatten(1)
+    corner = (2 * window[:, :2] - 1).repeat(1, size)
+    grid = (base * window[:, 2:, None] + corner[:, None]).unflatten(2, (size, 2))
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
