@@ -147,7 +147,7 @@ def test_damage_and_foreign_weights_are_refused(tmp_path):
     (tmp_path / calibration.CALIBRATION).write_text(record.replace('"false_sorts": 0.001', '"false_sorts": 0.5'))
     with pytest.raises(InputError, match="was changed"):
         calibration.load_calibration(tmp_path, "w")
-    (tmp_path / calibration.CALIBRATION).write_text(record.replace('"format": 3', '"format": 2'))
+    (tmp_path / calibration.CALIBRATION).write_text(record.replace('"format": 4', '"format": 2'))
     with pytest.raises(InputError, match=r"has format 2.*rgbx calibrate"):
         calibration.load_calibration(tmp_path, "w")
     (tmp_path / calibration.CALIBRATION).write_text('{"kind": "rgbx calibration"}')

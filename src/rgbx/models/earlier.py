@@ -13,16 +13,20 @@ _AGGREGATION, _WEIGHTS = ".aggregation", ".aggregator.weights"
 def from_format_1(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Return the content of a ``bundle.json`` of format 1 as format 2 has it.
 
-    Where to crop was two settings, ``search`` and ``window``, whose combinations have names of their own now.
+    Where to crop was two settings, ``search`` and ``window``, whose combinations have names of their own now. What is
+    damaged is left to be found where the result is validated.
 
     Raises:
         InputError: the bundle combines what cannot be combined any more.
     """
     content = {**copy.deepcopy(dict(header)), "format": 2}
-    for stream in content["streams"].values():
-        loop = stream["icam"]
+    streams = content.get("streams")
+    loops = (
+        [each.get("icam") for each in streams.values() if isinstance(each, dict)] if isinstance(streams, dict) else []
+    )
+    for loop in filter(None, loops):
         search, threshold = loop.pop("search", "nested"), loop.pop("box_threshold", 0.5)
-        if search == "peaks" and loop["window"] == "box":
+        if search == "peaks" and loop.get("window") == "box":
             raise InputError(
                 path,
                 "was trained with search 'peaks' and window 'box' together, which this rgbx has no longer",
@@ -30,7 +34,7 @@ def from_format_1(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
             )
         if search == "peaks":
             loop["window"] = "peaks"
-        elif loop["window"] == "box":
+        elif loop.get("window") == "box":
             loop["window_options"] = {"threshold": threshold}
     return content
 

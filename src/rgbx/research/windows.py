@@ -31,7 +31,7 @@ class Peaks(WindowPolicy):
         return 0
 
     def forward(self, cam: torch.Tensor, size: int, seen: Sequence[torch.Tensor]) -> torch.Tensor:
-        heat = upsample(cam, size)
+        heat = upsample(cam, size) if seen else cam
         for window in seen:
             heat = hide_window(heat, window)
         return window_round_maximum(heat, self.fraction)

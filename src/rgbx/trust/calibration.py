@@ -132,9 +132,8 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibrated | None:
         return None
     content = read_json(path)
     if isinstance(content, dict) and content.get("format") == 3:  # of rgbx 0.1
-        config = content["config"]
-        content = {**content, "format": 4, "config": {**config, "ood_score": config["novelty"]}}
-        del content["config"]["novelty"]
+        config = dict(content.get("config", {}))
+        content = {**content, "format": 4, "config": {"ood_score": config.pop("novelty", None), **config}}
     try:
         record = build_record(CalibrationFile, content, path, _REMEDY)
     except MissingPluginError as error:

@@ -6,18 +6,23 @@ what their names begin with (``"battery"``, ``"board/shield-2"``, ``"screw-05"``
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config, Range
 from rgbx.files import digest
+from rgbx.registry import Registry
 from rgbx.samples import generator
 from rgbx_proving.standin.bending import bent, vector, weak_spots
 from rgbx_proving.standin.paths import AIR, Solids
 from rgbx_proving.units.parts import Ellipsoid, Part, PartList, Prism
 
 Probability = float
+
+WEARS: Registry["Change"] = Registry("kind of wear", "rgbx.wear", {})
+"""Each a :data:`Change`; :class:`WearConfig` itself says how likely those of rgbx are."""
 
 
 def _probability(default: float) -> Probability:
@@ -45,6 +50,10 @@ class WearConfig(Config):
     speaker_missing: Probability = _probability(0.04)
     sim_tray_missing: Probability = _probability(0.15)
     dirty: Probability = _probability(0.30)
+    others: dict[Annotated[str, AfterValidator(WEARS.check)], Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict
+    )
+    """Of further kinds of wear, by their names in :data:`WEARS`."""
 
     battery_scale: Range = (0.80, 0.96)
     """Of a replaced battery, in width and in height."""
@@ -97,6 +106,7 @@ def _damages(config: WearConfig, rng: np.random.Generator) -> list[tuple[bool, C
         (config.front_cracked, _crack_front),
         (config.back_cracked, _crack_back),
         (config.dirty, _soil),
+        *((chance, WEARS[name]) for name, chance in config.others.items()),
         (config.frame_bent, _bend),
     ]
     return [
