@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import trimesh
 from PIL import Image
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from rgbx.photography.meshes import _PLAIN, RenderMesh, write_render_mesh
+from rgbx.photography.meshes import _PLAIN, RenderMesh, is_written, read_render_mesh, write_render_mesh
 
 
 def box(size: tuple[float, float, float], at: tuple[float, float, float], **finish: object) -> trimesh.Trimesh:
@@ -66,8 +67,27 @@ def test_texture_and_its_coordinates_are_kept(tmp_path: Path) -> None:
     mesh.visual = trimesh.visual.TextureVisuals(uv=uv, material=SimpleMaterial(image=image, name="photo"))
     written, arrays = write(tmp_path, mesh)
     assert written.surfaces[0].texture is not None
-    assert Image.open(written.surfaces[0].texture).getpixel((1, 1)) == (200, 10, 20)
+    (surface,) = written.job()["mesh_surfaces"]
+    assert Image.open(surface["texture"]).getpixel((1, 1)) == (200, 10, 20)
     np.testing.assert_allclose(arrays["uv"], uv, atol=1e-6)
+
+
+def test_a_mesh_that_was_copied_is_read_with_its_texture(tmp_path: Path) -> None:
+    box_of_photos = trimesh.creation.box((1, 2, 3))
+    image = Image.new("RGB", (4, 4), (200, 10, 20))
+    box_of_photos.visual = trimesh.visual.TextureVisuals(uv=np.zeros((8, 2)), material=SimpleMaterial(image=image))
+    written, _ = write(tmp_path / "here", box_of_photos, box((1.1, 0.3, 0.7), (5, 0.1, 0), **RED))
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    assert not is_written(tmp_path / "here/unit.npz")
+    assert is_written(tmp_path / "there/unit.npz")
+    read = read_render_mesh(tmp_path / "there/unit.npz")
+    assert (read.surfaces, read.centre, read.areas) == (written.surfaces, written.centre, written.areas)
+    np.testing.assert_array_equal(read.hull, written.hull)
+    job = read.job()
+    assert job["mesh"] == str(tmp_path / "there/unit.npz")
+    assert Path(job["mesh_surfaces"][0]["texture"]).parent == tmp_path / "there"
+    assert Path(job["mesh_surfaces"][0]["texture"]).exists()
+    assert job["mesh_surfaces"][1]["texture"] is None
 
 
 def test_vertex_colours_are_kept_as_linear_light(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,7 +16,7 @@ from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.photography import blender as blender_module
 from rgbx.photography.photographs import render_photographs, replay_photograph
 from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.samples import SampleSet, Shard
+from rgbx.samples import SampleSet, Shard, write_image
 from rgbx.samples.sets import find_record
 
 TINY = RgbRandomisation(size=48, samples=4)
@@ -58,7 +59,7 @@ class TestWithBlender:
     ) -> None:
         image = reference.folder / "B/000002.png"
         again = tmp_path / "again.png"
-        arguments = ["render", "rgb", str(library.path), "--replay_photograph", str(image), "--out", str(again)]
+        arguments = ["render", "rgb", str(library.path), "--replay", str(image), "--out", str(again)]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
         assert again.read_bytes() == image.read_bytes()
@@ -100,7 +101,7 @@ class TestWithoutBlender:
         self.healed = Path(f"{worker}.healed")
 
     def test_a_crash_loses_its_frame_only_and_the_next_run_tries_it_again(
-        self, library: Library, tmp_path: Path
+        self, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(RgbxError, match=r"of 12 samples could not be rendered .*ended with code 11"):
             render_photographs(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)
@@ -109,7 +110,9 @@ class TestWithoutBlender:
         with pytest.raises(InputError, match="not finished"):
             SampleSet.open(tmp_path / "rgb")
         self.healed.touch()
+        monkeypatch.delattr("rgbx.devices.library.Unit.read_mesh")  # meshes are not prepared again
         assert len(render_photographs(library, tmp_path / "rgb", TINY, images_per_class=6, workers=0)) == 12
+        assert list((tmp_path / "rgb").glob(".*")) == []
 
     def test_only_the_chosen_units_are_shown(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()
@@ -136,12 +139,9 @@ class TestWithoutBlender:
         with pytest.raises(InputError, match="has no unit A/A-009"):
             replay_photograph(record, library)
 
-    def test_a_class_without_a_mesh(self, library: Library, tmp_path: Path) -> None:
-        parts = (library.path / "A/A-001/parts.json").read_bytes()
+    def test_a_class_without_a_mesh(self, tmp_path: Path) -> None:
         for name in ("A/one", "B/two"):
-            unit = tmp_path / "library" / name
-            unit.mkdir(parents=True)
-            (unit / "parts.json").write_bytes(parts)
+            write_image(tmp_path / "library" / name / "photos/1.png", np.zeros((8, 8), np.uint8))
         with pytest.raises(InputError, match=r"library/A has no mesh"):
             render_photographs(
                 Library.open(tmp_path / "library"), tmp_path / "rgb", TINY, images_per_class=1, workers=0

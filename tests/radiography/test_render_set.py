@@ -184,6 +184,8 @@ def test_a_unit_that_nothing_can_be_seen_of_ends_with_a_remedy(library, tmp_path
     faint = CONFIG.updated({"transfer.jitter.strength": (0, 0), "attempts": 3})
     with pytest.raises(RgbxError, match=r"All 3 draws for image 0 of class A were rejected.*--set transfer"):
         render_radiographs(library, tmp_path / "x", faint, images_per_class=1, workers=0)
+    render_radiographs(library, tmp_path / "x", CONFIG, images_per_class=1, workers=0)
+    assert SampleSet.open(tmp_path / "x").header.config["attempts"] == CONFIG.attempts
 
 
 def test_a_class_without_a_chosen_unit_is_named(library, tmp_path):
@@ -224,7 +226,7 @@ def test_joined_shards_are_the_same_set_and_replay(library, tmp_path):
     assert contents(tmp_path / "joined") == contents(tmp_path / "whole")
 
     image, again = tmp_path / "joined/B/000001.png", tmp_path / "again.png"
-    arguments = ["render", "xray", str(library.path), "--replay_radiograph", str(image), "--out", str(again)]
+    arguments = ["render", "xray", str(library.path), "--replay", str(image), "--out", str(again)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert again.read_bytes() == image.read_bytes()
 

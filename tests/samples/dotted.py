@@ -4,16 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.samples import (
-    RenderedSample,
-    RenderJob,
-    SampleKey,
-    SampleRecord,
-    SetHeader,
-    encode_image,
-    generator,
-    sample_seed,
-)
+from rgbx.config import Config
+from rgbx.samples import RenderedSample, RenderJob, SampleKey, SetHeader, generator, rendered_sample, sample_seed
 
 HEADER = SetHeader(
     modality="xray",
@@ -32,8 +24,8 @@ class DotRenderer:
 
     def __call__(self, key: SampleKey) -> RenderedSample:
         seed = sample_seed(0, key, "dots")
-        record = SampleRecord(file_name=f"{key.stem}.png", label=key.label, unit=f"{key.label}-1", seed=seed, draw={})
-        return RenderedSample(record, encode_image(".png", generator(seed).integers(0, 65536, (8, 8), np.uint16)))
+        noise = generator(seed).integers(0, 65536, (8, 8), np.uint16)
+        return rendered_sample(key, ".png", noise, unit=f"{key.label}-1", seed=seed, draw=Config())
 
 
 DOTS = RenderJob(DotRenderer)

@@ -7,6 +7,7 @@ from dotted import DOTS, HEADER, KEYS, DotRenderer, contents
 from rgbx.errors import InputError, RgbxError
 from rgbx.files import write_bytes
 from rgbx.samples import SampleSet, choose_executor, render_samples
+from rgbx.samples.sets import read_set_header
 
 
 def start(folder, count):
@@ -71,6 +72,26 @@ def test_a_set_with_other_settings_is_refused_with_what_differs(tmp_path):
     other = HEADER.updated({"config.size": 16, "seed": 2})
     with pytest.raises(InputError, match=r"other settings \(seed: 0 there, 2 now; size: 8 there, 16 now\)"):
         SampleSet.create(tmp_path / "x", other)
+
+
+def test_a_header_alone_is_no_wall_to_other_settings(tmp_path):
+    failed = SampleSet.create(tmp_path / "x", HEADER)
+    other = HEADER.updated({"seed": 2})
+    assert SampleSet.create(tmp_path / "x", other).header == read_set_header(tmp_path / "x") == other
+
+    (result,) = choose_executor(0).run(DOTS, KEYS[:1])
+    with pytest.raises(InputError, match=r"other settings \(seed: 2 there, 0 now\)"):
+        failed.add(result.record)
+    SampleSet.create(tmp_path / "x", other).add(result.record)
+    with pytest.raises(InputError, match=r"other settings \(seed: 2 there, 0 now\)"):
+        SampleSet.create(tmp_path / "x", HEADER)
+
+
+def test_a_file_of_the_same_name_that_is_no_header_is_not_replaced(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"images": []}')
+    with pytest.raises(RgbxError, match="images"):
+        SampleSet.create(tmp_path, HEADER)
+    assert (tmp_path / "dataset.json").read_text() == '{"images": []}'
 
 
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path):

@@ -4,16 +4,17 @@ Blender's own importers are slow and know nothing of units of length; so the sce
 flattened to arrays in metres, centred, its vertices split at sharp edges, with a short list of surfaces.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import trimesh
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from rgbx.config import Config
+from rgbx.config import Config, build_config
+from rgbx.files import atomic_path, read_json, write_json
+from rgbx.samples import write_image
 
 SMOOTH_DEGREES = 35.0
 """Edges that are sharper than this stay sharp."""
@@ -32,7 +33,7 @@ class Surface(Config):
     metallic: float
     roughness: float
     texture: str | None = None
-    """Path of an image that replaces ``colour``."""
+    """Name of an image beside the mesh's file that replaces ``colour``."""
     vertex_colours: bool = False
     """The mesh's own colours at its vertices replace ``colour``."""
 
@@ -55,15 +56,30 @@ class RenderMesh:
     areas: tuple[float, ...]
     """Share of the whole area that each surface has; they sum to 1."""
 
-    def moved_to(self, folder: Path) -> "RenderMesh":
-        """Return the same mesh with its files in ``folder``, where they have been copied."""
-        surfaces = tuple(
-            surface
-            if surface.texture is None
-            else surface.model_copy(update={"texture": str(folder / Path(surface.texture).name)})
-            for surface in self.surfaces
-        )
-        return replace(self, path=folder / self.path.name, surfaces=surfaces)
+    def job(self) -> dict[str, Any]:
+        """Return what a scene script is told of it: the path of its file, and its surfaces with paths of textures."""
+        surfaces = [surface.model_dump(mode="json") for surface in self.surfaces]
+        for surface in surfaces:
+            if surface["texture"] is not None:
+                surface["texture"] = str(self.path.with_name(surface["texture"]))
+        return {"mesh": str(self.path), "mesh_surfaces": surfaces}
+
+
+def read_render_mesh(path: Path) -> RenderMesh:
+    """Read what :func:`write_render_mesh` wrote to ``path``, or to where it was copied from."""
+    known = read_json(_description(path))
+    return RenderMesh(
+        path=path,
+        surfaces=tuple(build_config(Surface, surface) for surface in known["surfaces"]),
+        hull=np.array(known["hull"]),
+        centre=tuple(known["centre"]),
+        areas=tuple(known["areas"]),
+    )
+
+
+def is_written(path: Path) -> bool:
+    """Whether :func:`write_render_mesh` has written a mesh to ``path``, whole."""
+    return _description(path).exists()
 
 
 def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
@@ -71,7 +87,7 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
 
     Args:
         scene: geometries with PBR or simple materials, textures or vertex colours, or none of these.
-        path: of the ``.npz`` file; textures are written beside it.
+        path: of the ``.npz`` file; textures and, last of all, a description are written beside it.
 
     Returns:
         What to draw samples from; geometries of equal finish share a surface.
@@ -92,25 +108,30 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
     vertices = np.concatenate([mesh.vertices for mesh, _ in pieces])
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     index = np.concatenate([np.full(len(mesh.faces), number) for mesh, number in pieces])
-    np.savez(
-        path,
-        vertices=((vertices - middle) / 1000).astype(np.float32),
-        faces=np.concatenate([mesh.faces + start for (mesh, _), start in zip(pieces, counts[:-1], strict=True)]).astype(
-            np.int32
-        ),
-        surface=index.astype(np.int32),
-        uv=np.concatenate([_uv(mesh) for mesh, _ in pieces]).astype(np.float32),
-        colours=np.concatenate([_vertex_colours(mesh) for mesh, _ in pieces]).astype(np.float32),
-    )
+    faces = np.concatenate([mesh.faces + start for (mesh, _), start in zip(pieces, counts[:-1], strict=True)])
+    with atomic_path(path) as temporary:
+        np.savez(
+            temporary,
+            vertices=((vertices - middle) / 1000).astype(np.float32),
+            faces=faces.astype(np.int32),
+            surface=index.astype(np.int32),
+            uv=np.concatenate([_uv(mesh) for mesh, _ in pieces]).astype(np.float32),
+            colours=np.concatenate([_vertex_colours(mesh) for mesh, _ in pieces]).astype(np.float32),
+        )
     areas = np.bincount(index, np.concatenate([mesh.area_faces for mesh, _ in pieces]), len(surfaces))
     hull = trimesh.convex.convex_hull(vertices).vertices - middle
-    return RenderMesh(
-        path=path,
-        surfaces=_named_apart(list(surfaces.values())),
-        hull=np.asarray(hull),
-        centre=(float(middle[0]), float(middle[1]), float(middle[2])),
-        areas=tuple(float(area) for area in areas / areas.sum()),
-    )
+    description = {
+        "surfaces": [surface.model_dump(mode="json") for surface in _named_apart(list(surfaces.values()))],
+        "hull": hull.tolist(),
+        "centre": middle.tolist(),
+        "areas": (areas / areas.sum()).tolist(),
+    }
+    write_json(_description(path), description)
+    return read_render_mesh(path)
+
+
+def _description(path: Path) -> Path:
+    return path.with_suffix(".json")
 
 
 def _geometries(scene: trimesh.Scene) -> list[trimesh.Trimesh]:
@@ -145,8 +166,8 @@ def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
         )
     texture = None
     if image is not None and uv is not None:
-        texture = str(path.with_name(f"{path.stem}-texture-{number}.png"))
-        cv2.imwrite(texture, np.asarray(image.convert("RGB"))[..., ::-1])
+        texture = f"{path.stem}-texture-{number}.png"
+        write_image(path.with_name(texture), np.asarray(image.convert("RGB")))
     red, green, blue = (round(float(channel), 6) for channel in colour)
     return Surface(
         name=name or "mesh", colour=(red, green, blue), metallic=metallic, roughness=roughness, texture=texture

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel
 
 from rgbx import __version__
 from rgbx.config import build_config
@@ -12,9 +11,10 @@ from rgbx.devices.library import Library
 from rgbx.devices.selection import by_class, select_units
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.film import develop
-from rgbx.photography.meshes import RenderMesh, write_render_mesh
+from rgbx.photography.meshes import RenderMesh, is_written, read_render_mesh, write_render_mesh
 from rgbx.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
 from rgbx.processes import cores
+from rgbx.progress import track
 from rgbx.samples import (
     WHOLE,
     RenderedSample,
@@ -26,12 +26,11 @@ from rgbx.samples import (
     Shard,
     choose_executor,
     class_keys,
-    encode_image,
     generator,
-    render_samples,
+    render_set,
+    rendered_sample,
     sample_seed,
 )
-from rgbx.samples.overview import write_overview
 
 _ORIGIN = "synthetic: RGB domain randomisation"
 _SUFFIX = ".png"
@@ -73,7 +72,7 @@ def render_photographs(
     """
     find_blender()
     chosen = [unit for unit in select_units(library, units) if unit.mesh_path is not None]
-    shown = by_class(library, chosen, "mesh")
+    groups = by_class(library, chosen, "mesh")
     header = SetHeader(
         modality="rgb",
         origin=_ORIGIN,
@@ -83,35 +82,34 @@ def render_photographs(
         source=Library(library.path, chosen).digest(("mesh",)),
         version=__version__,
     )
-    executor = choose_executor(workers, ray)
-    samples = SampleSet.create(out, header, shard)
-    keys = class_keys(library.classes, images_per_class)
-    if samples.missing(keys, _SUFFIX):
-        with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
-            meshes = {
-                label: [
-                    (unit.name, write_render_mesh(unit.read_mesh(), Path(folder) / f"{label}-{number}.npz"))
-                    for number, unit in enumerate(shown[label])
-                ]
-                for label in library.classes
-            }
-            threads = threads_of_each(workers) if ray is None else 1
-            job = RenderJob(Photographer, (meshes, config, seed, threads), Path(folder))
-            complete = render_samples(samples, keys, job, executor, suffix=_SUFFIX, description="photographing")
-    else:
-        complete = samples.finish()
-    if not complete:
-        return None
-    write_overview(samples)
-    return samples
+
+    def prepare(meshes: Path) -> RenderJob:
+        for unit in track(chosen, "reading meshes", total=len(chosen)):
+            path = _mesh_path(meshes, unit.device_class, unit.name)
+            if not is_written(path):
+                write_render_mesh(unit.read_mesh(), path)
+        names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
+        threads = threads_of_each(workers) if ray is None else 1
+        return RenderJob(Photographer, (names, config, seed, threads), meshes)
+
+    return render_set(
+        out,
+        header,
+        class_keys(library.classes, images_per_class),
+        prepare,
+        choose_executor(workers, ray),
+        suffix=_SUFFIX,
+        description="photographing",
+        shard=shard,
+    )
 
 
 class Photographer:
     """Renders the photographs of a set one by one; one lives in each process and owns one Blender.
 
     Args:
-        folder: where the files of the meshes are.
-        meshes: of each class: unit names with their meshes.
+        meshes: folder of the units' meshes.
+        units: names of those of each class.
         config: how wide to draw.
         seed: of the set.
         threads: of Blender.
@@ -119,15 +117,13 @@ class Photographer:
 
     def __init__(
         self,
-        folder: Path,
-        meshes: dict[str, list[tuple[str, RenderMesh]]],
+        meshes: Path,
+        units: dict[str, list[str]],
         config: RgbRandomisation,
         seed: int,
         threads: int,
     ) -> None:
-        self.meshes = {
-            label: [(unit, mesh.moved_to(folder)) for unit, mesh in members] for label, members in meshes.items()
-        }
+        self.meshes, self.units = meshes, units
         self.config, self.seed = config, seed
         self.config_digest = config.digest()
         self.blender = Blender(_SCENE, threads=threads)
@@ -135,14 +131,15 @@ class Photographer:
     def __call__(self, key: SampleKey) -> RenderedSample:
         seed = sample_seed(self.seed, key, self.config_digest)
         rng = generator(seed)
-        units = self.meshes[key.label]
-        unit, mesh = units[rng.integers(len(units))]
+        units = self.units[key.label]
+        unit = units[rng.integers(len(units))]
+        mesh = read_render_mesh(_mesh_path(self.meshes, key.label, unit))
         draw = draw_photograph(rng, self.config, mesh)
-        image = photograph(self.blender, mesh, draw)
-        record = SampleRecord(
-            file_name=f"{key.stem}{_SUFFIX}", label=key.label, unit=unit, seed=seed, draw=draw.model_dump(mode="json")
-        )
-        return RenderedSample(record, encode_image(_SUFFIX, image))
+        return rendered_sample(key, _SUFFIX, photograph(self.blender, mesh, draw), unit=unit, seed=seed, draw=draw)
+
+
+def _mesh_path(folder: Path, device_class: str, unit: str) -> Path:
+    return folder / device_class / f"{unit}.npz"
 
 
 def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:
@@ -151,16 +148,7 @@ def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:
     Returns:
         (size, size, 3) uint8.
     """
-    return develop(blender.render(scene_job(mesh, draw)), draw.film, generator)
-
-
-def scene_job(mesh: RenderMesh, draw: BaseModel) -> dict[str, object]:
-    """Return what a scene script gets: the draw, the mesh and its surfaces."""
-    return {
-        **draw.model_dump(mode="json"),
-        "mesh": str(mesh.path),
-        "mesh_surfaces": [surface.model_dump(mode="json") for surface in mesh.surfaces],
-    }
+    return develop(blender.render({**draw.model_dump(mode="json"), **mesh.job()}), draw.film, generator)
 
 
 def replay_photograph(record: SampleRecord, library: Library) -> np.ndarray:

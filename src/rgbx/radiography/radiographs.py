@@ -1,6 +1,5 @@
 """Rendering a set of radiographs from a library of scans, and rendering any one of them again."""
 
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -33,16 +32,13 @@ from rgbx.samples import (
     Shard,
     choose_executor,
     class_keys,
-    encode_image,
     generator,
-    render_samples,
+    render_set,
+    rendered_sample,
     sample_seed,
 )
-from rgbx.samples.overview import write_overview
 
 _ORIGIN = "synthetic: X-ray domain randomisation"
-SCANS = ".scans"
-"""Where prepared scans lie while a set is being rendered; each shard has its own."""
 _SUFFIX = ".png"
 SUMMARY = "summary.json"
 
@@ -114,22 +110,23 @@ def render_radiographs(
         source=library.digest(["scan"]),
         version=__version__,
     )
-    executor = choose_executor(workers, ray)
-    samples = SampleSet.create(out, header, shard)
-    keys = class_keys(library.classes, images_per_class)
-    if samples.missing(keys, _SUFFIX):
-        scans = out / f"{SCANS}{shard.suffix}"
+
+    def prepare(scans: Path) -> RenderJob:
         statistics = _prepare(chosen, scans, parts=config.edits.probability > 0)
         names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
-        job = RenderJob(SampleRenderer, (config, seed, statistics, names), scans)
-        complete = render_samples(samples, keys, job, executor, suffix=_SUFFIX, description="rendering radiographs")
-        shutil.rmtree(scans)
-    else:
-        complete = samples.finish()
-    if not complete:
-        return None
-    write_overview(samples)
-    return write_summary(samples)
+        return RenderJob(SampleRenderer, (names, config, seed, statistics), scans)
+
+    samples = render_set(
+        out,
+        header,
+        class_keys(library.classes, images_per_class),
+        prepare,
+        choose_executor(workers, ray),
+        suffix=_SUFFIX,
+        description="rendering radiographs",
+        shard=shard,
+    )
+    return None if samples is None else write_summary(samples)
 
 
 def write_summary(samples: SampleSet) -> RenderSummary:
@@ -169,10 +166,10 @@ class SampleRenderer:
     def __init__(
         self,
         scans: Path,
+        units: dict[str, list[str]],
         config: XrayRandomisation,
         seed: int,
         statistics: ScanStatistics,
-        units: dict[str, list[str]],
     ) -> None:
         self._config, self._seed = config, seed
         self._statistics, self._units = statistics, units
@@ -194,16 +191,9 @@ class SampleRenderer:
                 drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None
             )
             if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission):
-                record = SampleRecord(
-                    file_name=f"{key.stem}{_SUFFIX}",
-                    label=key.label,
-                    unit=drawn.unit,
-                    seed=seed,
-                    attempt=attempt,
-                    rejected=tuple(rejected),
-                    draw=drawn.model_dump(mode="json"),
+                return rendered_sample(
+                    key, _SUFFIX, radiograph.image, unit=drawn.unit, seed=seed, draw=drawn, rejected=rejected
                 )
-                return RenderedSample(record, encode_image(_SUFFIX, radiograph.image))
             rejected.append(drawn.transfer.name)
         raise RgbxError(
             f"All {self._config.attempts} draws for image {key.number} of class {key.label} were rejected: look at its "

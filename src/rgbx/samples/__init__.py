@@ -8,7 +8,7 @@ from rgbx.samples.executors import choose_executor
 from rgbx.samples.images import encode_image, write_image
 from rgbx.samples.jobs import LostSample, RenderedSample, RenderJob
 from rgbx.samples.record import SampleRecord, SetHeader
-from rgbx.samples.rendering import render_samples
+from rgbx.samples.rendering import render_samples, render_set, rendered_sample
 from rgbx.samples.seeds import SampleKey, class_keys, generator, sample_seed
 from rgbx.samples.sets import SampleSet
 from rgbx.samples.shards import WHOLE, Shard
@@ -28,6 +28,8 @@ __all__ = [
     "encode_image",
     "generator",
     "render_samples",
+    "render_set",
+    "rendered_sample",
     "sample_seed",
     "write_image",
 ]

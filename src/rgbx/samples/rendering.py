@@ -1,14 +1,72 @@
 """Rendering a set, or a shard of it, with progress, resume and the same bytes wherever its samples are rendered."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 
+import numpy as np
+
+from rgbx.config import Config
 from rgbx.errors import RgbxError
 from rgbx.files import write_bytes
 from rgbx.progress import track
-from rgbx.samples.jobs import Executor, LostSample, RenderJob
+from rgbx.samples.images import encode_image
+from rgbx.samples.jobs import Executor, LostSample, RenderedSample, RenderJob
+from rgbx.samples.overview import write_overview
+from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.seeds import SampleKey
 from rgbx.samples.sets import SampleSet
+from rgbx.samples.shards import WHOLE, Shard
+
+_INPUTS = ".inputs-"
+"""Begins the names of folders in a set that hold what its renderers read; each shard has its own."""
+
+
+def render_set(
+    out: Path,
+    header: SetHeader,
+    keys: Sequence[SampleKey],
+    prepare: Callable[[Path], RenderJob],
+    executor: Executor,
+    *,
+    suffix: str,
+    description: str,
+    shard: Shard = WHOLE,
+) -> SampleSet | None:
+    """Render a set with its ``overview.png``, or go on with one that was interrupted.
+
+    Args:
+        out: folder of the set.
+        header: what the set is.
+        keys: all samples it shall have.
+        prepare: given a folder, puts there what the renderers read and is not there yet, and returns the job. The
+            folder outlives a run that was interrupted, and goes when the shard is complete.
+        executor: where samples are rendered, from :func:`choose_executor`.
+        suffix: of the image files.
+        description: shown beside the progress bar.
+        shard: which part of the set to render.
+
+    Returns:
+        The set; None while other shards of it are missing.
+
+    Raises:
+        InputError: ``out`` holds something else.
+        RgbxError: single samples were lost; the others are there.
+    """
+    samples = SampleSet.create(out, header, shard)
+    inputs = out / f"{_INPUTS}{header.digest()}{shard.suffix}"
+    if samples.missing(keys, suffix):
+        complete = render_samples(samples, keys, prepare(inputs), executor, suffix=suffix, description=description)
+    else:
+        complete = samples.finish()
+    # Once the set is complete nobody needs any, nor what runs left that were killed.
+    for folder in out.glob(f"{_INPUTS}*") if complete else [inputs]:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not complete:
+        return None
+    write_overview(samples)
+    return samples
 
 
 def render_samples(
@@ -53,3 +111,36 @@ def render_samples(
             "command again, it tries only these."
         )
     return samples.finish()
+
+
+def rendered_sample(
+    key: SampleKey,
+    suffix: str,
+    image: np.ndarray,
+    *,
+    unit: str,
+    seed: int,
+    draw: Config,
+    rejected: Sequence[str] = (),
+) -> RenderedSample:
+    """Return an image that was rendered for ``key``, encoded, with the record of how it came about.
+
+    Args:
+        key: which sample of the set it is.
+        suffix: ``.png`` or ``.tiff``.
+        image: see :func:`encode_image`.
+        unit: that it shows.
+        seed: of the sample.
+        draw: everything drawn for it.
+        rejected: the tries that a filter had rejected before, in a word for each.
+    """
+    record = SampleRecord(
+        file_name=f"{key.stem}{suffix}",
+        label=key.label,
+        unit=unit,
+        seed=seed,
+        attempt=len(rejected),
+        rejected=tuple(rejected),
+        draw=draw.model_dump(mode="json"),
+    )
+    return RenderedSample(record, encode_image(suffix, image))

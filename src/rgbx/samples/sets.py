@@ -50,12 +50,19 @@ class SampleSet:
     def create(cls, folder: Path, header: SetHeader, shard: Shard = WHOLE) -> Self:
         """Start a set, or a shard of one, in ``folder``, or go on with the same one that was interrupted.
 
+        A header alone, of a run that failed before its first image, is replaced.
+
         Raises:
             InputError: the folder holds a set made with other settings or shards of another number, or files that
                 are no set.
         """
-        path = folder / SET_FILE
-        if path.exists():
+        there = {name for name in _file_names(folder) if not name.startswith(".")}
+        if there <= {SET_FILE}:
+            if not there or read_set_header(folder) != header:
+                write_json(folder / SET_FILE, header.model_dump(mode="json"))
+        elif SET_FILE not in there:
+            raise InputError(folder, "is not empty and holds no set", "choose an empty --out folder")
+        else:
             check_same_header(folder, read_set_header(folder), header)
             counts = {begun.count for begun in begun_shards(folder)}
             if shard != WHOLE and counts - {shard.count}:
@@ -67,10 +74,6 @@ class SampleSet:
             with suppress(FileNotFoundError):  # a complete shard is looked through once more and completed again
                 (folder / shard.records).rename(folder / shard.journal)
             _end_torn_line(folder / shard.journal)
-        elif folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-            raise InputError(folder, "is not empty and holds no set", "choose an empty --out folder")
-        else:
-            write_json(path, header.model_dump(mode="json"))
         return cls(folder, header, shard)
 
     @classmethod
@@ -125,7 +128,13 @@ class SampleSet:
         return [key for key, name in mine if name not in self._places or name not in images]
 
     def add(self, record: SampleRecord) -> None:
-        """Record a sample whose image has been written."""
+        """Record a sample whose image has been written.
+
+        Raises:
+            InputError: a run with other settings has taken the folder over in the meantime.
+        """
+        if not self._places:  # until there is a record, another run may have put its own header in place of this one
+            check_same_header(self.folder, read_set_header(self.folder), self.header)
         journal = self.folder / self.shard.journal
         with readable_os_errors(journal), journal.open("ab") as lines:
             self._places[record.file_name] = _Place(journal, lines.tell())

@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 from scipy.spatial.transform import Rotation
 
-from rgbx import __version__
 from rgbx.config import Config, Range, build_config
 from rgbx.devices.library import Library
 from rgbx.files import digest
@@ -26,18 +25,16 @@ from rgbx.samples import (
     SampleKey,
     SampleRecord,
     SampleSet,
-    SetHeader,
-    choose_executor,
-    encode_image,
     generator,
-    render_samples,
+    rendered_sample,
     sample_seed,
 )
 from rgbx_proving.standin.conveyor_camera import CameraConfig, ConveyorCamera, Crop, Shot, draw_shot
 from rgbx_proving.standin.conveyor_surface import SurfaceConfig, WornSurface, draw_surface, paint_surface
+from rgbx_proving.standin.views import take_views, unit_in_view
 from rgbx_proving.units.part_mesh import build_mesh
 from rgbx_proving.units.parts import PartList
-from rgbx_proving.units.simulated import parts_digest, parts_of
+from rgbx_proving.units.simulated import parts_of
 
 _ORIGIN = "stand-in: simulated conveyor camera"
 _SUFFIX = ".png"
@@ -146,37 +143,31 @@ def take_photographs(
         RgbxError: single images could not be rendered; the others are there.
     """
     find_blender()
-    header = SetHeader(
+    return take_views(
+        library,
+        out,
+        RenderJob(ConveyorPhotographer, (library, config, views_per_unit, seed, threads_of_each(workers))),
         modality="rgb",
         origin=_ORIGIN,
+        config={"conveyor": config.model_dump(mode="json")},
+        views_per_unit=views_per_unit,
         seed=seed,
-        classes=library.classes,
-        config={"conveyor": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
-        source=parts_digest(library),
-        version=__version__,
+        workers=workers,
+        suffix=_SUFFIX,
+        description="photographing",
     )
-    samples = SampleSet.create(out, header)
-    keys = [
-        SampleKey(label, number)
-        for label in library.classes
-        for number in range(views_per_unit * len(library.units_of(label)))
-    ]
-    job = RenderJob(ConveyorPhotographer, (library, config, views_per_unit, seed, threads_of_each(workers)))
-    render_samples(samples, keys, job, choose_executor(workers), suffix=_SUFFIX, description="photographing")
-    return samples
 
 
 class ConveyorPhotographer:
     """Takes the photographs of a set one by one; one lives in each process and owns one Blender."""
 
     def __init__(self, library: Library, config: ConveyorConfig, views_per_unit: int, seed: int, threads: int) -> None:
-        self.config, self.views_per_unit, self.seed = config, views_per_unit, seed
-        self.units = {label: library.units_of(label) for label in library.classes}
+        self.library, self.config, self.views_per_unit, self.seed = library, config, views_per_unit, seed
         self.config_digest = config.digest()
         self.studio = Studio(threads)
 
     def __call__(self, key: SampleKey) -> RenderedSample:
-        parts = parts_of(self.units[key.label][key.number // self.views_per_unit])
+        parts = parts_of(unit_in_view(self.library, key, self.views_per_unit))
         seed = sample_seed(self.seed, key, self.config_digest)
         mesh = self.studio.mesh(parts)
         # A unit keeps its scratches from view to view.
@@ -184,14 +175,7 @@ class ConveyorPhotographer:
         surface = draw_surface(generator(unit_seed), self.config.surface, parts, _face(mesh))
         draw = draw_view(generator(seed), self.config, mesh, surface)
         image = self.studio.photograph(parts, draw)
-        record = SampleRecord(
-            file_name=f"{key.stem}{_SUFFIX}",
-            label=key.label,
-            unit=parts.unit,
-            seed=seed,
-            draw=draw.model_dump(mode="json"),
-        )
-        return RenderedSample(record, encode_image(_SUFFIX, image))
+        return rendered_sample(key, _SUFFIX, image, unit=parts.unit, seed=seed, draw=draw)
 
 
 class Studio:
@@ -230,9 +214,8 @@ class Studio:
             "focal": draw.camera.focal,
             "face": face,
             "overlay": pictures,
-            "mesh": str(mesh.path),
             "mesh_centre": mesh.centre,
-            "mesh_surfaces": [surface.model_dump(mode="json") for surface in mesh.surfaces],
+            **mesh.job(),
         }
         frame = self._blender.render(job)
         return ConveyorCamera(draw.camera).expose(frame, draw.shot, draw.size, generator(draw.shot.noise_seed))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx import __version__
 from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.samples import (
@@ -13,15 +12,13 @@ from rgbx.samples import (
     SampleKey,
     SampleRecord,
     SampleSet,
-    SetHeader,
-    choose_executor,
-    encode_image,
     generator,
-    render_samples,
+    rendered_sample,
     sample_seed,
 )
 from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_exposure
-from rgbx_proving.units.simulated import parts_digest, parts_of
+from rgbx_proving.standin.views import take_views, unit_in_view
+from rgbx_proving.units.simulated import parts_of
 
 _ORIGIN = "stand-in: simulated X-ray machine"
 _SUFFIX = ".tiff"
@@ -49,46 +46,34 @@ def take_radiographs(
     Raises:
         InputError: a unit has no part list, or ``out`` holds something else.
     """
-    header = SetHeader(
+    return take_views(
+        library,
+        out,
+        RenderJob(Radiographer, (library, XrayMachine(config), views_per_unit, seed)),
         modality="xray",
         origin=_ORIGIN,
+        config={"machine": config.model_dump(mode="json")},
+        views_per_unit=views_per_unit,
         seed=seed,
-        classes=library.classes,
-        config={"machine": config.model_dump(mode="json"), "views_per_unit": views_per_unit},
-        source=parts_digest(library),
-        version=__version__,
+        workers=workers,
+        suffix=_SUFFIX,
+        description="radiographing",
     )
-    samples = SampleSet.create(out, header)
-    keys = [
-        SampleKey(label, number)
-        for label in library.classes
-        for number in range(views_per_unit * len(library.units_of(label)))
-    ]
-    job = RenderJob(Radiographer, (library, XrayMachine(config), views_per_unit, seed))
-    render_samples(samples, keys, job, choose_executor(workers), suffix=_SUFFIX, description="radiographing")
-    return samples
 
 
 class Radiographer:
     """Takes the radiographs of a set one by one; one lives in each process."""
 
     def __init__(self, library: Library, machine: XrayMachine, views_per_unit: int, seed: int) -> None:
-        self.machine, self.views_per_unit, self.seed = machine, views_per_unit, seed
-        self.units = {label: library.units_of(label) for label in library.classes}
+        self.library, self.machine, self.views_per_unit, self.seed = library, machine, views_per_unit, seed
         self.config_digest = machine.config.digest()
 
     def __call__(self, key: SampleKey) -> RenderedSample:
-        unit = self.units[key.label][key.number // self.views_per_unit]
+        unit = unit_in_view(self.library, key, self.views_per_unit)
         seed = sample_seed(self.seed, key, self.config_digest)
         draw = draw_exposure(generator(seed), self.machine.config)
-        record = SampleRecord(
-            file_name=f"{key.stem}{_SUFFIX}",
-            label=key.label,
-            unit=unit.name,
-            seed=seed,
-            draw=draw.model_dump(mode="json"),
-        )
-        return RenderedSample(record, encode_image(_SUFFIX, self.machine.radiograph(parts_of(unit), draw)))
+        image = self.machine.radiograph(parts_of(unit), draw)
+        return rendered_sample(key, _SUFFIX, image, unit=unit.name, seed=seed, draw=draw)
 
 
 def retake_radiograph(record: SampleRecord, library: Library, config: MachineConfig) -> np.ndarray:

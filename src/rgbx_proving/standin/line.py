@@ -6,7 +6,6 @@ from typing import NamedTuple
 from rgbx.config import Config
 from rgbx.devices.library import Library
 from rgbx.samples import SampleSet
-from rgbx.samples.overview import write_overview
 from rgbx_proving.standin.conveyor import ConveyorConfig, take_photographs
 from rgbx_proving.standin.exposures import take_radiographs
 from rgbx_proving.standin.machine import MachineConfig
@@ -67,11 +66,9 @@ def scan_library(
         radiographs = take_radiographs(
             units, out / "xray", machine, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
-        write_overview(radiographs)
     if rgb:
         camera = config.rgb.updated({"size": size})
         photographs = take_photographs(
             units, out / "rgb", camera, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
-        write_overview(photographs)
     return Line(units, radiographs, photographs)
