@@ -8,6 +8,8 @@ MODALITIES: tuple[Modality, ...] = ("rgb", "xray")
 Channel = Literal["rgb", "xray", "rgbx"]
 """What an answer comes from: one modality, or both."""
 TITLES: dict[Channel, str] = {"rgb": "RGB", "xray": "X-ray", "rgbx": "RGB-X"}
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
+"""Of images in folders, whatever they are of."""
 
 Given = TypeVar("Given")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from learning_sets import write_set
 from rgbx.datasets.labelled import LabelledImages, load_images, open_sets, sets_digest, split_by_unit
-from rgbx.datasets.pairing import pair_by_class
+from rgbx.datasets.partners import draw_partners
 from rgbx.errors import InputError, RgbxError
 
 
@@ -71,6 +71,6 @@ def test_a_class_with_too_few_units_cannot_be_split() -> None:
 
 def test_pairs_share_the_class_and_change_with_the_seed() -> None:
     rgb, xray = np.repeat([2, 0, 1], 10), np.tile([0, 1, 2], 7)
-    partners = pair_by_class(rgb, xray, np.random.default_rng(0))
+    partners = draw_partners(rgb, xray, np.random.default_rng(0))
     assert np.array_equal(xray[partners], rgb)
-    assert not np.array_equal(partners, pair_by_class(rgb, xray, np.random.default_rng(1)))
+    assert not np.array_equal(partners, draw_partners(rgb, xray, np.random.default_rng(1)))

@@ -53,8 +53,8 @@ def test_jittered_seeds_stay_well_formed(number, name):
         ("{about: x, points: [[-0.1, 0], [0.5, 0.1]]}", "must not be below 0"),
         ("{about: x, points: [[0, 0]]}", "at least 2"),
         ("{about: x, points: [[0, 0], [1, a]]}", "valid number"),
-        ("points", "holds no transfer function"),
-        ("[]", "holds no transfer function"),
+        ("points", "is not a YAML mapping"),
+        ("[]", "is not a YAML mapping"),
         ("{", "not valid YAML"),
     ],
 )

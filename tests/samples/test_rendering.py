@@ -3,7 +3,7 @@ from dotted import DOTS, HEADER, KEYS, DotRenderer, contents
 
 from rgbx.errors import RgbxError
 from rgbx.files import write_text
-from rgbx.samples import LostSample, RenderJob, SampleSet, Shard, choose_executor, render_set
+from rgbx.samples import LostSample, RenderJob, SampleSet, Shard, render_set
 
 
 class Reader(DotRenderer):
@@ -39,7 +39,7 @@ def kitchen():
 
 
 def render(out, prepare, **options):
-    return render_set(out, HEADER, KEYS, prepare, choose_executor(0), suffix=".png", description="rendering", **options)
+    return render_set(out, HEADER, KEYS, prepare, suffix=".png", description="rendering", workers=0, **options)
 
 
 def hidden(folder):
@@ -69,12 +69,9 @@ def test_inputs_outlive_a_run_that_was_interrupted(tmp_path, kitchen):
 
 
 def test_inputs_of_other_settings_are_never_taken_for_ones_own(tmp_path, kitchen):
-    out = tmp_path / "x"
+    out, other = tmp_path / "x", HEADER.updated({"source": "other"})
     with pytest.raises(RgbxError, match="no luck"):
-        render_set(
-            out, HEADER.updated({"source": "other"}), KEYS, _stale, choose_executor(0),
-            suffix=".png", description="rendering",
-        )  # fmt: skip
+        render_set(out, other, KEYS, _stale, suffix=".png", description="rendering", workers=0)
     assert len(render(out, kitchen)) == 10
     assert hidden(out) == []
 

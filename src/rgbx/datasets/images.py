@@ -15,13 +15,12 @@ import tifffile
 from PIL import ExifTags, Image
 
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
+from rgbx.modality import IMAGE_SUFFIXES
 from rgbx.tiff import open_tiff
 
 if TYPE_CHECKING:
     import pydicom
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".dic")
-"""Of images in folders."""
 MAX_SIDE = 20_000
 MAX_PIXELS = 200_000_000
 MIN_SIDE = 16

@@ -16,11 +16,11 @@ from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_volume
 from rgbx.devices.volume_tiff import natural_key
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
+from rgbx.modality import IMAGE_SUFFIXES
 
 Kind = Literal["scan", "labels", "mesh"]
 
 SCAN_FOLDERS = ("scan", "dicom")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
 
 _HEADERS_OF_RAW = (".mhd", ".nhdr")
 """Scan formats whose voxels may lie in a ``.raw`` file beside them."""

@@ -16,7 +16,7 @@ FRONT, BACK = 20.0, 200.0
 TILT = 16.0
 """Degrees that it is then tipped over to show its top."""
 
-PAPER = 255
+_PAPER = 255
 _PLAIN = (0.62, 0.64, 0.67)
 """sRGB of meshes without colours."""
 LIGHT = np.array([-0.55, 0.6, 0.6])
@@ -71,7 +71,7 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     brightness = AMBIENT + (1 - AMBIENT) * np.clip(facing @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
     shown = np.append(colours * brightness[:, None] ** (1 / 2.2), [[1.0, 1.0, 1.0]], axis=0)[faces]
     blocks = shown.reshape(side, _SUPERSAMPLING, side, _SUPERSAMPLING, 3)
-    return np.rint(PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
+    return np.rint(_PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
 def _face_colours(mesh: trimesh.Trimesh) -> np.ndarray:

@@ -28,7 +28,6 @@ ORIGINS = "; "
 """Between the origins of several sets."""
 FORMAT = 2
 """Of the table; one kept by an earlier rgbx, without decisions, is made again."""
-_BATCH = 32
 _TEXT_COLUMNS = ("modality", "pairing", "rgb", "xray", "rgb_unit", "xray_unit", "truth", "predicted")
 _COLUMNS = (*_TEXT_COLUMNS, "probability")
 _DECISION_COLUMNS = ("bin", "reason", "right_bin", "candidates", "unknown_score")
@@ -248,13 +247,18 @@ def check_sets(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
 
 
 def encode_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> dict[str, "Encoded"]:
-    records = samples.records
-    batches = [records[start : start + _BATCH] for start in range(0, len(records), _BATCH)]
-    encoded: dict[str, Encoded] = {}
-    for batch in track(batches, f"looking at {modality} images, {_BATCH} at a time", total=len(batches)):
-        results = predictor.encode(modality, [samples.path(record) for record in batch])
-        encoded.update(zip((record.file_name for record in batch), results, strict=True))
-    return encoded
+    """Return what the stream yields for each image of a set, by file name."""
+    encoded = (each for batch in image_batches(modality, samples) for each in predictor.encode(modality, batch))
+    return dict(zip(samples.file_names, encoded, strict=True))
+
+
+def image_batches(modality: Modality, samples: SampleSet) -> Iterable[list[Path]]:
+    """Return the images of a set, sorted by file name, as many at a time as go through a stream together."""
+    from rgbx.inference.predictor import BATCH
+
+    paths = [samples.folder / name for name in samples.file_names]
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    return track(batches, f"looking at {modality} images, {BATCH} at a time", total=len(batches))
 
 
 def prepare_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> tuple[list[np.ndarray], np.ndarray]:

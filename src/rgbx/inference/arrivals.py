@@ -10,9 +10,9 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
-from rgbx.datasets.images import IMAGE_SUFFIXES, is_image
+from rgbx.datasets.images import is_image
 from rgbx.errors import InputError
-from rgbx.modality import MODALITIES, Modality
+from rgbx.modality import IMAGE_SUFFIXES, MODALITIES, Modality
 
 
 class Pairing(Config):

@@ -24,7 +24,6 @@ from rgbx.samples import (
     SampleSet,
     SetHeader,
     Shard,
-    choose_executor,
     class_keys,
     generator,
     render_set,
@@ -97,10 +96,11 @@ def render_photographs(
         header,
         class_keys(library.classes, images_per_class),
         prepare,
-        choose_executor(workers, ray),
         suffix=_SUFFIX,
         description="photographing",
+        workers=workers,
         shard=shard,
+        ray=ray,
     )
 
 

@@ -17,7 +17,7 @@ from rgbx.geometry import Vector, rotation_matrix
 from rgbx.photography.film import Film
 from rgbx.photography.meshes import Colour, RenderMesh, Surface
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _counts(ends: tuple[int, int]) -> tuple[int, int]:
@@ -39,9 +39,9 @@ DISTRACTORS: tuple[DistractorShape, ...] = ("cube", "cylinder", "cone", "sphere"
 class PoseRanges(Config):
     """How the device lies."""
 
-    free: Fraction = 0.05
+    free: Share = 0.05
     """Share of samples in any orientation at all; the others lie flat, at any yaw."""
-    face_down: Fraction = 0.5
+    face_down: Share = 0.5
     """Share of the flat ones that show their back."""
     tilt: Range = (0.0, 12.0)
     """Degrees that a flat one leans, about any horizontal axis."""
@@ -60,7 +60,7 @@ class CameraRanges(Config):
     """Degrees between the line of sight and the vertical, towards any side."""
     fill: Range = (0.7, 0.97)
     """Longer side of the device's outline, in image widths."""
-    off_centre: Fraction = 0.8
+    off_centre: Share = 0.8
     """How much of the free margin the device's centre may use."""
 
 
@@ -86,7 +86,7 @@ class LightRanges(Config):
 class BackgroundRanges(Config):
     """What the device lies on and what lies around it."""
 
-    plain: Fraction = 0.3
+    plain: Share = 0.3
     """Share of samples on one flat colour; the others lie on a pattern."""
     patterns: tuple[PatternKind, ...] = Field(default=PATTERNS, min_length=1)
     feature: Range = (3.0, 80.0)
@@ -94,7 +94,7 @@ class BackgroundRanges(Config):
     brightness: Range = (0.02, 0.85)
     """Largest channel of a background colour."""
     roughness: Range = (0.15, 1.0)
-    metallic: Fraction = 0.15
+    metallic: Share = 0.15
     """Share of metal backgrounds."""
     gap: Range = (0.0, 60.0)
     """Distance between a device in free orientation and the background, mm."""
@@ -107,15 +107,15 @@ class BackgroundRanges(Config):
 class MaterialRanges(Config):
     """How the surfaces depart from the mesh's own colours."""
 
-    recolour: Fraction = 0.7
+    recolour: Share = 0.7
     """Share of samples in which each paint takes any colour at all, or keeps its own, with equal chance. A paint is
     what surfaces of about the same colour have in common: the units at hand come in a few of their class's colours
     only, but which of their parts have the same colour is what tells classes apart. Textures turn to any hue."""
-    same_paint: Fraction = 0.1
+    same_paint: Share = 0.1
     """Largest difference of any channel, as displayed, between surfaces of one paint."""
-    texture: Fraction = 0.1
+    texture: Share = 0.1
     """Share of samples whose largest surfaces take a pattern instead."""
-    large: Fraction = 0.1
+    large: Share = 0.1
     """A surface with at least this share of the mesh's area counts as large."""
     hue: Range = (-0.03, 0.03)
     """Turns of the colour circle, drawn for each surface."""

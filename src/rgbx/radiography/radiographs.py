@@ -30,7 +30,6 @@ from rgbx.samples import (
     SampleSet,
     SetHeader,
     Shard,
-    choose_executor,
     class_keys,
     generator,
     render_set,
@@ -121,10 +120,11 @@ def render_radiographs(
         header,
         class_keys(library.classes, images_per_class),
         prepare,
-        choose_executor(workers, ray),
         suffix=_SUFFIX,
         description="rendering radiographs",
+        workers=workers,
         shard=shard,
+        ray=ray,
     )
     return None if samples is None else write_summary(samples)
 

@@ -20,7 +20,7 @@ from rgbx.errors import InputError
 from rgbx.weights import read_state_dict
 
 SHIPPED = "superpoint.safetensors"
-CELL = 8
+_CELL = 8
 """Side of the cells the network divides an image into, pixels: three poolings."""
 LAYERS = ("conv1a", "conv1b", "conv2a", "conv2b", "conv3a", "conv3b", "conv4a", "conv4b", "convPa", "convPb")
 """Convolutions in order, named as in the original."""
@@ -44,7 +44,7 @@ class SuperPoint(nn.Module):
                 self.add_module(f"conv{stage}{part}", nn.Conv2d(channels, width, 3, padding=1))
                 channels = width
         self.convPa = nn.Conv2d(channels, head, 3, padding=1)
-        self.convPb = nn.Conv2d(head, CELL**2 + 1, 1)
+        self.convPb = nn.Conv2d(head, _CELL**2 + 1, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return (B, 65, H/8, W/8) logits for (B, 1, H, W) images in [0, 1]: a cell's 64 pixels, and "none"."""
@@ -58,7 +58,7 @@ class SuperPoint(nn.Module):
 
 def heat_map(logits: torch.Tensor) -> torch.Tensor:
     """Turn (B, 65, h, w) logits into (B, 8h, 8w) probabilities of a keypoint."""
-    return F.pixel_shuffle(logits.softmax(dim=1)[:, :-1], CELL)[:, 0]
+    return F.pixel_shuffle(logits.softmax(dim=1)[:, :-1], _CELL)[:, 0]
 
 
 def find_peaks(heat: np.ndarray, threshold: float, radius: int, border: int = BORDER) -> np.ndarray:

@@ -9,14 +9,13 @@ from functools import cache
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import yaml
 from pydantic import AfterValidator, Field, field_validator
 from scipy.optimize import brentq
 
-from rgbx.config import Config, Range, build_config, within
+from rgbx.config import Config, Range, build_config, read_yaml, within
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.scans import INTENSITY_BINS, ScanLevels
 
@@ -117,15 +116,7 @@ def _own_presets() -> dict[str, TransferPreset]:
 
 def _read_preset(path: Path) -> TransferPreset:
     try:
-        found: Any = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise InputError(path, "does not exist", "check the path of the transfer functions") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, "is not valid YAML", "correct it") from error
-    if not isinstance(found, dict):
-        raise InputError(path, "holds no transfer function", "write it as 'about: …' and 'points: [[…, …], …]'")
-    try:
-        return build_config(TransferPreset, found)
+        return build_config(TransferPreset, read_yaml(path))
     except ConfigError as error:
         raise InputError(path, f"holds a transfer function that cannot be used: {error}", "correct it") from error
 

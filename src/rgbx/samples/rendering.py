@@ -11,6 +11,7 @@ from rgbx.config import Config
 from rgbx.errors import RgbxError
 from rgbx.files import write_bytes
 from rgbx.progress import track
+from rgbx.samples.executors import choose_executor
 from rgbx.samples.images import encode_image
 from rgbx.samples.jobs import Executor, LostSample, RenderedSample, RenderJob
 from rgbx.samples.overview import write_overview
@@ -28,11 +29,12 @@ def render_set(
     header: SetHeader,
     keys: Sequence[SampleKey],
     prepare: Callable[[Path], RenderJob],
-    executor: Executor,
     *,
     suffix: str,
     description: str,
+    workers: int | None = None,
     shard: Shard = WHOLE,
+    ray: str | None = None,
 ) -> SampleSet | None:
     """Render a set with its ``overview.png``, or go on with one that was interrupted.
 
@@ -42,18 +44,20 @@ def render_set(
         keys: all samples it shall have.
         prepare: given a folder, puts there what the renderers read and is not there yet, and returns the job. The
             folder outlives a run that was interrupted, and goes when the shard is complete.
-        executor: where samples are rendered, from :func:`choose_executor`.
         suffix: of the image files.
         description: shown beside the progress bar.
+        workers: processes, see :func:`choose_executor`.
         shard: which part of the set to render.
+        ray: address of a Ray cluster to render on, or ``"local"``, see :func:`choose_executor`.
 
     Returns:
         The set; None while other shards of it are missing.
 
     Raises:
-        InputError: ``out`` holds something else.
+        InputError: ``out`` holds something else, or no cluster answers.
         RgbxError: single samples were lost; the others are there.
     """
+    executor = choose_executor(workers, ray)
     samples = SampleSet.create(out, header, shard)
     inputs = out / f"{_INPUTS}{header.digest()}{shard.suffix}"
     if samples.missing(keys, suffix):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from rgbx.datasets.labelled import LabelledImages, check_same_classes, load_images, sets_digest
-from rgbx.datasets.pairing import pair_by_class
+from rgbx.datasets.partners import draw_partners
 from rgbx.errors import InputError
 from rgbx.files import write_bytes
 from rgbx.modality import MODALITIES, Modality
@@ -186,7 +186,7 @@ def train_head(
     for epoch in range(config.epochs):
         rng = generator(config.seed, epoch)
         count = len(labels["rgb"])
-        partners = torch.from_numpy(pair_by_class(labels["rgb"].numpy(), labels["xray"].numpy(), rng))
+        partners = torch.from_numpy(draw_partners(labels["rgb"].numpy(), labels["xray"].numpy(), rng))
         rgb_view = torch.from_numpy(rng.integers(len(features["rgb"]), size=count))
         xray_view = torch.from_numpy(rng.integers(len(features["xray"]), size=count))
         losses, correct = 0.0, 0
@@ -227,7 +227,7 @@ class PairData(L.LightningDataModule):
         share = batch_share_of(self.trainer)
         rgb, xray = self._images["rgb"], self._images["xray"]
         order = rng.permutation(len(rgb))[: len(rgb) // share.of * share.of]  # some of the last batch for everyone
-        partners = pair_by_class(rgb.labels[order], xray.labels, rng)
+        partners = draw_partners(rgb.labels[order], xray.labels, rng)
         size = self._config.batch_size
         photographs, radiographs = Batches(rgb, order, size, share), Batches(xray, partners, size, share)
         pairs = [(photographs, radiographs, place) for place in range(len(photographs))]

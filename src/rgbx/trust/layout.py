@@ -22,7 +22,7 @@ OUTLINE = 0.03
 """Of a prepared radiograph's range: what is darker than the border by more belongs to the device."""
 EVEN = 0.03
 """Contrast, of a prepared radiograph's root, below which a place counts as even."""
-FAINT = 0.2
+_FAINT = 0.2
 """Of a cell's contrast: two cells with less than that are alike."""
 KEPT = 200
 """Radiographs of each class that are compared with."""
@@ -111,7 +111,7 @@ class Layouts:
         """Return (cells, 4, C): how far each cell is from the class's best match for it, turned each way."""
         cells = _cells(_ways(layout.reshape(SIDE, SIDE)).reshape(4, -1)).transpose(1, 0, 2)  # (cells, 4, pixels)
         both = (cells**2).mean(2)[:, :, None] + self._strength[:, None]  # (cells, 4, N)
-        apart = (both - 2 * (cells @ self.known) / CELL**2) / (both / 2 + FAINT)
+        apart = (both - 2 * (cells @ self.known) / CELL**2) / (both / 2 + _FAINT)
         return np.stack([apart[:, :, which].min(2) for which in self._classes], 2)
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -17,8 +17,8 @@ from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import SampleRecord, SetHeader
 
-IMAGES, CLASSES, LABELS = "images.txt", "classes.txt", "image_class_labels.txt"
-SPLIT, BOXES = "train_test_split.txt", "bounding_boxes.txt"
+_IMAGES, _CLASSES, _LABELS = "images.txt", "classes.txt", "image_class_labels.txt"
+_SPLIT, _BOXES = "train_test_split.txt", "bounding_boxes.txt"
 _REMEDY = "unpack CUB_200_2011.tgz anew and give the folder CUB_200_2011"
 
 
@@ -40,13 +40,13 @@ def read_cub200(folder: Path) -> list[Bird]:
     Raises:
         InputError: a file is missing or damaged, or files do not agree.
     """
-    tables = {name: _read_table(folder / name) for name in (IMAGES, CLASSES, LABELS, SPLIT, BOXES)}
+    tables = {name: _read_table(folder / name) for name in (_IMAGES, _CLASSES, _LABELS, _SPLIT, _BOXES)}
     birds = []
-    for number, (name,) in sorted(tables[IMAGES].items()):
+    for number, (name,) in sorted(tables[_IMAGES].items()):
         try:
-            (label,) = tables[CLASSES][int(tables[LABELS][number][0])]
-            (training,) = tables[SPLIT][number]
-            left, top, width, height = map(float, tables[BOXES][number])
+            (label,) = tables[_CLASSES][int(tables[_LABELS][number][0])]
+            (training,) = tables[_SPLIT][number]
+            left, top, width, height = map(float, tables[_BOXES][number])
         except (KeyError, ValueError) as error:
             raise InputError(folder, f"does not say all about image {number} ({name})", _REMEDY) from error
         path = folder / "images" / name
@@ -54,7 +54,7 @@ def read_cub200(folder: Path) -> list[Bird]:
             raise InputError(path, "is missing", _REMEDY)
         birds.append(Bird(number, path, label, training == "1", (left, top, width, height)))
     if not birds:
-        raise InputError(folder / IMAGES, "names no image", _REMEDY)
+        raise InputError(folder / _IMAGES, "names no image", _REMEDY)
     return birds
 
 
@@ -76,7 +76,7 @@ def import_cub200(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
     """
     birds = read_cub200(folder)
     classes = tuple(sorted({bird.label for bird in birds}))
-    source = digest_files(folder / name for name in (IMAGES, CLASSES, LABELS, SPLIT, BOXES))
+    source = digest_files(folder / name for name in (_IMAGES, _CLASSES, _LABELS, _SPLIT, _BOXES))
     sets = []
     for part, training in (("train", True), ("test", False)):
         header = SetHeader(

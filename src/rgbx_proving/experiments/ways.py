@@ -3,7 +3,7 @@
 import itertools
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +15,12 @@ from rgbx.errors import RgbxError
 from rgbx.evaluation.evaluate import gain, share_estimate
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
+from rgbx.evaluation.predictions import image_batches
 from rgbx.inference import Encoded, Predictor
 from rgbx.inference.int8 import SAME_PLACE
-from rgbx.inference.predictor import BATCH
 from rgbx.inference.runtimes import RuntimeName
 from rgbx.modality import MODALITIES, Channel, Modality
 from rgbx.models.stream_config import Precision
-from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx_proving.experiments.exits import fewest_passes
 
@@ -103,7 +102,7 @@ def choose_exit(bundle: Path, sets: Mapping[Modality, SampleSet]) -> float:
                 predictor.respond_by_iteration(
                     modality, np.stack([predictor.prepare(modality, path) for path in batch])
                 )
-                for batch in _batches(modality, samples)
+                for batch in image_batches(modality, samples)
             ]
         )
         truth = np.array([predictor.classes.index(record.label) for record in samples])
@@ -195,18 +194,12 @@ def _load(bundle: Path, ways: Sequence[Way], exit_threshold: float) -> tuple[dic
 def _listen(predictors: Mapping[str, Predictor], modality: Modality, samples: SampleSet) -> dict[str, _Said]:
     """Return what each predictor says of a set, batch by batch, so that views of few images are held at once."""
     said = {name: _Said() for name in predictors}
-    for batch in _batches(modality, samples):
+    for batch in image_batches(modality, samples):
         found = {name: predictor.encode(modality, batch, explain=True) for name, predictor in predictors.items()}
         for name, encoded in found.items():
             said[name].same_picture += map(_same_picture, found[TORCH.name], encoded)
             said[name].encoded += [replace(each, views=()) for each in encoded]
     return said
-
-
-def _batches(modality: Modality, samples: SampleSet) -> Iterable[list[Path]]:
-    paths = [samples.path(record) for record in samples]
-    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    return track(batches, f"looking at {modality} images, {BATCH} at a time", total=len(batches))
 
 
 def _same_picture(one: Encoded, other: Encoded) -> bool:

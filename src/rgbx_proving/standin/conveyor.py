@@ -127,20 +127,12 @@ def take_photographs(
     seed: int = 0,
     workers: int | None = None,
 ) -> SampleSet:
-    """Photograph every unit of ``library``; go on where an interrupted run stopped.
+    """Photograph every unit of ``library`` on the line of ``config``: a set of 8-bit PNGs.
 
-    Args:
-        library: of :func:`~rgbx_proving.standin.units.worn_library`.
-        out: folder of the set of 8-bit PNGs; those of a class are in the order of its units, view by view.
-        config: the line.
-        views_per_unit: photographs of each unit.
-        seed: of the set.
-        workers: Blender processes; one for each core when None; 0 works in this process.
+    For the rest see :func:`~rgbx_proving.standin.views.take_views`.
 
     Raises:
-        InputError: a unit has no part list, or ``out`` holds something else.
         MissingToolError: Blender is not there.
-        RgbxError: single images could not be rendered; the others are there.
     """
     find_blender()
     return take_views(

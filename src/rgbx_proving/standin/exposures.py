@@ -33,18 +33,9 @@ def take_radiographs(
     seed: int = 0,
     workers: int | None = None,
 ) -> SampleSet:
-    """Radiograph every unit of ``library``; go on where an interrupted run stopped.
+    """Radiograph every unit of ``library`` with the machine of ``config``: a set of 16-bit TIFFs.
 
-    Args:
-        library: of :func:`~rgbx_proving.standin.units.worn_library`.
-        out: folder of the set of 16-bit TIFFs; those of a class are in the order of its units, view by view.
-        config: the machine.
-        views_per_unit: radiographs of each unit.
-        seed: of the set.
-        workers: processes; the number of cores when None; 0 works in this process.
-
-    Raises:
-        InputError: a unit has no part list, or ``out`` holds something else.
+    For the rest see :func:`~rgbx_proving.standin.views.take_views`.
     """
     return take_views(
         library,

@@ -6,7 +6,7 @@ from typing import Any
 from rgbx import __version__
 from rgbx.devices.library import Library, Unit
 from rgbx.modality import Modality
-from rgbx.samples import RenderJob, SampleKey, SampleSet, SetHeader, choose_executor, render_set
+from rgbx.samples import RenderJob, SampleKey, SampleSet, SetHeader, render_set
 from rgbx_proving.units.simulated import parts_digest
 
 
@@ -57,9 +57,7 @@ def take_views(
         for label in library.classes
         for number in range(views_per_unit * len(library.units_of(label)))
     ]
-    samples = render_set(
-        out, header, keys, lambda _: job, choose_executor(workers), suffix=suffix, description=description
-    )
+    samples = render_set(out, header, keys, lambda _: job, suffix=suffix, description=description, workers=workers)
     assert samples is not None, "only a shard leaves a set unfinished"
     return samples
 

@@ -1,9 +1,9 @@
-"""Pairs for fusion: each photograph with a random radiograph of the same class."""
+"""Partners to train the fusion with: for each photograph some radiograph of its class, drawn anew every epoch."""
 
 import numpy as np
 
 
-def pair_by_class(rgb_labels: np.ndarray, xray_labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_partners(rgb_labels: np.ndarray, xray_labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw, for each photograph, the index of a radiograph of its class.
 
     Args:
