@@ -19,11 +19,11 @@ from typing import Any, Generic, TypeVar
 
 from rgbx.errors import MissingPluginError
 
-Part = TypeVar("Part")
+_Part = TypeVar("_Part")
 Registered = TypeVar("Registered")
 
 
-class Registry(Generic[Part]):
+class Registry(Generic[_Part]):
     """All parts of one kind.
 
     Args:
@@ -36,7 +36,7 @@ class Registry(Generic[Part]):
         self.kind = kind
         self.group = group
         self._own = own
-        self._registered: dict[str, Part] = {}
+        self._registered: dict[str, _Part] = {}
 
     def register(self, name: str) -> Callable[[Registered], Registered]:
         """Return a decorator that makes what it stands on known by ``name`` in this process.
@@ -61,7 +61,7 @@ class Registry(Generic[Part]):
         """Return the names of all that can be asked for; nothing is imported for it."""
         return sorted({*self._registered, *self._own, *(entry.name for entry in entry_points(group=self.group))})
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> _Part:
         """Return the part of that name.
 
         Raises:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from rgbx import __version__
 from rgbx.datasets.images import is_image
 from rgbx.datasets.labelled import READERS
 from rgbx.errors import InputError
@@ -73,7 +72,6 @@ def import_folder(folder: Path, modality: Modality, out: Path) -> SampleSet:
         classes=tuple(dict.fromkeys(each.label for each in files)),
         config={"step": "import", "folder": folder.name},
         source=digest(*(each.file_name for each in files)),
-        version=__version__,
     )
     samples = SampleSet.create(out, header)
     known = set(samples.file_names)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx import __version__
 from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.devices.selection import by_class, select_units
@@ -79,7 +78,6 @@ def render_photographs(
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},
         source=Library(library.path, chosen).digest(("mesh",)),
-        version=__version__,
     )
 
     def prepare(meshes: Path) -> RenderJob:

@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-from rgbx import __version__
 from rgbx.config import Config, build_config
 from rgbx.devices.library import Library, Unit
 from rgbx.devices.selection import by_class, select_units
@@ -107,7 +106,6 @@ def render_radiographs(
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},
         source=library.digest(["scan"]),
-        version=__version__,
     )
 
     def prepare(scans: Path) -> RenderJob:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rgbx import __version__
 from rgbx.config import Config
 from rgbx.modality import Modality
 
@@ -36,5 +37,5 @@ class SetHeader(Config):
     """The full configuration of the step that made it."""
     source: str
     """Digest of what it was rendered from (scans, meshes, part lists)."""
-    version: str
-    """Version of rgbx."""
+    version: str = __version__
+    """Of the rgbx that made it."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from rgbx import __version__
 from rgbx.errors import InputError
 from rgbx.files import digest_files, link_in_place, write_bytes
 from rgbx.progress import track
@@ -86,7 +85,6 @@ def import_cub200(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
             classes=classes,
             config={"data set": "CUB-200-2011", "part": part},
             source=source,
-            version=__version__,
         )
         samples = SampleSet.create(out / part, header)
         known = set(samples.file_names)

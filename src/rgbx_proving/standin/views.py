@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from rgbx import __version__
 from rgbx.devices.library import Library, Unit
 from rgbx.modality import Modality
 from rgbx.samples import RenderJob, SampleKey, SampleSet, SetHeader, render_set
@@ -50,7 +49,6 @@ def take_views(
         classes=library.classes,
         config={**config, "views_per_unit": views_per_unit},
         source=parts_digest(library),
-        version=__version__,
     )
     keys = [
         SampleKey(label, number)
