@@ -27,7 +27,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.config import build_config
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import PreparedScan, prepare_scan
@@ -281,7 +280,7 @@ def main() -> None:
     count, pairs = (12, 10) if options.quick else (200, 200)
     renders = Renders(CLASSES[::4] if options.quick else CLASSES, units=1 if options.quick else 2)
     network = load_detector(options.weights)
-    learned = build_config(Acceptance, {"superpoint": {"weights": options.weights, "radius": options.radius}})
+    learned = Acceptance.model_validate({"superpoint": {"weights": options.weights, "radius": options.radius}})
     filters = {"superpoint": learned, "corners": Acceptance(detector="corners")}
 
     measured = acceptance(renders, network, filters, count)

@@ -4,15 +4,21 @@ A setting of type :data:`Range` is drawn from U(low, high); equal ends fix it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from rgbx.errors import ConfigError, InputError
 from rgbx.files import digest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
@@ -36,10 +42,34 @@ def within(low: float, high: float = math.inf) -> AfterValidator:
     return AfterValidator(check)
 
 
-class Config(BaseModel):
-    """Base of every configuration and record: immutable, unknown keys refused."""
+class _ReadableErrors(ModelMetaclass):
+    """Says in one sentence what pydantic says in many lines; models inside one are pydantic's own affair."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        with _readable(cls):  # type: ignore[arg-type]
+            return super().__call__(*args, **values)
+
+
+class Config(BaseModel, metaclass=_ReadableErrors):
+    """Base of every configuration and record: immutable, unknown keys refused.
+
+    However it is made, by its class or from a file, values that cannot be used raise the same
+    :class:`~rgbx.errors.ConfigError`, which names each key at fault and what is wrong with it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make one of a mapping."""
+        with _readable(cls):
+            return super().model_validate(obj, **options)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make one of JSON."""
+        with _readable(cls):
+            return super().model_validate_json(json_data, **options)
 
     def digest(self) -> str:
         """Return 16 hex digits that change whenever any setting does."""
@@ -47,7 +77,22 @@ class Config(BaseModel):
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a copy with ``changes`` applied (dotted keys reach into nested models) and validated."""
-        return build_config(type(self), _merged(self.model_dump(), changes))
+        return self.model_validate(_merged(self.model_dump(), changes))
+
+
+@contextmanager
+def _readable(kind: type[BaseModel]) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        faults = "; ".join(_worded(fault["loc"], fault["msg"]) for fault in error.errors())
+        known = ", ".join(kind.model_fields)
+        raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
+
+
+def _worded(place: tuple[int | str, ...], message: str) -> str:
+    said = f"{message[0].lower()}{message[1:]}"
+    return f"'{'.'.join(map(str, place))}': {said}" if place else said
 
 
 ConfigType = TypeVar("ConfigType", bound=Config)
@@ -81,28 +126,11 @@ def load_config(
             raise ConfigError(f"'{override}' is not a setting: write it as KEY=VALUE.")
         changes[key.strip()] = yaml.safe_load(text)
     try:
-        return build_config(kind, _merged(values, changes))
+        return kind.model_validate(_merged(values, changes))
     except ConfigError as error:
         if file is None:
             raise
         raise ConfigError(f"With {file}, {error}") from error
-
-
-def build_config(kind: type[ConfigType], values: Mapping[str, Any]) -> ConfigType:
-    """Validate ``values`` as a ``kind``.
-
-    Raises:
-        ConfigError: naming each key at fault and what is wrong with it.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"'{'.'.join(str(part) for part in fault['loc'])}': {fault['msg'][0].lower()}{fault['msg'][1:]}"
-            for fault in error.errors()
-        )
-        known = ", ".join(kind.model_fields)
-        raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
 
 
 def build_record(kind: type[ConfigType], content: Any, path: Path, remedy: str) -> ConfigType:
@@ -115,7 +143,7 @@ def build_record(kind: type[ConfigType], content: Any, path: Path, remedy: str) 
     if isinstance(content, dict) and content.get("format", current) != current:
         raise InputError(path, f"has format {content['format']}, this rgbx reads {current}", remedy)
     try:
-        return build_config(kind, content)
+        return kind.model_validate(content)
     except ConfigError as error:
         raise InputError(path, f"is damaged ({str(error).rstrip('.')})", remedy) from error
 

@@ -36,7 +36,7 @@ class InputError(RgbxError):
         return type(self), (self.path, self.problem, self.remedy)
 
 
-class ConfigError(RgbxError):
+class ConfigError(RgbxError, ValueError):
     """A setting is unknown or out of range."""
 
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.config import build_config
 from rgbx.errors import ConfigError
 from rgbx.geometry import rotation_matrix
 from rgbx.photography.meshes import RenderMesh, Surface
@@ -154,8 +153,8 @@ def test_place_camera_frames_any_view(
 
 def test_ranges_are_checked() -> None:
     with pytest.raises(ConfigError, match="low end"):
-        build_config(RgbRandomisation, {"camera": {"fill": (0.9, 0.5)}})
+        RgbRandomisation.model_validate({"camera": {"fill": (0.9, 0.5)}})
     with pytest.raises(ConfigError, match="range of counts"):
-        build_config(RgbRandomisation, {"lights": {"count": (3, 1)}})
+        RgbRandomisation.model_validate({"lights": {"count": (3, 1)}})
     with pytest.raises(ConfigError, match="'size'"):
-        build_config(RgbRandomisation, {"size": 0})
+        RgbRandomisation.model_validate({"size": 0})

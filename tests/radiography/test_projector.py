@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
 from rgbx.devices.volume import Volume
+from rgbx.errors import ConfigError
 from rgbx.geometry import rotation_matrix
 from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector, Rays
@@ -72,7 +72,7 @@ def test_pixel_centres_lie_half_a_pixel_inside():
 
 
 def test_a_detector_before_the_unit_is_refused():
-    with pytest.raises(ValidationError, match="detector must be behind"):
+    with pytest.raises(ConfigError, match="detector must be behind"):
         Projector(source_to_centre=100, source_to_detector=90, pixels=(4, 4), pixel_size=1)
 
 

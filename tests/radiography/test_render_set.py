@@ -14,7 +14,6 @@ import torch
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
@@ -124,7 +123,7 @@ def test_the_summary_tells_which_transfer_function_is_rejected(library, tmp_path
     values = LEARNED.model_dump()
     values["transfer"]["presets"] = seeds
     summary = render_radiographs(
-        library, tmp_path / "x", build_config(XrayRandomisation, values), images_per_class=8, workers=0
+        library, tmp_path / "x", XrayRandomisation.model_validate(values), images_per_class=8, workers=0
     )
     assert summary.transfer_functions["seen"].rate > 0.5
     assert summary.transfer_functions["unseen"].kept == 0

@@ -126,10 +126,9 @@ def flatfield(
 
     Example: `rgbx flatfield --flat open-beam --dark tube-off --out fields`, then `rgbx predict model --flat fields …`
     """
-    from rgbx.config import build_config
     from rgbx.datasets.flat_field import FlatFieldConfig, make_flat_field
 
-    config = build_config(FlatFieldConfig, {"max_age_hours": max_age})
+    config = FlatFieldConfig.model_validate({"max_age_hours": max_age})
     record = make_flat_field(_frames(flat), _frames(dark), out, config).record
     typer.echo(
         f"{len(record.flats)} flat and {len(record.darks)} dark frames of {record.width} × {record.height} pixels, "

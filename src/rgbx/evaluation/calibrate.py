@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rgbx.config import Config, build_config, read_yaml
+from rgbx.config import Config, read_yaml
 from rgbx.datasets.labelled import sets_digest
 from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
@@ -50,7 +50,7 @@ def read_sorting(path: Path | None, classes: tuple[str, ...]) -> Sorting:
     """
     if path is None:
         return Sorting.of(classes, None, None)
-    given = build_config(SortingFile, read_yaml(path))
+    given = SortingFile.model_validate(read_yaml(path))
     return Sorting.of(classes, given.bins, given.costs)
 
 

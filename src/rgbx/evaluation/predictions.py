@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rgbx import __version__
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.errors import InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
@@ -202,7 +202,7 @@ def cached_predictions(
     table = _to_csv(predictions)
     source = {"classes": predictions.classes, "origin": predictions.origin, "table": digest(table)}
     write_text(out / TABLE, table)
-    write_json(out / SOURCE, build_config(_Source, made_from | source).model_dump(mode="json"))
+    write_json(out / SOURCE, _Source.model_validate(made_from | source).model_dump(mode="json"))
     return predictions
 
 
@@ -314,7 +314,7 @@ def _read(out: Path, made_from: dict[str, object]) -> Predictions | None:
         return None
     if any(found.get(key) != value for key, value in made_from.items()):
         return None
-    source = build_config(_Source, found)
+    source = _Source.model_validate(found)
     lines = csv.reader(io.StringIO(table))
     next(lines)
     decision_from, probabilities_from = len(_COLUMNS), len(_COLUMNS) + len(_DECISION_COLUMNS)

@@ -287,7 +287,7 @@ def read_results(path: Path) -> Iterator[Result]:
                     yield Result.model_validate_json(line)
                 elif line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
                     raise ValueError("no beginning of a result")
-            except ValueError as error:  # of which pydantic's is one
+            except ValueError as error:  # of which ConfigError is one
                 raise InputError(path, f"holds no result in line {number}", "give another file as --out") from error
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import trimesh
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.files import atomic_path, read_json, write_json
 from rgbx.samples import write_image
 
@@ -70,7 +70,7 @@ def read_render_mesh(path: Path) -> RenderMesh:
     known = read_json(_description(path))
     return RenderMesh(
         path=path,
-        surfaces=tuple(build_config(Surface, surface) for surface in known["surfaces"]),
+        surfaces=tuple(Surface.model_validate(surface) for surface in known["surfaces"]),
         hull=np.array(known["hull"]),
         centre=tuple(known["centre"]),
         areas=tuple(known["areas"]),

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.devices.selection import by_class, select_units
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
@@ -164,7 +163,7 @@ def replay_photograph(record: SampleRecord, library: Library) -> np.ndarray:
         MissingToolError: Blender is not there.
     """
     unit = library.unit(record.label, record.unit)
-    draw = build_config(RgbDraw, record.draw)
+    draw = RgbDraw.model_validate(record.draw)
     with tempfile.TemporaryDirectory(prefix="rgbx-meshes-") as folder:
         mesh = write_render_mesh(unit.read_mesh(), Path(folder) / "unit.npz")
         with Blender(_SCENE, threads=cores()) as blender:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.config import build_config
 from rgbx.devices.library import Library, Unit
 from rgbx.errors import InputError
 from rgbx.files import atomic_path, read_json, write_json
@@ -124,7 +123,7 @@ def _write_unit_maps(job: _Job) -> None:
     scan = unit.read_scan()
     labels = prepare_labels(unit.read_labels(scan), scan)
     channels = {label: materials.index(unit.material_name(label)) for label in _labels_in(labels.values)}
-    draws = [build_config(XrayDraw, record.draw) for record in records]
+    draws = [XrayDraw.model_validate(record.draw) for record in records]
     parts = find_parts(prepare_scan(scan)) if any(drawn.edits for drawn in draws) else None
     for record, drawn in zip(records, draws, strict=True):
         rays = drawn.projector.rays(drawn.pose)

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.devices.library import Library, Unit
 from rgbx.devices.selection import by_class, select_units
 from rgbx.errors import RgbxError
@@ -154,7 +154,7 @@ def replay_radiograph(record: SampleRecord, library: Library) -> Radiograph:
     Raises:
         InputError: the library has not the unit.
     """
-    drawn = build_config(XrayDraw, record.draw)
+    drawn = XrayDraw.model_validate(record.draw)
     return render_radiograph(drawn, prepare_scan(library.unit(record.label, drawn.unit).read_scan()))
 
 

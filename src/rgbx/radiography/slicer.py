@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.scans import ScanLevels
 from rgbx.radiography.transfer import TransferPreset
@@ -86,7 +86,7 @@ def to_transfer_preset(path: Path, preset: SlicerPreset, levels: ScanLevels) -> 
             "give the --scan that the preset was made for",
         )
     try:
-        return build_config(TransferPreset, {"about": f"From 3D Slicer, {path.name}.", "points": points})
+        return TransferPreset.model_validate({"about": f"From 3D Slicer, {path.name}.", "points": points})
     except ConfigError as error:
         raise InputError(
             path, f"makes no transfer function: {error}", "correct it in Slicer and save it again"

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, field_validator
 from scipy.optimize import brentq
 
-from rgbx.config import Config, Range, build_config, read_yaml, within
+from rgbx.config import Config, Range, read_yaml, within
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.scans import INTENSITY_BINS, ScanLevels
 
@@ -116,7 +116,7 @@ def _own_presets() -> dict[str, TransferPreset]:
 
 def _read_preset(path: Path) -> TransferPreset:
     try:
-        return build_config(TransferPreset, read_yaml(path))
+        return TransferPreset.model_validate(read_yaml(path))
     except ConfigError as error:
         raise InputError(path, f"holds a transfer function that cannot be used: {error}", "correct it") from error
 

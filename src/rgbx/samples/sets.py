@@ -13,10 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from pydantic import ValidationError
-
-from rgbx.config import build_config
-from rgbx.errors import InputError
+from rgbx.errors import ConfigError, InputError
 from rgbx.files import atomic_path, read_json, readable_os_errors, write_json
 from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.seeds import SampleKey
@@ -198,7 +195,7 @@ def read_set_header(folder: Path) -> SetHeader:
         raise InputError(folder, "does not exist", "check the path of the set")
     if not (folder / SET_FILE).exists():
         raise InputError(folder, f"holds no {SET_FILE}", "give a folder made by 'rgbx render' or 'rgbx scan'")
-    return build_config(SetHeader, read_json(folder / SET_FILE))
+    return SetHeader.model_validate(read_json(folder / SET_FILE))
 
 
 def check_same_header(folder: Path, found: SetHeader, wanted: SetHeader) -> None:
@@ -243,7 +240,7 @@ def _find_records(folder: Path) -> dict[str, _Place]:
             for number, line in enumerate(lines, start=1):
                 try:
                     places[SampleRecord.model_validate_json(line).file_name] = _Place(path, offset)
-                except ValidationError as error:
+                except ConfigError as error:
                     if path.name == METADATA:  # else a line torn by a kill: that sample is simply rendered again
                         raise InputError(path, f"has a damaged line {number}", "render the set again") from error
                 offset += len(line)

@@ -5,7 +5,6 @@ from pathlib import Path
 from pydantic import PositiveInt
 from rich.console import Console
 
-from rgbx.config import build_config
 from rgbx.datasets.labelled import open_sets
 from rgbx.devices.library import Library
 from rgbx.errors import InputError
@@ -152,5 +151,5 @@ def _claim(layout: Layout, config: Demo) -> None:
     """Keep the settings beside the results, so that one folder never mixes two demos."""
     if not layout.config.exists():
         write_json(layout.config, config.model_dump(mode="json"))
-    elif build_config(Demo, read_json(layout.config)) != config:
+    elif Demo.model_validate(read_json(layout.config)) != config:
         raise InputError(layout.out, "holds a demo with other settings", "choose another --out folder or delete it")

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.datasets.images import read_radiograph
 from rgbx.devices.library import Library
 from rgbx.evaluation.explain import Case, overlay
@@ -108,7 +108,7 @@ def reproduce_figure6(
     samples, worn = workshop.line_set("test", "xray"), workshop.test_units()
     predictor = Predictor.load(model)
     transform = read_bundle_header(model).streams["xray"].transform
-    machine = XrayMachine(build_config(MachineConfig, samples.header.config["machine"]))
+    machine = XrayMachine(MachineConfig.model_validate(samples.header.config["machine"]))
     pairs = [pair for pair in itertools.pairwise(benchmark.classes) if inside_changes(*pair)]
     encoded = predictor.encode("xray", [samples.path(record) for record in samples], explain=True)
     cams = {record.file_name: each.views[0].cam for record, each in zip(samples, encoded, strict=True)}
@@ -158,7 +158,7 @@ def _looks(
         path, cam = samples.path(record), cams[record.file_name]
         left, top, side = seen_part(read_radiograph(path), transform)
         unit = parts_of(worn.unit(record.label, record.unit))
-        draw = build_config(RadiographDraw, record.draw)
+        draw = RadiographDraw.model_validate(record.draw)
         first, second = (
             machine.attenuation(design, draw, laid_as=unit)[top : top + side, left : left + side] for design in designs
         )

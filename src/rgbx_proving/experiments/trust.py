@@ -12,10 +12,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from pydantic import Field, ValidationError
+from pydantic import Field
 from rich.console import Console
 
 from rgbx.config import Config
+from rgbx.errors import ConfigError
 from rgbx.evaluation.calibrate import calibrate
 from rgbx.evaluation.evaluate import estimate, evaluate_bundle, share_estimate
 from rgbx.evaluation.figures import INK, SERIES, plain, write_figure
@@ -174,7 +175,7 @@ def _measured_before(path: Path, benchmark: Benchmark, config: TrustConfig, cons
         return None
     try:
         found = TrustResult.model_validate(read_json(path))
-    except ValidationError:
+    except ConfigError:
         found = None
     every = {"held_out": ()}
     if found is None or (found.benchmark.updated(every), found.config) != (benchmark.updated(every), config):

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 from scipy.spatial.transform import Rotation
 
-from rgbx.config import Config, Range, build_config
+from rgbx.config import Config, Range
 from rgbx.devices.library import Library
 from rgbx.files import digest
 from rgbx.geometry import Vector, rotation_matrix
@@ -275,7 +275,7 @@ def retake_photograph(record: SampleRecord, library: Library) -> np.ndarray:
     studio = Studio(cores())
     try:
         return studio.photograph(
-            parts_of(library.unit(record.label, record.unit)), build_config(ConveyorDraw, record.draw)
+            parts_of(library.unit(record.label, record.unit)), ConveyorDraw.model_validate(record.draw)
         )
     finally:
         studio.close()

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.samples import (
     RenderedSample,
@@ -82,4 +81,4 @@ def retake_radiograph(record: SampleRecord, library: Library, config: MachineCon
         InputError: the library lacks the record's unit.
     """
     unit = library.unit(record.label, record.unit)
-    return XrayMachine(config).radiograph(parts_of(unit), build_config(RadiographDraw, record.draw))
+    return XrayMachine(config).radiograph(parts_of(unit), RadiographDraw.model_validate(record.draw))

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, model_validator
 
-from rgbx.config import Config, build_config
+from rgbx.config import Config
 from rgbx.errors import ConfigError, InputError
 from rgbx.files import read_json, write_json
 from rgbx.geometry import Vector, rotation_matrix
@@ -89,7 +89,7 @@ def read_parts(path: Path) -> PartList:
         InputError: the file is missing, is not JSON, or a part is not well formed.
     """
     try:
-        return build_config(PartList, read_json(path))
+        return PartList.model_validate(read_json(path))
     except ConfigError as error:
         raise InputError(
             path, f"is no part list ({str(error).rstrip('.')})", "restore the file or make it again"

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.geometry import rotation_matrix
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
@@ -89,7 +88,7 @@ class TestCamera:
     @staticmethod
     def shot(**changes: object) -> Shot:
         plain = {"exposure_error": 0, "white_balance": (1, 1, 1), "motion": 0, "jpeg_quality": 95, "noise_seed": 1}
-        return build_config(Shot, plain | changes)
+        return Shot.model_validate(plain | changes)
 
     def test_exposure_is_automatic(self) -> None:
         frame = np.random.default_rng(0).uniform(0.2, 1, (64, 64, 3)).astype(np.float32)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from rgbx.config import build_config
 from rgbx.devices.library import Library
 from rgbx.errors import ConfigError, InputError
 from rgbx.samples import SampleSet, generator
@@ -225,7 +224,7 @@ def test_record_replays_to_the_same_pixels(library, tmp_path):
     samples = SampleSet.open(tmp_path / "set")
     assert samples.header.modality == "xray"
     assert "stand-in" in samples.header.origin
-    config = build_config(MachineConfig, samples.header.config["machine"])
+    config = MachineConfig.model_validate(samples.header.config["machine"])
     for record in samples:
         image = tifffile.imread(samples.path(record))
         assert image.dtype == np.uint16

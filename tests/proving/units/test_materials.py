@@ -1,6 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
+from rgbx.errors import ConfigError
 from rgbx_proving.units.materials import MATERIALS, Material, attenuation_table
 
 
@@ -43,5 +43,5 @@ def test_every_material_is_under_its_own_name():
 
 
 def test_fractions_that_do_not_sum_to_one_are_refused():
-    with pytest.raises(ValidationError, match="sum to"):
+    with pytest.raises(ConfigError, match="sum to"):
         Material(name="x", density=1.0, mass_fractions={"Al": 0.5}, colour="#ffffff", metallic=0, roughness=0.5)
