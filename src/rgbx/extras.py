@@ -8,7 +8,19 @@ from rgbx.errors import MissingToolError
 INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx": ("onnxruntime", "openvino"),  # a system that has no wheel of one may still use the other
     "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scipy", "matplotlib"),
-    "rgbx[render]": ("SimpleITK", "trimesh", "shapely", "mapbox_earcut", "numba", "llvmlite", "xraydb", "spekpy"),
+    "rgbx[render]": (
+        "SimpleITK",
+        "trimesh",
+        "shapely",
+        "mapbox_earcut",
+        "numba",
+        "llvmlite",
+        "xraydb",
+        "spekpy",
+        "scipy",
+        "matplotlib",
+        "torch",
+    ),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
     "rgbx[all]": ("jinja2",),
 }
@@ -16,8 +28,11 @@ INSTALLS: dict[str, tuple[str, ...]] = {
 
 
 @contextmanager
-def optional_packages() -> Iterator[None]:
+def optional_packages(first: str = "rgbx") -> Iterator[None]:
     """Turn the failed import of an optional package into a sentence that says how to get it.
+
+    Args:
+        first: what to install where several of :data:`INSTALLS` would do.
 
     Raises:
         MissingToolError: a package of :data:`INSTALLS` is not installed.
@@ -25,7 +40,7 @@ def optional_packages() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        for target, packages in INSTALLS.items():
-            if error.name in packages:
+        for target in (first, *INSTALLS):
+            if error.name in INSTALLS[target]:
                 raise MissingToolError(f"{error.name} is not installed: run 'pip install {target}'.") from error
         raise

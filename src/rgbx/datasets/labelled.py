@@ -55,6 +55,16 @@ def open_sets(folders: Sequence[Path], modality: Modality) -> list[SampleSet]:
         InputError: one is no set, is of the other modality, or its classes differ from the first one's.
     """
     sets = [SampleSet.open(folder) for folder in folders]
+    check_together(sets, modality)
+    return sets
+
+
+def check_together(sets: Sequence[SampleSet], modality: Modality) -> None:
+    """Refuse sets that cannot be used together.
+
+    Raises:
+        InputError: one is of the other modality, or its classes differ from the first one's.
+    """
     for samples in sets:
         found = samples.header.modality
         if found != modality:
@@ -62,7 +72,6 @@ def open_sets(folders: Sequence[Path], modality: Modality) -> list[SampleSet]:
             raise InputError(samples.folder, f"holds '{found}' images, not '{modality}'", remedy.rstrip("?"))
     for samples in sets[1:]:
         check_same_classes(sets[0], samples)
-    return sets
 
 
 def check_same_classes(first: SampleSet, second: SampleSet) -> None:

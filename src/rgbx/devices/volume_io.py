@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from rgbx.devices.unit_file import UNIT_FILE, UnitFile, read_unit_file, signed_axes
-from rgbx.devices.volume import Volume
+from rgbx.devices.volume import Volume, check_voxels
 from rgbx.devices.volume_dicom import is_dicom, read_dicom_folder
 from rgbx.devices.volume_itk import (
     META_SUFFIXES,
@@ -136,17 +136,7 @@ def _along_unit_axes(volume: Volume, unit_file: UnitFile) -> Volume:
 
 
 def _check(path: Path, volume: Volume) -> None:
-    if volume.values.dtype.kind not in "iuf":
-        raise InputError(path, f"holds {volume.values.dtype} voxels", "export it with integer or float voxels")
-    if min(volume.values.shape) < 2:
-        nz, ny, nx = volume.values.shape
-        raise InputError(path, f"has {nx} × {ny} × {nz} voxels and so no depth", "give a three-dimensional scan")
-    if volume.values.dtype.kind == "f" and not np.isfinite(volume.values).all():
-        raise InputError(path, "has voxels that are NaN or infinite", "replace them by the value of air")
-    if volume.values.min() == volume.values.max():
-        raise InputError(
-            path, f"is empty: every voxel is {volume.values.flat[0]}", "export it again with its original grey values"
-        )
+    check_voxels(volume.values, path)
     check_size(path, max(volume.size_mm), f"correct its voxel size by 'voxel_size_mm' in {path.parent / UNIT_FILE}")
 
 

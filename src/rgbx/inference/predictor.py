@@ -1,6 +1,6 @@
 """From images to a prediction: the only place where a bundle is applied."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
 from rgbx.modality import Channel, Modality, given_modalities
 from rgbx.models.fusion import Fusion
-from rgbx.models.header import BundleHeader, read_bundle_header
-from rgbx.models.stream_config import Precision
+from rgbx.models.header import read_bundle_header
+from rgbx.models.stream_config import Precision, StreamConfig
 from rgbx.models.transforms import as_input, prepare_image
 from rgbx.processes import in_threads
 from rgbx.trust.calibration import Computation
@@ -118,23 +118,26 @@ class Predictor:
 
     def __init__(
         self,
-        header: BundleHeader,
+        classes: tuple[str, ...],
+        configs: Mapping[Modality, StreamConfig],
         streams: Mapping[Modality, StreamRuntime],
-        fusion: Fusion | None,
+        fusion: Fusion | Callable[[Mapping[Modality, np.ndarray]], np.ndarray] | None = None,
         judge: Judge | None = None,
         flat_field: FlatField | None = None,
         at_once: bool = False,
+        weights_sha256: str = "",
     ) -> None:
-        self._configs = header.streams
+        self._configs = configs
         self._streams = streams
         self._fusion = fusion
         self._judge = judge
         self._flat_field = flat_field
         # They stay, since OpenVINO sets up anew for each thread that it has not met.
         self._threads = ThreadPoolExecutor(2) if at_once else None
-        self.weights_sha256 = header.weights_sha256
-        self.classes = header.classes
-        self.modalities: tuple[Modality, ...] = tuple(header.streams)
+        self.weights_sha256 = weights_sha256
+        """Of the bundle; empty for networks in memory."""
+        self.classes = classes
+        self.modalities: tuple[Modality, ...] = tuple(configs)
 
     @classmethod
     def load(
@@ -182,7 +185,8 @@ class Predictor:
             )
         header, streams = open_streams(folder, runtime, asked.precision, mode, asked.early_exit)
         fusion = Fusion.read(folder) if header.fused else None
-        return cls(header, streams, fusion, judge, flat_field, at_once=mode == "pairs")
+        at_once, digest = mode == "pairs", header.weights_sha256
+        return cls(header.classes, header.streams, streams, fusion, judge, flat_field, at_once, digest)
 
     def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.

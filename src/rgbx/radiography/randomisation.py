@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
 from rgbx.config import Config, Range, within
@@ -216,12 +217,14 @@ class XrayDraw(Config):
 class Radiograph:
     """A rendered radiograph, at the stages of its making."""
 
-    transmission: np.ndarray
-    """(H, W) float32 in [0, 1]."""
-    noise_free: np.ndarray
-    """(H, W) float32 in [0, 1]: transmission times background, with scatter and blur."""
-    image: np.ndarray
-    """(H, W) uint16, linear in intensity: with noise."""
+    transmission: NDArray[np.float32]
+    """(H, W), in [0, 1]."""
+    noise_free: NDArray[np.float32]
+    """(H, W), in [0, 1]: transmission times background, with scatter and blur."""
+    image: NDArray[np.uint16]
+    """(H, W), linear in intensity, 65535 = white: with noise."""
+    draw: XrayDraw
+    """All that it was rendered from, besides the scan."""
 
 
 def draw_radiograph(
@@ -306,4 +309,4 @@ def render_radiograph(draw: XrayDraw, scan: PreparedScan, parts: Parts | None = 
     noise_free = blurred(noise_free, draw.blur)
     noise = generator(draw.noise_seed).standard_normal(through.shape, np.float32)
     noisy = noise_free + np.float32(np.sqrt(draw.noise_variance) / EIGHT_BIT_WHITE) * noise
-    return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * _WHITE).astype(np.uint16))
+    return Radiograph(through, noise_free, np.rint(np.clip(noisy, 0, 1) * _WHITE).astype(np.uint16), draw)
