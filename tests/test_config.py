@@ -1,11 +1,29 @@
+import json
+import pickle
+from copy import deepcopy
+
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import model_validator
 
 from rgbx.config import Config, Range, load_config
-from rgbx.errors import ConfigError, InputError
+from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.models.stream_config import ICamConfig
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.training.settings import FusionTraining, stream_training
+from rgbx.trust.sorting import TrustConfig
 
 
 class Inner(Config):
     angle: Range = (0.0, 1.0)
+
+    @model_validator(mode="after")
+    def _not_both_ninety(self):
+        if self.angle == (90, 90):
+            raise ValueError("both ends are 90")
+        return self
 
 
 class Outer(Config):
@@ -55,3 +73,72 @@ def test_a_file_with_a_faulty_setting_is_named(tmp_path):
     file.write_text("colour: red\n")
     with pytest.raises(ConfigError, match=r"c\.yaml.*colour"):
         load_config(Outer, file)
+
+
+BASES = [stream_training("xray"), FusionTraining(), TrustConfig(), ICamConfig(), XrayRandomisation()]
+plain = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(width=32) | st.text(max_size=8)
+values = plain | st.lists(plain, max_size=3)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_wrong_value_raises_one_sentence_the_same_however_it_is_given(data):
+    base = data.draw(st.sampled_from(BASES))
+    key = data.draw(st.sampled_from([*type(base).model_fields, "colour"]))
+    text = json.dumps(data.draw(values))
+    value = yaml.safe_load(text)
+
+    def refusal(make):
+        try:
+            return make()
+        except RgbxError as error:
+            assert "\n" not in str(error)
+            return str(error)
+
+    kind, rest = type(base), {name: getattr(base, name) for name in type(base).model_fields}
+    typed = refusal(lambda: load_config(kind, overrides=[f"{key}={text}"], base=base))
+    assert typed == refusal(lambda: kind(**{**rest, key: value}))
+    assert typed == refusal(lambda: kind.model_validate({**rest, key: value}))
+    assert typed == refusal(lambda: base.updated({key: value}))
+
+
+def test_faults_of_models_within_keep_their_place():
+    said = r"Outer has settings that cannot be used \('inner\.angle': value error, the low end 2\.0 is above"
+    for make in (
+        lambda: Outer(inner={"angle": (2, 1)}),
+        lambda: Outer.model_validate({"inner": {"angle": (2, 1)}}),
+        lambda: Outer.model_validate_json('{"inner": {"angle": [2, 1]}}'),
+        lambda: Outer().updated({"inner.angle": (2, 1)}),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make()
+
+
+def test_faults_of_a_whole_model_name_no_key():
+    with pytest.raises(ConfigError, match=r"\(value error, both ends are 90\); it knows: angle\."):
+        Inner(angle=(90, 90))
+    with pytest.raises(ConfigError, match=r"\(invalid JSON: EOF"):
+        Inner.model_validate_json('{"angle": [1')
+
+
+def test_a_model_made_within_a_validator_says_its_own_fault():
+    class Holder(Config):
+        held: Inner
+
+        @model_validator(mode="before")
+        @classmethod
+        def _made(cls, content):
+            return {"held": Inner(**content)}
+
+    with pytest.raises(ConfigError, match=r"Inner has settings that cannot be used \('angel'"):
+        Holder(angel=3)
+
+
+def test_copies_stay_equal():
+    outer = Outer(inner=Inner(angle=(2.0, 3.0)))
+    assert pickle.loads(pickle.dumps(outer)) == deepcopy(outer) == outer.model_copy() == outer
+
+
+def test_a_wrong_value_is_a_value_error():
+    with pytest.raises(ValueError, match="colour"):
+        Outer(colour="red")

@@ -14,28 +14,17 @@ import cv2
 import numpy as np
 import pytest
 
+from lacking import NAMELESS, OPTIONAL, preamble
 from rgbx.extras import INSTALLS, optional_packages
 from rgbx.inference import Predictor
 from tiny_bundle import write_exported_bundle
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-HEAVY = {package for target, packages in INSTALLS.items() if target != "rgbx" for package in packages} | {"ray", "vtk"}
 MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL"}
 """What Python calls a package, where pip calls it by another name."""
 
-REFUSE_HEAVY = f"""
-import sys
-
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY | {"vtkmodules"}!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Refused())
-from rgbx.cli import main
-main()
-"""
+REFUSE_HEAVY = f"{preamble()}\nfrom rgbx.cli import main\nmain()\n"
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +126,7 @@ def test_a_fresh_base_install(model: Path, scratch: Path) -> None:
         pytest.skip("pip reaches no package index")
     installed = _run(python, *quiet, "install", ROOT)
     assert installed.returncode == 0, installed.stderr
-    find = f"import importlib.util as u; print([name for name in {sorted(HEAVY)!r} if u.find_spec(name)])"
+    find = f"import importlib.util as u; print([name for name in {sorted(OPTIONAL | NAMELESS)!r} if u.find_spec(name)])"
     assert _run(python, "-I", "-c", find).stdout.strip() == "[]"
     imported = _run(python, "-I", "-c", "import rgbx, rgbx.inference; print(rgbx.__file__)")
     assert imported.stdout.startswith(str(scratch)), imported.stderr

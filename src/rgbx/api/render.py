@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rgbx.api.settings import Settings
     from rgbx.devices.library import Library
     from rgbx.geometry import Vector
-    from rgbx.radiography.backends import BackendName
     from rgbx.radiography.randomisation import Radiograph, XrayDraw
     from rgbx.radiography.scans import PreparedScan
     from rgbx.radiography.transfer import TransferPreset
@@ -69,7 +68,7 @@ def radiograph(
     size: int = 512,
     noise_variance: float = 0.0,
     seed: int = 0,
-    backend: "BackendName" = "kernel",
+    backend: str = "kernel",
 ) -> "Radiograph":
     """Render one radiograph (DRR) of a CT volume.
 
@@ -82,13 +81,13 @@ def radiograph(
         preset: how strongly each scan intensity absorbs: ``"hard"``, ``"soft"``, ``"metal"``, ``"low-contrast"``,
             ``"battery-transparent"``, or (intensity, attenuation per mm) points of your own, with intensity 0 in air,
             where nothing is absorbed, and 1 in dense metal.
-        mean_transmission: the exposure, in 0..1: attenuations are scaled until so much of the beam passes the unit on
-            average. None leaves them as the preset says, so that thick units come out dark.
+        mean_transmission: the exposure, in 0..1: attenuations are scaled until so much of the beam passes the unit
+            along its thinnest axis, on average. None leaves them as the preset says: thick units come out dark.
         rotation: degrees about x, then y, then z; one number turns the unit within the image, anticlockwise.
         size: side of the square image, pixels, 16 to 4096.
         noise_variance: of white noise, on an 8-bit scale (white = 255); 0 is none.
         seed: of the noise.
-        backend: who projects, ``"kernel"`` (rgbx) or ``"vtk"``.
+        backend: who projects, ``"kernel"`` (rgbx), ``"vtk"`` or a plug-in.
 
     Returns:
         The radiograph. ``.image`` is (size, size) uint16, linear in intensity, open beam bright; ``.transmission``

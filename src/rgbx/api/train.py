@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rgbx.evaluation.results import Evaluation
     from rgbx.inference import Predictor
     from rgbx.inference.runtimes import Graphs, RuntimeName
-    from rgbx.models.fusion import FusionHead
     from rgbx.models.icam import ICam
+    from rgbx.models.network import FusionHead
     from rgbx.models.stream_config import Precision, Preset
     from rgbx.models.transforms import TransformConfig
     from rgbx.trust.calibration import Calibrated
@@ -55,8 +55,8 @@ def create_stream(
             this one's), ``aggregator="weighted_mean"``.
 
     Returns:
-        An ``nn.Module`` of images (B, 3, S, S), photographs, or (B, 1, S, S), radiographs: float32 in 0..1, S any
-        size. For n iterations it gives
+        An ``nn.Module``, in training mode as any new one, of images (B, 3, S, S), photographs, or (B, 1, S, S),
+        radiographs: float32 in 0..1, S any size. For n iterations it gives
 
         - ``.logits`` (B, classes), of all iterations together;
         - ``.features`` (B, n, K), each iteration's, averaged over space;
@@ -119,7 +119,7 @@ def predictor_of(
     from rgbx.errors import ConfigError
     from rgbx.inference import Predictor
     from rgbx.inference.torch_runtime import TorchRuntime
-    from rgbx.models.fusion import FusionHead
+    from rgbx.models.network import FusionHead
     from rgbx.models.stream_config import StreamConfig
 
     names = tuple(classes)

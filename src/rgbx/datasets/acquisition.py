@@ -38,7 +38,7 @@ class Acquisition(Config):
         return (f"{name} has {self.bits} bits, too few for dense parts: export it with 16.",)
 
 
-def acquisition_of(image: np.ndarray | Path) -> Acquisition:
+def acquisition_of(image: np.ndarray | Path | str) -> Acquisition:
     """Read what a file says besides its pixels; of an array only its depth is known.
 
     Raises:

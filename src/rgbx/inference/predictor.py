@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
@@ -30,6 +31,8 @@ from rgbx.trust.ood import Shown
 from rgbx.trust.probabilities import probabilities
 
 BATCH = 32
+ImageLike = NDArray[Any] | Path | str
+"""An image in memory, or its file."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +41,26 @@ class View:
 
     window: tuple[float, float, float, float]
     """Left, top, right, bottom in 0..1 of the prepared image, the square that the first view shows whole."""
-    cam: np.ndarray
-    """(h, w) float32 in 0..1: the class activation map of the iteration's class over that window."""
-    crop: np.ndarray
-    """(H, W, 3) uint8: what the network saw."""
+    cam: NDArray[np.float32]
+    """(h, w), in 0..1: the class activation map of the iteration's class over that window."""
+    crop: NDArray[np.uint8]
+    """(H, W, 3): what the network saw."""
 
 
 @dataclass(frozen=True)
 class Encoded:
     """All that a stream yields for one image."""
 
-    logits: np.ndarray
-    """(C,) float32, of the stream alone."""
-    fused_input: np.ndarray
-    """(K,) float32, what the fusion needs of it."""
+    logits: NDArray[np.float32]
+    """(C,), of the stream alone."""
+    fused_input: NDArray[np.float32]
+    """(K,), what the fusion needs of it."""
     iterations: int
     """How often the stream looked: as often as it can, or less with early exit."""
     views: tuple[View, ...] = ()
     """One for each iteration, when asked for."""
-    layout: np.ndarray | None = None
-    """(48, 48) float32, of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
+    layout: NDArray[np.float32] | None = None
+    """(48, 48), of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
     anomaly_map: AnomalyMap | None = None
     """Where a radiograph differs from known ones, when asked for and the bundle was calibrated to tell."""
     acquisition: Acquisition | None = None
@@ -84,8 +87,8 @@ class Prediction:
     """What to do with the device; None from a bundle that was not calibrated."""
 
     @property
-    def cams(self) -> dict[Modality, np.ndarray]:
-        """The class activation maps of each stream, (n, h, w) float32 in 0..1, one for each of its n iterations.
+    def cams(self) -> dict[Modality, NDArray[np.float32]]:
+        """The class activation maps of each stream, (n, h, w) in 0..1, one for each of its n iterations.
 
         Raises:
             RgbxError: the device was predicted with ``explain=False``.
@@ -93,8 +96,8 @@ class Prediction:
         return {modality: np.stack([view.cam for view in views]) for modality, views in self._views().items()}
 
     @property
-    def crops(self) -> dict[Modality, np.ndarray]:
-        """What each iteration of each stream saw, (n, H, W, 3) uint8.
+    def crops(self) -> dict[Modality, NDArray[np.uint8]]:
+        """What each iteration of each stream saw, (n, H, W, 3).
 
         Raises:
             RgbxError: the device was predicted with ``explain=False``.
@@ -188,7 +191,7 @@ class Predictor:
         at_once, digest = mode == "pairs", header.weights_sha256
         return cls(header.classes, header.streams, streams, fusion, judge, flat_field, at_once, digest)
 
-    def encode(self, modality: Modality, images: Sequence[np.ndarray | Path], explain: bool = False) -> list[Encoded]:
+    def encode(self, modality: Modality, images: Sequence[ImageLike], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
 
         Args:
@@ -265,9 +268,7 @@ class Predictor:
             raise RgbxError("the bundle holds one stream and cannot fuse two images: train a fusion first.")
         return self._fusion({name: each.fused_input for name, each in given.items()})
 
-    def predict(
-        self, rgb: np.ndarray | Path | None = None, xray: np.ndarray | Path | None = None, explain: bool = True
-    ) -> Prediction:
+    def predict(self, rgb: ImageLike | None = None, xray: ImageLike | None = None, explain: bool = True) -> Prediction:
         """Classify one device from a photograph, a radiograph or both.
 
         Args:
@@ -279,7 +280,7 @@ class Predictor:
         Raises:
             RgbxError: no image is given, or one cannot be used.
         """
-        images: dict[Modality, np.ndarray | Path] = given_modalities(rgb, xray)
+        images: dict[Modality, ImageLike] = given_modalities(rgb, xray)
         for modality in images:
             self._check(modality)
         modalities = list(images)
@@ -294,7 +295,7 @@ class Predictor:
         given = dict(zip(modalities, found, strict=True))
         return self.combine(given.get("rgb"), given.get("xray"))
 
-    def prepare(self, modality: Modality, image: np.ndarray | Path) -> np.ndarray:
+    def prepare(self, modality: Modality, image: ImageLike) -> np.ndarray:
         """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare_image`.
 
         Raises:
@@ -314,7 +315,7 @@ class Predictor:
             raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
 
     def _run(
-        self, modality: Modality, images: Sequence[np.ndarray | Path], prepared: np.ndarray, explain: bool
+        self, modality: Modality, images: Sequence[ImageLike], prepared: np.ndarray, explain: bool
     ) -> list[Encoded]:
         output = self._streams[modality](as_input(prepared), crops=explain)
         views: Sequence[tuple[View, ...]] = [()] * len(prepared)
@@ -335,18 +336,18 @@ class Predictor:
         ]
 
 
-def _with_acquisition(encoded: Encoded, radiograph: np.ndarray | Path) -> Encoded:
+def _with_acquisition(encoded: Encoded, radiograph: ImageLike) -> Encoded:
     acquisition = acquisition_of(radiograph)
     return replace(encoded, acquisition=acquisition, warnings=acquisition.warnings(_name(radiograph)))
 
 
-def _flattened(pixels: np.ndarray, radiograph: np.ndarray | Path, flat_field: FlatField) -> np.ndarray:
+def _flattened(pixels: np.ndarray, radiograph: ImageLike, flat_field: FlatField) -> np.ndarray:
     """Correct a radiograph; an array is taken to be of now."""
     taken = datetime.now(UTC) if isinstance(radiograph, np.ndarray) else time_taken(Path(radiograph))
     return flat_field.correct(pixels, acquisition_of(radiograph), taken, _name(radiograph))
 
 
-def _name(radiograph: np.ndarray | Path) -> Path | str:
+def _name(radiograph: ImageLike) -> Path | str:
     return "the radiograph" if isinstance(radiograph, np.ndarray) else radiograph
 
 

@@ -150,9 +150,16 @@ def find_unit(values: np.ndarray) -> tuple[tuple[slice, slice, slice], ScanLevel
         inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
         first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
         box.append(slice(max(0, first - BOX_MARGIN), last + 1 + BOX_MARGIN))
-    dense = np.percentile(_thinned(values[tuple(box)]), DENSE_PERCENTILE)
-    levels = ScanLevels(air=float(air), dense=float(max(dense, np.nextafter(air, np.inf))))
-    return (box[0], box[1], box[2]), levels
+    boxed = values[tuple(box)]
+    dense = np.percentile(_thinned(boxed), DENSE_PERCENTILE)
+    if dense <= air + SOLID * (bright - air):  # a wire, or a frame: nearly all of its box is air
+        dense = boxed.max()
+    if dense <= air:
+        raise RgbxError(
+            "A scan in which nothing is denser than air cannot be projected: export it again with its original grey "
+            "values."
+        )
+    return (box[0], box[1], box[2]), ScanLevels(air=float(air), dense=float(dense))
 
 
 def _contents(
