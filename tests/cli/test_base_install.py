@@ -133,6 +133,11 @@ def test_a_fresh_base_install(model: Path, scratch: Path) -> None:
     predicted = _run(python, "-I", "-m", "rgbx", *_predict(model, "onnx"))
     assert predicted.returncode == 0, predicted.stderr
     assert json.loads(predicted.stdout)["label"] in ("A", "B", "C")
+    load = "import sys, rgbx; print(rgbx.load(sys.argv[1]).predict(xray=sys.argv[1] + '/xray.png').label)"
+    assert _run(python, "-I", "-c", load, model).stdout.strip() in ("A", "B", "C")
+    package = Path(imported.stdout.strip()).parent
+    assert (package / "py.typed").exists()
+    assert (package / "__init__.pyi").exists()
     refused = _run(python, "-I", "-m", "rgbx", "train", "xray", "--data", model, "--out", scratch / "out")
     assert refused.returncode == 2
     assert refused.stderr.strip().endswith("torch is not installed: run 'pip install rgbx[train]'.")
