@@ -140,4 +140,4 @@ def test_a_fresh_base_install(model: Path, scratch: Path) -> None:
     assert (package / "__init__.pyi").exists()
     refused = _run(python, "-I", "-m", "rgbx", "train", "xray", "--data", model, "--out", scratch / "out")
     assert refused.returncode == 2
-    assert refused.stderr.strip().endswith("torch is not installed: run 'pip install rgbx[train]'.")
+    assert refused.stderr.strip().endswith(" is not installed: run 'pip install rgbx[train]'.")
