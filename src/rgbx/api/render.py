@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     Volume = NDArray[np.integer[Any] | np.floating[Any]]
     Points = Sequence[tuple[float, float]]
 
-INSTALL = "rgbx[render]"
 UNIT = "volume"
 """What draws call a unit that is an array and has no name."""
-DISTANCE_MM, DISTANCE = 600.0, 3.0
+NEAREST_MM, NEAREST = 600.0, 3.0
 """From the source to a unit: so far, and so many times its diagonal, at least."""
 FILLED = 0.9
 """Diagonal of the unit as a share of the image's side."""
@@ -57,7 +56,7 @@ class SetOptions(Config):
     per_class: PositiveInt
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def radiograph(
     volume: "Volume",
     spacing_mm: float | Sequence[float],
@@ -120,7 +119,7 @@ def radiograph(
     share = asked.mean_transmission
     scan = _prepared(volume, spacing_mm)
     diagonal = math.hypot(*scan.description.size_mm)
-    distance = max(DISTANCE_MM, DISTANCE * diagonal)
+    distance = max(NEAREST_MM, NEAREST * diagonal)
     config = XrayRandomisation(
         size=size,
         backend=backend,
@@ -136,7 +135,7 @@ def radiograph(
     return _rendered(drawn.updated({"pose.rotation": asked.rotation}), scan)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def random_radiograph(
     volume: "Volume",
     spacing_mm: float | Sequence[float],
@@ -181,7 +180,7 @@ def random_radiograph(
     return _rendered(drawn, scan)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def render_draw(
     volume: "Volume", spacing_mm: float | Sequence[float], draw: "XrayDraw | dict[str, Any]"
 ) -> "Radiograph":
@@ -209,7 +208,7 @@ def render_draw(
     return _rendered(XrayDraw.model_validate(draw), _prepared(volume, spacing_mm))
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def open_library(folder: Path | str) -> "Library":
     """Open a library of devices: scans and meshes as ``LIBRARY/CLASS/UNIT/scan.nrrd`` and so on.
 
@@ -232,7 +231,7 @@ def open_library(folder: Path | str) -> "Library":
     return Library.open(Path(folder))
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def render_radiographs(
     library: "Library | Path | str",
     out: Path | str,
@@ -286,7 +285,7 @@ def render_radiographs(
     return SampleSet.open(Path(out))
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[render]")
 def render_photographs(
     library: "Library | Path | str",
     out: Path | str,

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from rgbx.models.transforms import TransformConfig
     from rgbx.trust.calibration import Calibrated
 
-INSTALL = "rgbx[train]"
-
 
 class Answers(Config):
     """How many classes a network tells apart."""
@@ -33,7 +31,7 @@ class Answers(Config):
     classes: int = Field(ge=2)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def create_stream(
     backbone: str = "tf_efficientnet_lite0",
     *,
@@ -86,7 +84,7 @@ def create_stream(
     return build_stream(config, Answers(classes=classes).classes)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def predictor_of(
     streams: "Mapping[Modality, ICam]",
     *,
@@ -144,7 +142,7 @@ def predictor_of(
     return Predictor(names, configs, {modality: TorchRuntime(stream) for modality, stream in streams.items()}, fuse)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def train_stream(
     sets: "Sets",
     out: Path | str,
@@ -192,7 +190,7 @@ def train_stream(
     return training.train_stream(config, train_sets, validation_sets, Path(out), None if start is None else Path(start))
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def train_fusion(
     *,
     rgb: Path | str,
@@ -239,7 +237,7 @@ def train_fusion(
     return training.train_fusion(config, runs, {modality: sets[modality] for modality in MODALITIES}, Path(out))
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def calibrate(
     bundle: Path | str,
     *,
@@ -309,7 +307,7 @@ def calibrate(
     )
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def evaluate(
     bundle: Path | str,
     *,
@@ -354,7 +352,7 @@ def evaluate(
     return evaluation.evaluate_bundle(Path(bundle), photographs, radiographs, Path(out), pairings=pairings, seed=seed)
 
 
-@optional_packages(INSTALL)
+@optional_packages("rgbx[train]")
 def export(
     bundle: Path | str,
     *,
