@@ -78,7 +78,7 @@ def test_a_bundle_computes_as_it_was_calibrated(model, sets):
     photograph = next((sets["rgb"] / "A").glob("*.png"))
     assert _run("calibrate", model, *given, "--early-exit", "0.2").exit_code == 0
     predictor = Predictor.load(model)
-    assert predictor.predict(photograph).streams["rgb"].iterations == 1, "of an untrained network's classes one reaches 0.2"
+    assert predictor.predict(photograph).streams["rgb"].iterations == 1, "an untrained network's class reaches 0.2"
     assert Predictor.load(model, decides=False).predict(photograph).streams["rgb"].iterations == 3
     ran = _run("predict", model, "--rgb", photograph, "--early-exit", "0.9")
     assert "answers in f32 with early exit at 0.2, and answers in f32 with early exit at 0.9" in str(ran.exception)
