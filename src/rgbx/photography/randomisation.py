@@ -5,19 +5,19 @@ drawn. The paper names colour, texture and the camera's intrinsic and extrinsic 
 background and exposure are varied as well, since a line's own are not known when the images are made.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveInt
 from scipy.spatial.transform import Rotation
 
-from rgbx.config import Config, Range
+from rgbx.config import Config, Range, words
 from rgbx.geometry import Vector, rotation_matrix
 from rgbx.photography.film import Film
 from rgbx.photography.meshes import Colour, RenderMesh, Surface
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _counts(ends: tuple[int, int]) -> tuple[int, int]:
@@ -39,9 +39,9 @@ DISTRACTORS: tuple[DistractorShape, ...] = ("cube", "cylinder", "cone", "sphere"
 class PoseRanges(Config):
     """How the device lies."""
 
-    free: Fraction = 0.05
+    free: Share = 0.05
     """Share of samples in any orientation at all; the others lie flat, at any yaw."""
-    face_down: Fraction = 0.5
+    face_down: Share = 0.5
     """Share of the flat ones that show their back."""
     tilt: Range = (0.0, 12.0)
     """Degrees that a flat one leans, about any horizontal axis."""
@@ -60,7 +60,7 @@ class CameraRanges(Config):
     """Degrees between the line of sight and the vertical, towards any side."""
     fill: Range = (0.7, 0.97)
     """Longer side of the device's outline, in image widths."""
-    off_centre: Fraction = 0.8
+    off_centre: Share = 0.8
     """How much of the free margin the device's centre may use."""
 
 
@@ -86,7 +86,7 @@ class LightRanges(Config):
 class BackgroundRanges(Config):
     """What the device lies on and what lies around it."""
 
-    plain: Fraction = 0.3
+    plain: Share = 0.3
     """Share of samples on one flat colour; the others lie on a pattern."""
     patterns: tuple[PatternKind, ...] = Field(default=PATTERNS, min_length=1)
     feature: Range = (3.0, 80.0)
@@ -94,7 +94,7 @@ class BackgroundRanges(Config):
     brightness: Range = (0.02, 0.85)
     """Largest channel of a background colour."""
     roughness: Range = (0.15, 1.0)
-    metallic: Fraction = 0.15
+    metallic: Share = 0.15
     """Share of metal backgrounds."""
     gap: Range = (0.0, 60.0)
     """Distance between a device in free orientation and the background, mm."""
@@ -107,15 +107,15 @@ class BackgroundRanges(Config):
 class MaterialRanges(Config):
     """How the surfaces depart from the mesh's own colours."""
 
-    recolour: Fraction = 0.7
+    recolour: Share = 0.7
     """Share of samples in which each paint takes any colour at all, or keeps its own, with equal chance. A paint is
     what surfaces of about the same colour have in common: the units at hand come in a few of their class's colours
     only, but which of their parts have the same colour is what tells classes apart. Textures turn to any hue."""
-    same_paint: Fraction = 0.1
+    same_paint: Share = 0.1
     """Largest difference of any channel, as displayed, between surfaces of one paint."""
-    texture: Fraction = 0.1
+    texture: Share = 0.1
     """Share of samples whose largest surfaces take a pattern instead."""
-    large: Fraction = 0.1
+    large: Share = 0.1
     """A surface with at least this share of the mesh's area counts as large."""
     hue: Range = (-0.03, 0.03)
     """Turns of the colour circle, drawn for each surface."""
@@ -141,33 +141,56 @@ class FilmRanges(Config):
     """On an 8-bit scale."""
 
 
+FIXED_CAMERA = CameraRanges(
+    focal_length=(50.0, 50.0),
+    sensor_width=(36.0, 36.0),
+    principal_shift=(0.0, 0.0),
+    off_axis=(0.0, 0.0),
+    fill=(0.85, 0.85),
+    off_centre=0.0,
+)
+FIXED_LIGHTS = LightRanges(
+    count=(2, 2),
+    kinds=("area",),
+    irradiance=(1.0, 1.0),
+    distance=(800.0, 800.0),
+    elevation=(60.0, 60.0),
+    size=(300.0, 300.0),
+    temperature=(5500.0, 5500.0),
+    ambient=(0.4, 0.4),
+)
+FIXED_BACKGROUND = BackgroundRanges(
+    plain=1.0, brightness=(0.4, 0.4), roughness=(0.8, 0.8), metallic=0.0, distractors=(0, 0)
+)
+FIXED_MATERIALS = MaterialRanges(
+    hue=(0.0, 0.0),
+    saturation=(1.0, 1.0),
+    value=(1.0, 1.0),
+    roughness=(0.0, 0.0),
+    metallic=(0.0, 0.0),
+    recolour=0.0,
+    texture=0.0,
+)
+
+
 class RgbRandomisation(Config):
-    """Everything that decides what the photographs of a set look like."""
+    """Everything that decides what the photographs of a set look like.
+
+    ``camera``, ``lights``, ``background`` and ``materials`` may be a word: ``fixed``, for ablations, or ``random``.
+    """
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square image, pixels."""
     samples: PositiveInt = 4
     """Light paths a pixel: time against grain."""
     pose: PoseRanges = PoseRanges()
-    camera: CameraRanges = CameraRanges()
-    lights: LightRanges = LightRanges()
-    background: BackgroundRanges = BackgroundRanges()
-    materials: MaterialRanges = MaterialRanges()
+    camera: Annotated[CameraRanges, words(fixed=FIXED_CAMERA, random=CameraRanges())] = CameraRanges()
+    lights: Annotated[LightRanges, words(fixed=FIXED_LIGHTS, random=LightRanges())] = LightRanges()
+    background: Annotated[BackgroundRanges, words(fixed=FIXED_BACKGROUND, random=BackgroundRanges())] = (
+        BackgroundRanges()
+    )
+    materials: Annotated[MaterialRanges, words(fixed=FIXED_MATERIALS, random=MaterialRanges())] = MaterialRanges()
     film: FilmRanges = FilmRanges()
-
-
-FIXED: Mapping[str, Mapping[str, Any]] = {
-    "camera": {"focal_length": (50.0, 50.0), "sensor_width": (36.0, 36.0), "principal_shift": (0.0, 0.0),
-               "off_axis": (0.0, 0.0), "fill": (0.85, 0.85), "off_centre": 0.0},
-    "lights": {"count": (2, 2), "kinds": ("area",), "irradiance": (1.0, 1.0), "distance": (800.0, 800.0),
-               "elevation": (60.0, 60.0), "size": (300.0, 300.0), "temperature": (5500.0, 5500.0),
-               "ambient": (0.4, 0.4)},
-    "background": {"plain": 1.0, "brightness": (0.4, 0.4), "roughness": (0.8, 0.8), "metallic": 0.0,
-                   "distractors": (0, 0)},
-    "materials": {"hue": (0.0, 0.0), "saturation": (1.0, 1.0), "value": (1.0, 1.0), "roughness": (0.0, 0.0),
-                  "metallic": (0.0, 0.0), "recolour": 0.0, "texture": 0.0},
-}  # fmt: skip
-"""Settings that hold one factor still, for ablations: ``config.updated({"camera": FIXED["camera"]})``."""
 
 
 class Pattern(Config):
