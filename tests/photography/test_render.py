@@ -58,7 +58,7 @@ class TestWithBlender:
     ) -> None:
         image = reference.folder / "B/000002.png"
         again = tmp_path / "again.png"
-        arguments = ["render", "rgb", str(library.path), "--replay_photograph", str(image), "--out", str(again)]
+        arguments = ["render", "rgb", str(library.path), "--replay", str(image), "--out", str(again)]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
         assert again.read_bytes() == image.read_bytes()

@@ -224,7 +224,7 @@ def test_joined_shards_are_the_same_set_and_replay(library, tmp_path):
     assert contents(tmp_path / "joined") == contents(tmp_path / "whole")
 
     image, again = tmp_path / "joined/B/000001.png", tmp_path / "again.png"
-    arguments = ["render", "xray", str(library.path), "--replay_radiograph", str(image), "--out", str(again)]
+    arguments = ["render", "xray", str(library.path), "--replay", str(image), "--out", str(again)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert again.read_bytes() == image.read_bytes()
 

@@ -204,5 +204,5 @@ def test_other_words_are_refused(words):
 
 def test_a_word_is_not_undone_in_passing(tmp_path):
     (tmp_path / "fixed.yaml").write_text("projector: fixed\n")
-    with pytest.raises(ConfigError, match="'projector.tilt' cannot be set where 'projector' is 'fixed': write all"):
+    with pytest.raises(ConfigError, match=r"'projector.tilt' cannot be set where 'projector' is 'fixed': write all"):
         load_config(XrayRandomisation, tmp_path / "fixed.yaml", ["projector.tilt=[-5, 5]"])

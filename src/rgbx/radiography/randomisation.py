@@ -139,13 +139,13 @@ class XrayRandomisation(Config):
     """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
     backend: BackendName = "kernel"
     """Who projects: rgbx itself, ``vtk`` (``pip install rgbx[vtk]``), or another of :data:`rgbx.registry.BACKENDS`."""
-    projector: Annotated[
-        ProjectorRandomisation, words(fixed=FIXED_PROJECTOR, random=ProjectorRandomisation())
-    ] = ProjectorRandomisation()
+    projector: Annotated[ProjectorRandomisation, words(fixed=FIXED_PROJECTOR, random=ProjectorRandomisation())] = (
+        ProjectorRandomisation()
+    )
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
-    background: Annotated[
-        BackgroundRandomisation, words(fixed=FIXED_BACKGROUND, random=BackgroundRandomisation())
-    ] = BackgroundRandomisation()
+    background: Annotated[BackgroundRandomisation, words(fixed=FIXED_BACKGROUND, random=BackgroundRandomisation())] = (
+        BackgroundRandomisation()
+    )
     noise_variance: Annotated[Range, within(0)] = (0.0, 1000.0)
     """Variance of the white noise on an 8-bit scale (white = 255); the paper's best is up to 1000."""
     scatter: Annotated[ScatterRandomisation, words(none=ScatterRandomisation(), random=RANDOM_SCATTER)] = (
