@@ -28,6 +28,9 @@ from rgbx.cli.watch import watch_command
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped with Ctrl-C."""
+
 app = typer.Typer(
     name="rgbx",
     cls=PanelGroup,
@@ -79,6 +82,7 @@ def main() -> None:
     except RgbxError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: run the same command again, it goes on where it stopped.")
-        sys.exit(130)
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:
+            Console(stderr=True).print("interrupted: run the same command again, it goes on where it stopped.")
+        raise

@@ -37,7 +37,7 @@ ReplayOption = Annotated[
     Path | None, typer.Option(help="An image of a set: render it again from its record, bit for bit, to --out.")
 ]
 
-Made = TypeVar("Made")
+_Made = TypeVar("_Made")
 
 
 @render_app.command("xray")
@@ -171,13 +171,13 @@ def render_materials_command(
 
 def _render(
     images: str,
-    render: "Callable[..., Made | None]",
+    render: "Callable[..., _Made | None]",
     library: Path,
     out: Path,
     chosen: object,
     shard: str | None,
     **options: object,
-) -> "Made | None":
+) -> "_Made | None":
     """Render a set, or a shard of it, and say what came of it."""
     import time
 
