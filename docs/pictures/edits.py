@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbx.pictures import contact_sheet
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.kernel import transmission
@@ -11,7 +12,6 @@ from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator, write_image
-from rgbx.samples.overview import contact_sheet
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
 

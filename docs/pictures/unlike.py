@@ -8,8 +8,8 @@ import numpy as np
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.explain import overlay
 from rgbx.models.transforms import TransformConfig, prepare_image
+from rgbx.pictures import contact_sheet
 from rgbx.samples import SampleSet, write_image
-from rgbx.samples.overview import contact_sheet
 from rgbx.trust.layout import Layouts, layout_of
 from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
 

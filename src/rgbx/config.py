@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from rgbx.errors import ConfigError, InputError
 from rgbx.files import digest
@@ -29,6 +29,19 @@ def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
 
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 """A closed interval (low, high) that a value is drawn from uniformly."""
+
+
+def words(**meanings: Any) -> BeforeValidator:
+    """Return what lets a setting be said in a word: ``Annotated[Range, words(none=(0, 0), random=(0, 1.2))]``."""
+
+    def look_up(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in meanings:
+            raise ValueError(f"'{value}' is no word for it: write {' or '.join(meanings)}, or its settings")
+        return meanings[value]
+
+    return BeforeValidator(look_up)
 
 
 def within(low: float, high: float = math.inf) -> AfterValidator:
@@ -171,6 +184,8 @@ def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         head, _, rest = key.partition(".")
         if rest:
             inner = merged.get(head)
+            if isinstance(inner, str):
+                raise ConfigError(f"'{key}' cannot be set where '{head}' is '{inner}': write all of '{head}' out.")
             merged[head] = _merged(inner if isinstance(inner, Mapping) else {}, {rest: value})
         elif isinstance(value, Mapping) and isinstance(merged.get(head), Mapping):
             merged[head] = _merged(merged[head], value)

@@ -1,51 +1,117 @@
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
+from verbs import find_verbs
 
 import rgbx.cli
 from rgbx import __version__
+from rgbx.cli.plugins import add_plugin_verbs, shown_under
 from rgbx.errors import InputError
 
-VERBS = (
-    "devices",
-    "render",
-    "transfer",
-    "sets",
-    "scan",
-    "train",
-    "evaluate",
-    "explain",
-    "predict",
-    "watch",
-    "flatfield",
-    "demo",
-    "reproduce",
-)
+SOURCE = Path(__file__).parents[2] / "src"
+
+PANELS = {
+    "Prepare": ["devices", "render", "sets", "transfer"],
+    "Train": ["train"],
+    "Measure": ["evaluate", "explain", "calibrate"],
+    "Line": ["export", "predict", "watch", "flatfield"],
+    "Benchmark": ["demo", "reproduce", "scan"],
+}
+GROUPS = ("devices", "render", "sets", "transfer", "train")
 
 
-def test_help_names_every_verb_and_what_it_is_for():
-    text = CliRunner().invoke(rgbx.cli.app, ["--help"], env={"COLUMNS": "200"}).output
-    for verb in VERBS:
-        assert verb in text
+def shown(*words: str, columns: int = 80) -> list[str]:
+    ran = CliRunner().invoke(rgbx.cli.app, [*words, "--help"], env={"COLUMNS": str(columns)})
+    assert ran.exit_code == 0, ran.output
+    return [line.strip(" │") for line in ran.output.splitlines()]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *([verb] for verb in VERBS),
-        ["devices", "phones"], ["devices", "check"], ["render", "xray"], ["render", "rgb"], ["render", "materials"],
-        ["transfer", "list"], ["transfer", "export"], ["transfer", "import"], ["transfer", "sheet"],
-        ["sets", "join"], ["sets", "export"],
-        ["train", "xray"], ["train", "rgb"], ["train", "fusion"],
-    ],
-)  # fmt: skip
-def test_every_verb_teaches(command):
-    result = CliRunner().invoke(rgbx.cli.app, [*command, "--help"], env={"COLUMNS": "120"})
-    assert result.exit_code == 0
-    assert "Usage" in result.output
-    assert len(result.output.splitlines()) > 8
+def test_help_shows_verbs_in_the_order_of_the_flow_of_data():
+    found: dict[str, list[str]] = {}
+    for line in shown():
+        if heading := re.match(r"╭─ (\w+) ─", line):
+            verbs = found.setdefault(heading[1], [])
+        elif (verb := line.partition(" ")[0]) and verb[0].isalpha() and found:
+            verbs.append(verb)
+    del found["Options"]
+    assert list(found) == list(PANELS)
+    assert found == PANELS
+
+
+@pytest.mark.parametrize("group", [None, *GROUPS])
+def test_each_verb_has_one_short_line_of_80_columns(group):
+    words = () if group is None else (group,)
+    narrow, wide = shown(*words), shown(*words, columns=200)
+    names = {verb.words[len(words)] for verb in find_verbs() if verb.words[: len(words)] == words}
+    lines = {line.split()[0]: line.split() for line in narrow if line.split()[:1] and line.split()[0] in names}
+    assert set(lines) == names
+    assert all([*line] in [each.split() for each in wide] for line in lines.values()), "nothing is wrapped"
+    assert all(line[-1].endswith(".") for line in lines.values())
+
+
+def test_the_first_lines_say_what_it_is_for():
+    lines = shown()
+    text = [line for line in lines[: next(i for i, line in enumerate(lines) if line.startswith("╭"))] if line]
+    assert len(text) <= 4  # usage is the first
+
+
+@pytest.mark.parametrize("verb", find_verbs(), ids=lambda verb: verb.name)
+def test_every_verb_teaches(verb):
+    lines = shown(*verb.words, columns=120)
+    assert any("Usage" in line for line in lines)
+    assert len(lines) > 8
+    assert "Plug-ins" not in " ".join(lines)
+
+
+def test_a_verb_of_a_plugin_says_under_which_heading_it_is_shown(monkeypatch):
+    @shown_under("Measure")
+    def count() -> None:
+        """Count devices."""
+
+    def bare() -> None:
+        """Do something."""
+
+    verbs = {"count": count, "sets bare": bare}
+    entries = [SimpleNamespace(name=name, load=lambda verb=verb: verb) for name, verb in verbs.items()]
+    monkeypatch.setattr("rgbx.cli.plugins.entry_points", lambda group: entries if group == "rgbx.commands" else [])
+    app = typer.Typer()
+    app.add_typer(typer.Typer(), name="sets")
+    add_plugin_verbs(app)
+    (command,) = app.registered_commands
+    (sets,) = app.registered_groups
+    (below,) = sets.typer_instance.registered_commands
+    assert (command.name, command.rich_help_panel) == ("count", "Measure")
+    assert (below.name, below.rich_help_panel) == ("bare", "Plug-ins")
+
+
+def public_names(module: Path) -> set[str]:
+    tree = ast.parse(module.read_text())
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_no_name_of_the_command_line_means_anything_else():
+    sources = [path for package in ("rgbx", "rgbx_proving") for path in (SOURCE / package).rglob("*.py")]
+    verbs = [path for path in sources if path.parent.name == "cli"]
+    for module in verbs:
+        names = public_names(module)
+        for other in sources:
+            if other != module:
+                assert not names & public_names(other), f"{module} and {other}"
 
 
 def test_version():
@@ -77,3 +143,18 @@ def test_main_turns_errors_into_exit_codes(monkeypatch, capsys):
         rgbx.cli.main()
     assert stopped.value.code == 2
     assert "a/[b].nrrd is torn: copy it again." in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.command()
+    def render() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rgbx.cli, "app", app)
+    monkeypatch.setattr(sys, "argv", ["rgbx"])
+    with pytest.raises(SystemExit) as stopped:
+        rgbx.cli.main()
+    assert stopped.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err

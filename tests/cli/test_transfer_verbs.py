@@ -57,7 +57,7 @@ def test_what_is_exported_can_be_edited_and_rendered_with(tmp_path, library, run
     (mine / "soft.yaml").rename(mine / "my-soft.yaml")
     code, said = run(
         "render", "xray", library, "--out", tmp_path / "set", "--per-class", 2, "--size", 32, "--workers", 0,
-        "--transfer-functions", mine, "--set", "acceptance.keypoints=0",
+        "--set", f"transfer.presets={mine}", "--set", "acceptance.keypoints=0",
     )  # fmt: skip
     assert code == 0, said
     records = SampleSet.open(tmp_path / "set").records
@@ -68,7 +68,8 @@ def test_one_transfer_function_is_used_as_it_is(tmp_path, library, run):
     (tmp_path / "dark.yaml").write_text("about: a shadow\npoints: [[0.03, 0.0], [1.0, 2.0]]\n")
     code, said = run(
         "render", "xray", library, "--out", tmp_path / "set", "--per-class", 1, "--size", 32, "--workers", 0,
-        "--transfer-functions", tmp_path / "dark.yaml", "--transfer-function", "dark",
+        "--set", f"transfer.presets={tmp_path / 'dark.yaml'}", "--set", "transfer.use=dark",
+        "--set", "transfer.jitter=none", "--set", "transfer.guard=[0,1]",
         "--set", "acceptance.keypoints=0", "--set", "acceptance.dark_share=1",
     )  # fmt: skip
     assert code == 0, said

@@ -9,7 +9,7 @@ import trimesh
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.devices.check import check_unit, class_remarks
+from rgbx.devices.check import LibraryCheck, check_library, check_unit, class_remarks
 from rgbx.devices.library import Library, Unit
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.volume import Volume
@@ -125,6 +125,20 @@ def test_windings_do_not_matter():
     np.testing.assert_array_equal(
         shade_mesh(trimesh.Scene({"box": box}), side=48), shade_mesh(trimesh.Scene({"box": inside_out}), side=48)
     )
+
+
+def test_a_report_says_what_its_file_says(tmp_path):
+    _unit(tmp_path / "library" / "A" / "1")
+    _unit(tmp_path / "library" / "A" / "2", mesh_extents=None)
+    (tmp_path / "library" / "A" / "2" / "scan.nrrd").write_text("damaged")
+    found = check_library(tmp_path / "library")
+    assert [unit.unit for unit in found.units] == ["1", "2"]
+    assert found.usable == 1
+    assert len(found.problems) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["library"], "nothing is written unless asked for"
+    assert check_library(tmp_path / "library", tmp_path / "out") == found
+    assert LibraryCheck.model_validate_json((tmp_path / "out" / "check.json").read_text()) == found
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == ["1.png", "contact-sheet.png"]
 
 
 # --- command line ---

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rgbx.config import load_config
 from rgbx.devices.volume import Volume
 from rgbx.errors import ConfigError
 from rgbx.radiography.edits import RANDOM_EDITS, find_parts
@@ -171,3 +172,37 @@ def test_scatter_lightens_the_unit_and_blur_softens_its_edges():
     soft = render_radiograph(drawn.updated({"blur": 1.0}), SCAN).noise_free
     assert np.abs(np.diff(soft)).max() < 0.7 * np.abs(np.diff(plain)).max()
     assert soft.mean() == pytest.approx(plain.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "word", "meaning"),
+    [
+        ("projector", "fixed", FIXED_PROJECTOR),
+        ("background", "fixed", FIXED_BACKGROUND),
+        ("scatter", "random", RANDOM_SCATTER),
+        ("blur", "random", RANDOM_BLUR),
+        ("edits", "random", RANDOM_EDITS),
+    ],
+)
+def test_a_word_stands_for_settings(setting, word, meaning):
+    config = XrayRandomisation(**{setting: word})
+    assert getattr(config, setting) == meaning != getattr(XrayRandomisation(), setting)
+    off = {"fixed": "random", "random": "none"}[word]
+    assert config.updated({setting: off}) == XrayRandomisation()
+    assert config.digest() == XrayRandomisation().updated({setting: meaning}).digest()
+
+
+def test_no_jitter_can_be_said_in_a_word():
+    assert XrayRandomisation().updated({"transfer.jitter": "none"}).transfer.jitter == NO_JITTER
+
+
+@pytest.mark.parametrize("words", [{"projector": "still"}, {"blur": "fixed"}, {"scatter.ratio": "random"}])
+def test_other_words_are_refused(words):
+    with pytest.raises(ConfigError, match=next(iter(words))):
+        XrayRandomisation().updated(words)
+
+
+def test_a_word_is_not_undone_in_passing(tmp_path):
+    (tmp_path / "fixed.yaml").write_text("projector: fixed\n")
+    with pytest.raises(ConfigError, match=r"'projector.tilt' cannot be set where 'projector' is 'fixed': write all"):
+        load_config(XrayRandomisation, tmp_path / "fixed.yaml", ["projector.tilt=[-5, 5]"])

@@ -2,8 +2,9 @@ import cv2
 import numpy as np
 from dotted import DOTS, HEADER, KEYS
 
+from rgbx.pictures import contact_sheet
 from rgbx.samples import SampleSet, choose_executor, render_samples
-from rgbx.samples.overview import contact_sheet, write_overview
+from rgbx.samples.overview import write_overview
 
 
 def test_images_of_any_kind_keep_their_proportions_and_order():

@@ -386,24 +386,16 @@ def export(
         >>> rgbx.export("runs/fused", runtimes=["onnx"]).files
     """
     from rgbx.api.settings import opened
-    from rgbx.errors import ConfigError
-    from rgbx.evaluation.predictions import prepare_set
-    from rgbx.inference import Predictor
+    from rgbx.evaluation.predictions import prepare_sets
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates
+    from rgbx.models.header import read_bundle_header
 
     given: dict[Modality, OneSet] = given_modalities(rgb, xray)
     images, labels = None, None
     if given:
-        predictor = Predictor.load(Path(bundle), "torch", decides=False)  # which prepares images, no more
-        missing = [modality for modality in predictor.modalities if modality not in given]
-        if missing:
-            raise ConfigError(f"The bundle has both modalities: give a set of {missing[0]} images as well, or neither.")
-        sets = {
-            modality: prepare_set(predictor, modality, opened(given[modality])) for modality in predictor.modalities
-        }
-        images = {modality: prepared for modality, (prepared, _) in sets.items()}
-        labels = {modality: found for modality, (_, found) in sets.items()}
+        sets = {modality: opened(each) for modality, each in given.items()}
+        images, labels = prepare_sets(read_bundle_header(Path(bundle)), sets)
     return export_bundle(Path(bundle), tuple(runtimes), images, labels, Int8Gates() if int8 else None, early_exit)
 
 

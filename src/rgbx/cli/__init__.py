@@ -11,53 +11,52 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgbx import __version__
-from rgbx.cli import (
-    calibrate,
-    devices,
-    evaluate,
-    explain,
-    export,
-    line,
-    predict,
-    render,
-    sets,
-    train,
-    transfer,
-)
+from rgbx.cli.calibrate import calibrate_command
+from rgbx.cli.devices import devices_app
+from rgbx.cli.evaluate import evaluate_command
+from rgbx.cli.explain import explain_command
+from rgbx.cli.export import export_command
+from rgbx.cli.flatfield import flatfield_command
+from rgbx.cli.layout import LINE, MEASURE, PREPARE, TRAIN, PanelGroup, put_examples_last
 from rgbx.cli.plugins import add_plugin_verbs
+from rgbx.cli.predict import predict_command
+from rgbx.cli.render import render_app
+from rgbx.cli.sets import sets_app
+from rgbx.cli.train import train_app
+from rgbx.cli.transfer import transfer_app
+from rgbx.cli.watch import watch_command
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped with Ctrl-C."""
+
 app = typer.Typer(
     name="rgbx",
+    cls=PanelGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help=(
-        "Tell near-identical devices apart by their outside (RGB) and their inside (X-ray).\n\n"
-        "The verbs follow the flow of data: **devices** makes or checks the library of scans and meshes, "
-        "**render** makes labelled training images from it (**transfer** shows and imports transfer functions for it, "
-        "**sets** joins, exports or imports such sets), **train** trains a network on them, **evaluate** and "
-        "**explain** say how good it is and why, **calibrate** teaches it when not to trust itself, **predict** "
-        "classifies one device or a folder of them, **export** makes graphs of a network that run without torch. On a "
-        "line **watch** classifies what arrives in folders, **flatfield** makes the fields that radiographs are "
-        "corrected with. **scan** photographs and X-rays simulated units, as a stand-in for a real line. **demo** "
-        "strings all of it together, **reproduce** measures the paper's tables again."
+        "Tell near-identical devices apart by their outside (RGB) and inside (X-ray).\n\n"
+        "Data flows through the groups from top to bottom; `rgbx demo` does all of it at once. "
+        "`rgbx COMMAND --help` ends with two examples."
     ),
 )
-app.add_typer(devices.app, name="devices")
-app.add_typer(render.app, name="render")
-app.add_typer(sets.app, name="sets")
-app.add_typer(transfer.app, name="transfer")
-app.add_typer(train.app, name="train")
-app.command("evaluate")(evaluate.evaluate)
-app.command("explain")(explain.explain)
-app.command("calibrate")(calibrate.calibrate)
-app.command("export")(export.export)
-app.command("predict")(predict.predict)
-app.command("watch")(line.watch)
-app.command("flatfield")(line.flatfield)
+app.add_typer(devices_app, name="devices", rich_help_panel=PREPARE)
+app.add_typer(render_app, name="render", rich_help_panel=PREPARE)
+app.add_typer(sets_app, name="sets", rich_help_panel=PREPARE)
+app.add_typer(transfer_app, name="transfer", rich_help_panel=PREPARE)
+app.add_typer(train_app, name="train", rich_help_panel=TRAIN)
+app.command("evaluate", rich_help_panel=MEASURE)(evaluate_command)
+app.command("explain", rich_help_panel=MEASURE)(explain_command)
+app.command("calibrate", rich_help_panel=MEASURE)(calibrate_command)
+app.command("export", rich_help_panel=LINE)(export_command)
+app.command("predict", rich_help_panel=LINE)(predict_command)
+app.command("watch", rich_help_panel=LINE)(watch_command)
+app.command("flatfield", rich_help_panel=LINE)(flatfield_command)
 add_plugin_verbs(app)
+put_examples_last(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,6 +82,7 @@ def main() -> None:
     except RgbxError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: run the same command again, it goes on where it stopped.")
-        sys.exit(130)
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:
+            Console(stderr=True).print("interrupted: run the same command again, it goes on where it stopped.")
+        raise

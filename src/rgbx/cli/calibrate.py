@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rgbx.cli.line import EarlyExitOption, PrecisionOption, RuntimeOption
+from rgbx.cli.options import (
+    BundleArgument,
+    ConfigOption,
+    EarlyExitOption,
+    PrecisionOption,
+    RuntimeOption,
+    SetOption,
+)
+from rgbx.cli.settings import choose_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,52 +22,51 @@ if TYPE_CHECKING:
     from rgbx.trust.calibration import Calibrated
 
 
-def calibrate(
-    bundle: Annotated[Path, typer.Argument(help="A trained model: the --out folder of 'rgbx train'.")],
+def calibrate_command(
+    bundle: BundleArgument,
     rgb: Annotated[Path | None, typer.Option(help="Set of photographs it was not trained on.")] = None,
     xray: Annotated[Path | None, typer.Option(help="Set of radiographs it was not trained on.")] = None,
     bins: Annotated[
         Path | None, typer.Option(help="YAML with the bin of each class and, if you like, costs of mistakes.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Any of the settings.", metavar="FILE.yaml")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting; may be repeated.", metavar="KEY=VALUE")
-    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
     seed: Annotated[int, typer.Option(help="Of pairing photographs with radiographs.")] = 0,
     runtime: RuntimeOption = None,
     precision: PrecisionOption = None,
     early_exit: EarlyExitOption = None,
 ) -> None:
-    """Teach a bundle when not to trust itself, on labelled images of your own line.
+    """Teach a bundle when not to trust itself.
 
-    Afterwards its probabilities mean what they say, and each prediction comes with a decision: a bin, or a reason to
-    put the device aside (unknown, modalities disagree, low confidence). Prints what so many images can support, and
-    what they cannot.
+    On labelled images of your own line. Afterwards its probabilities mean what they say, and each prediction comes with
+    a decision: a bin, or a reason to put the device aside (unknown, modalities disagree, low confidence). Prints what
+    so many images can support, and what they cannot.
 
     Answers in another precision, or with early exit, are surer or less sure: calibrate with the ones that the line will
     have, which the bundle then keeps to.
 
     Settings: ood_score, unknown, miss, disagreement, false_sorts, confidence.
 
-    Example: rgbx calibrate model --rgb real/rgb --xray real/xray --bins bins.yaml --set false_sorts=0.01
+    Examples:
+
+    - `rgbx calibrate model --rgb line/rgb --xray line/xray --bins bins.yaml`
+    - `rgbx calibrate model --rgb line/rgb --xray line/xray --set false_sorts=0.01`
     """
     from rich.console import Console
 
-    from rgbx.config import load_config
-    from rgbx.evaluation.calibrate import calibrate as fit_calibration
-    from rgbx.evaluation.calibrate import read_sorting
+    from rgbx.evaluation.calibrate import calibrate, read_sorting
     from rgbx.models.header import read_bundle_header
     from rgbx.samples import SampleSet
     from rgbx.trust.calibration import Computation
     from rgbx.trust.sorting import TrustConfig
     from rgbx.trust.support import support_sentences
 
+    asked = choose_settings(TrustConfig, config, settings=settings)
     given: dict[Modality, Path | None] = {"rgb": rgb, "xray": xray}
-    asked = load_config(TrustConfig, config, settings or ())
     sorting = read_sorting(bins, read_bundle_header(bundle).classes)
     sets = {modality: SampleSet.open(folder) for modality, folder in given.items() if folder is not None}
     computation = Computation(precision=precision or "f32", early_exit=early_exit)
-    calibration = fit_calibration(bundle, sets, sorting, asked, seed, runtime, computation)
+    calibration = calibrate(bundle, sets, sorting, asked, seed, runtime, computation)
     console = Console()
     console.print(_table(calibration))
     for sentence in support_sentences(calibration):

@@ -1,4 +1,4 @@
-"""``rgbx devices``: check a device library."""
+"""`rgbx devices`: check a device library."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,77 +10,51 @@ if TYPE_CHECKING:
 
     from rgbx.devices.check import UnitSummary
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Check a library of your own.",
-)
+devices_app = typer.Typer(no_args_is_help=True, help="Check a library of scans and meshes.")
 
 
-@app.command("check")
-def check(
+@devices_app.command("check")
+def check_library_command(
     library: Annotated[Path, typer.Argument(help="Folder of the library: LIBRARY/CLASS/UNIT/scan.nrrd and so on.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each unit, contact-sheet.png and check.json.")
     ] = None,
 ) -> None:
-    """Read everything in a library and say what is there, what is missing and what is wrong.
+    """Read all of a library and say what is wrong.
 
-    All problems are listed at once, each with its remedy; the exit code is 1 when a unit cannot be used. Look at the
-    pictures as well: a device that is squeezed or lies on edge is one that no program can tell from a right one.
+    And what is there, and what is missing. All problems are listed at once, each with its remedy; the exit code is 1
+    when a unit cannot be used. Look at the pictures as well: a device that is squeezed or lies on edge is one that no
+    program can tell from a right one.
 
-    Example: rgbx devices check library --out library-check
+    Examples:
+
+    - `rgbx devices check library`
+    - `rgbx devices check library --out library-check`
     """
     from rich.console import Console
     from rich.markup import escape
 
-    from rgbx import files
-    from rgbx.devices.check import check_unit, class_remarks
-    from rgbx.devices.library import find_units
-    from rgbx.progress import track
-    from rgbx.samples.images import write_image
-    from rgbx.samples.overview import contact_sheet
+    from rgbx.devices.check import check_library
 
-    units, faults = find_units(library)
-    problems, remarks = [str(fault) for fault in faults], class_remarks(units)
-    summaries, rows, captions = [], [], []
-    for unit in track(units, "checking", total=len(units)):
-        checked = check_unit(unit, pictures=out is not None)
-        summaries.append(checked.summary)
-        if out is not None and checked.pictures:
-            row, texts = list(checked.pictures.values()), [f"{unit.name}  {name}" for name in checked.pictures]
-            write_image(out / unit.device_class / f"{unit.name}.png", contact_sheet([row], [texts], tile=320))
-            rows.append(row)
-            captions.append(texts)
-    problems += [problem for summary in summaries for problem in summary.problems]
-    remarks += [remark for summary in summaries for remark in summary.remarks]
-
+    found = check_library(library, out)
     console = Console(soft_wrap=True)
-    if summaries:
-        Console().print(_check_table(summaries))
-    for remark in remarks:
+    if found.units:
+        Console().print(_check_table(found.units))
+    for remark in found.remarks:
         console.print(f"[yellow]remark:[/] {escape(remark)}")
-    for problem in problems:
+    for problem in found.problems:
         console.print(f"[bold red]problem:[/] {escape(problem)}")
-    usable = sum(not summary.problems for summary in summaries)
-    console.print(f"{usable} of {len(summaries)} units can be used; {len(problems)} problems, {len(remarks)} remarks.")
+    console.print(
+        f"{found.usable} of {len(found.units)} units can be used; {len(found.problems)} problems, "
+        f"{len(found.remarks)} remarks."
+    )
     if out is not None:
-        files.write_json(
-            out / "check.json",
-            {
-                "library": str(library),
-                "units": [summary.model_dump(mode="json") for summary in summaries],
-                "problems": problems,
-                "remarks": remarks,
-            },
-        )
-        if rows:
-            write_image(out / "contact-sheet.png", contact_sheet(rows, captions, tile=160))
         console.print(f"Pictures and check.json are in {escape(str(out))}.")
-    if problems:
+    if found.problems:
         raise typer.Exit(1)
 
 
-def _check_table(summaries: "list[UnitSummary]") -> "Table":
+def _check_table(summaries: "tuple[UnitSummary, ...]") -> "Table":
     from rich.table import Table
 
     table = Table("class", "unit", "scan", "mesh", "missing", show_lines=True)

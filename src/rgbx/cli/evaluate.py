@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from rgbx.cli.options import BundleArgument
 
-def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a trained bundle.", show_default=False)],
+
+def evaluate_command(
+    bundle: BundleArgument,
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, table.md, predictions.csv and the figures.")],
     rgb: Annotated[Path | None, typer.Option(help="Set of test photographs.")] = None,
     xray: Annotated[Path | None, typer.Option(help="Set of test radiographs.")] = None,
@@ -16,12 +18,15 @@ def evaluate(
     ] = 5,
     seed: Annotated[int, typer.Option(help="Of the pairings and of the bootstrap.")] = 0,
 ) -> None:
-    """Test a bundle on labelled images: accuracy, precision and recall with 95 % intervals.
+    """Measure accuracy, precision and recall on labelled images.
 
-    Given both sets, RGB, X-ray and RGB-X are tested and compared; one set alone works too. Predictions are kept in
-    the output folder: measuring again is instant until the bundle or a set changes.
+    With 95 % intervals. Given both sets, RGB, X-ray and RGB-X are tested and compared; one set alone works too.
+    Predictions are kept in the output folder: measuring again is instant until the bundle or a set changes.
 
-    Example: rgbx evaluate runs/fusion --rgb test/rgb --xray test/xray --out runs/evaluation
+    Examples:
+
+    - `rgbx evaluate model --rgb line/rgb --xray line/xray --out evaluation`
+    - `rgbx evaluate runs/xray --xray line/xray --out evaluation`
     """
     from rich.console import Console
 

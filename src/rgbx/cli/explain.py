@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from rgbx.cli.options import BundleArgument
 from rgbx.errors import ConfigError
 
 
-def explain(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a trained bundle.", show_default=False)],
+def explain_command(
+    bundle: BundleArgument,
     out: Annotated[Path, typer.Option(help="Folder for the figures, one a device.")],
     rgb: Annotated[Path | None, typer.Option(help="One photograph.")] = None,
     xray: Annotated[Path | None, typer.Option(help="One radiograph.")] = None,
@@ -21,12 +22,15 @@ def explain(
         bool, typer.Option("--faithfulness", help="Also measure whether the answer rests on what the maps show.")
     ] = False,
 ) -> None:
-    """Draw what the network looked at: heat map, window and crop of every iteration, and the probabilities.
+    """Draw where the network looked, and what it saw there.
 
-    For one device give --rgb, --xray or both; for samples of whole sets --rgb-set, --xray-set or both. With sets the
-    figure also says whether the answer is right.
+    Heat map, window and crop of every iteration, and the probabilities. For one device give --rgb, --xray or both; for
+    samples of whole sets --rgb-set, --xray-set or both. With sets the figure also says whether the answer is right.
 
-    Example: rgbx explain runs/fusion --rgb phone.png --xray phone.tiff --out heat-maps
+    Examples:
+
+    - `rgbx explain model --rgb phone.png --xray phone.tiff --out heat-maps`
+    - `rgbx explain model --rgb-set line/rgb --xray-set line/xray --out heat-maps`
     """
     one, many = rgb or xray, rgb_set or xray_set
     if (one is None) == (many is None):

@@ -1,31 +1,21 @@
 """`rgbx export`."""
 
-from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rgbx.cli.options import BundleArgument
+
 if TYPE_CHECKING:
     from rgbx.inference.runtimes import RuntimeName
-    from rgbx.modality import Modality
-    from rgbx.samples import SampleSet
 
 
-class ExportFormat(StrEnum):
-    """What runs the graphs."""
-
-    onnx = "onnx"
-    openvino = "openvino"
-    all = "all"
-
-
-def export(
-    bundle: Annotated[Path, typer.Argument(help="A trained model: the --out folder of 'rgbx train'.")],
+def export_command(
+    bundle: BundleArgument,
     format: Annotated[
-        ExportFormat, typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")
-    ] = ExportFormat.all,
+        Literal["onnx", "openvino", "all"], typer.Option(help="Graphs for ONNX Runtime, for OpenVINO, or for both.")
+    ] = "all",
     rgb_set: Annotated[Path | None, typer.Option(help="Set of photographs to check the graphs with.")] = None,
     xray_set: Annotated[Path | None, typer.Option(help="Set of radiographs to check the graphs with.")] = None,
     int8: Annotated[
@@ -39,47 +29,44 @@ def export(
         bool, typer.Option("--early-exit", help="Also write each pass by itself, for 'rgbx predict --early-exit'.")
     ] = False,
 ) -> None:
-    """Export a bundle's networks as graphs, crops included, that run without torch.
+    """Write graphs of a bundle that run without torch.
 
-    Writes `graphs/` into the bundle: `rgb` and `xray`, each stream alone, and `rgbx`, both with their fusion in one
-    graph. `rgbx predict` then takes the fastest runtime there is. Graphs that do not give the classes and crops
-    that torch gives are refused.
+    Crops included, into the bundle's folder `graphs`: `rgb` and `xray`, each stream alone, and `rgbx`, both with their
+    fusion in one graph. `rgbx predict` then takes the fastest runtime there is. Graphs that do not give the classes and
+    crops that torch gives are refused.
 
     Int8 graphs that lose more accuracy or crops than allowed are not written; `rgbx predict --precision int8` takes
     those that are, and float32 for a stream whose was not.
 
-    Example: `rgbx export model --rgb-set line/rgb --xray-set line/xray`
+    Examples:
+
+    - `rgbx export model --rgb-set line/rgb --xray-set line/xray`
+    - `rgbx export model --rgb-set line/rgb --xray-set line/xray --format openvino --int8`
     """
     from rich.console import Console
     from rich.table import Table
 
     from rgbx.errors import ConfigError
-    from rgbx.evaluation.predictions import prepare_set
-    from rgbx.inference import Predictor
+    from rgbx.evaluation.predictions import prepare_sets
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates, show_gain
+    from rgbx.modality import given_modalities
     from rgbx.models.header import read_bundle_header
+    from rgbx.samples import SampleSet
 
     header = read_bundle_header(bundle)
-    given: dict[Modality, Path | None] = {"rgb": rgb_set, "xray": xray_set}
+    given = given_modalities(rgb_set, xray_set)
     images, labels = None, None
-    if any(given[modality] for modality in header.streams):
-        predictor = Predictor.load(bundle, "torch", decides=False)  # which prepares images, no more
-        sets = {modality: prepare_set(predictor, modality, _opened(given, modality)) for modality in header.streams}
-        images = {modality: prepared for modality, (prepared, _) in sets.items()}
-        labels = {modality: classes for modality, (_, classes) in sets.items()}
+    if given:
+        images, labels = prepare_sets(header, {modality: SampleSet.open(folder) for modality, folder in given.items()})
     elif int8:
         raise ConfigError("int8 is calibrated and checked with labelled images: give --rgb-set, --xray-set or both.")
-    if int8 and format is ExportFormat.onnx:
+    if int8 and format == "onnx":
         raise ConfigError("int8 graphs are OpenVINO's: leave out --format onnx.")
-    formats: dict[ExportFormat, tuple[RuntimeName, ...]] = {
-        ExportFormat.onnx: ("onnx",),
-        ExportFormat.openvino: ("openvino",),
-        ExportFormat.all: ("onnx", "openvino"),
-    }
+    formats: tuple[RuntimeName, ...] = ("onnx", "openvino") if format == "all" else (format,)
     graphs = export_bundle(
         bundle,
-        formats[format],
+        formats,
         images,
         labels,
         Int8Gates(accuracy_loss=int8_loss / 100, equal_crops=int8_crops) if int8 else None,
@@ -101,13 +88,3 @@ def export(
     for name, fault in graphs.refused.items():
         typer.echo(f"{name} was not written: it {fault}; the float graph stays.")
     typer.echo(f"{len(graphs.files)} files in {bundle / 'graphs'}.")
-
-
-def _opened(given: "Mapping[Modality, Path | None]", modality: "Modality") -> "SampleSet":
-    from rgbx.errors import ConfigError
-    from rgbx.samples import SampleSet
-
-    folder = given[modality]
-    if folder is None:
-        raise ConfigError(f"The bundle has both modalities: give --{modality}-set as well, or neither.")
-    return SampleSet.open(folder)

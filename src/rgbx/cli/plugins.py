@@ -1,14 +1,30 @@
 """Verbs that other packages add to the command line, by entry points of the group ``rgbx.commands``.
 
-The entry's name is the verb, ``demo``, or a verb within a group, ``devices phones``; its value a function as Typer
-takes it, which says by its attribute ``panel`` under which heading ``rgbx --help`` shows it.
+The entry's name is the verb, ``demo``, or a verb within a group, ``devices phones``; its value is a function as Typer
+takes it.
 """
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
+from typing import Any, TypeVar
 
 import typer
 
 GROUP = "rgbx.commands"
+PANEL = "panel"
+"""Attribute of a verb: under which heading help shows it."""
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def shown_under(panel: str) -> Callable[[Verb], Verb]:
+    """Return a decorator that says under which heading help shows a verb; "Plug-ins" without it."""
+
+    def mark(verb: Verb) -> Verb:
+        verb.__dict__[PANEL] = panel
+        return verb
+
+    return mark
 
 
 def add_plugin_verbs(app: typer.Typer) -> None:
@@ -19,4 +35,4 @@ def add_plugin_verbs(app: typer.Typer) -> None:
         function = entry.load()
         place = groups[first] if rest else app
         assert place is not None
-        place.command(rest or first, rich_help_panel=getattr(function, "panel", "Plug-ins"))(function)
+        place.command(rest or first, rich_help_panel=getattr(function, PANEL, "Plug-ins"))(function)

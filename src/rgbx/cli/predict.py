@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rgbx.cli.line import (
-    Csv,
+from rgbx.cli.options import (
+    BundleArgument,
+    ConfigOption,
+    CsvOption,
     EarlyExitOption,
-    Flat,
+    FlatOption,
     PrecisionOption,
     RuntimeOption,
-    Settings,
-    load_predictor,
-    predict_folder,
+    SetOption,
 )
+from rgbx.cli.settings import choose_settings
 
 if TYPE_CHECKING:
-    from rgbx.inference import Prediction
+    from collections.abc import Callable
+
+    from rgbx.inference import Prediction, Predictor
+    from rgbx.inference.arrivals import Pairing
+    from rgbx.inference.runtimes import Mode
     from rgbx.trust.decision import Decision
 
 
-def predict(
-    bundle: Annotated[Path, typer.Argument(help="A trained model: the --out folder of 'rgbx train'.")],
+def predict_command(
+    bundle: BundleArgument,
     rgb: Annotated[Path | None, typer.Option(help="Photograph: PNG or JPEG.")] = None,
     xray: Annotated[Path | None, typer.Option(help="Radiograph: 8- or 16-bit PNG, 16-bit TIFF, DICOM.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
@@ -35,31 +40,51 @@ def predict(
     crops: Annotated[
         Path | None, typer.Option(help="Folder to write what each iteration of each stream looked at to, as PNG.")
     ] = None,
-    flat: Flat = None,
+    flat: FlatOption = None,
     folder: Annotated[
         Path | None,
         typer.Option(help="Classify all devices in a folder: images that end in _rgb or _xray, or rgb/ and xray/."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Results of --folder, a line each.")] = None,
-    csv: Csv = False,
-    settings: Settings = None,
+    csv: CsvOption = False,
+    config: ConfigOption = None,
+    settings: SetOption = None,
 ) -> None:
-    """Classify one device from its photograph, its radiograph, or both; or all devices in a folder.
+    """Classify one device, or a folder of them.
 
-    Example: `rgbx predict model --rgb phone.png --xray phone.tiff --crops crops` or
-    `rgbx predict model --folder today --out today.jsonl`
+    From a photograph, a radiograph or both. Settings are those of pairing the images of a folder, e.g.
+    `--set rgb_suffix=_top`.
+
+    Examples:
+
+    - `rgbx predict model --rgb phone.png --xray phone.tiff --crops crops`
+    - `rgbx predict model --folder today --out today.jsonl`
     """
+    from rgbx.datasets.flat_field import FlatField
     from rgbx.errors import RgbxError
+    from rgbx.inference import Predictor
+    from rgbx.inference.arrivals import Pairing
 
-    load = partial(load_predictor, bundle, runtime, precision, early_exit, flat)
+    pairing = choose_settings(Pairing, config, settings=settings)
+    load = partial(
+        Predictor.load,
+        bundle,
+        runtime,
+        precision,
+        early_exit=early_exit,
+        flat_field=FlatField.read(flat) if flat else None,
+    )
     if folder is not None:
         if out is None or rgb is not None or xray is not None:
             raise RgbxError("--folder wants --out FILE.jsonl for its results, and neither --rgb nor --xray.")
-        predict_folder(bundle, load, folder, out, settings or [], csv)
+        _predict_folder(bundle, load, folder, out, pairing, csv)
         return
+    if config is not None or settings:
+        raise RgbxError("--config and --set say how images of a folder are paired: give them with --folder.")
     if rgb is None and xray is None:
         raise RgbxError("there is no image to classify: give --rgb FILE, --xray FILE or both.")
-    prediction = load(rgb is not None and xray is not None).predict(rgb, xray, explain=crops is not None)
+    mode: Mode = "latency" if rgb is None or xray is None else "pairs"
+    prediction = load(mode=mode).predict(rgb, xray, explain=crops is not None)
     for warning in prediction.warnings:
         typer.echo(warning, err=True)
     if crops is not None:
@@ -68,6 +93,26 @@ def predict(
         typer.echo(json.dumps(_as_json(prediction)))
     else:
         _print_table(prediction)
+
+
+def _predict_folder(
+    bundle: Path, load: "Callable[..., Predictor]", folder: Path, out: Path, pairing: "Pairing", csv: bool
+) -> None:
+    """Classify the devices of a folder that have no result in ``out`` yet."""
+    from rgbx.inference.arrivals import arrivals_in
+    from rgbx.inference.results import ResultLog, answer_all
+    from rgbx.models.header import read_bundle_header
+    from rgbx.progress import track
+
+    devices = arrivals_in(folder, tuple(read_bundle_header(bundle).streams), pairing)
+    log = ResultLog(out, csv)
+    new = [device for device in devices if not log.holds(device)]
+    predictor = load(mode="pairs" if any(len(device.images) == 2 for device in new) else "latency")
+    answers = track(answer_all(predictor, new, log), "predicting devices", total=len(new))
+    failed = sum(bool(result.content.errors) for result in answers)
+    typer.echo(
+        f"{len(new)} devices answered, {failed} of them with a bad image, {len(devices) - len(new)} before: {out}"
+    )
 
 
 def _write_crops(prediction: "Prediction", folder: Path) -> None:

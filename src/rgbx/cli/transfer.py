@@ -5,24 +5,28 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
+from rgbx.cli.options import ConfigOption, SetOption
+from rgbx.cli.settings import choose_settings
+
+transfer_app = typer.Typer(
     no_args_is_help=True,
-    help=(
-        "List, edit, import and look at transfer functions: how strongly each scan intensity attenuates. "
-        "Render with your own by 'rgbx render xray … --transfer-functions FOLDER'."
-    ),
+    help="List, edit and draw transfer functions.\n\nThey say how strongly each scan intensity attenuates; render with "
+    "your own by `rgbx render xray … --set transfer.presets=FOLDER`.",
 )
 
 
-@app.command("list")
-def list_presets(
+@transfer_app.command("list")
+def list_presets_command(
     path: Annotated[
         Path | None, typer.Argument(help="A file NAME.yaml, or a folder of them; rgbx's own if left out.")
     ] = None,
 ) -> None:
     """List transfer functions, and check them.
 
-    Example: rgbx transfer list my-curves
+    Examples:
+
+    - `rgbx transfer list`
+    - `rgbx transfer list my-curves`
     """
     from rich.console import Console
     from rich.table import Table
@@ -37,13 +41,18 @@ def list_presets(
     Console().print(table)
 
 
-@app.command("export")
-def export(
+@transfer_app.command("export")
+def export_presets_command(
     out: Annotated[Path, typer.Argument(help="A new folder, or one without any of their names.")],
 ) -> None:
-    """Copy the five transfer functions of rgbx to a folder, to edit them: one small file each.
+    """Copy the five of rgbx to a folder, to edit them.
 
-    Example: rgbx transfer export my-curves
+    One small file each.
+
+    Examples:
+
+    - `rgbx transfer export my-curves`
+    - `rgbx transfer export curves/of-rgbx`
     """
     from rich.console import Console
 
@@ -63,19 +72,22 @@ def export(
     )
 
 
-@app.command("import")
-def import_preset(
+@transfer_app.command("import")
+def import_preset_command(
     preset: Annotated[Path, typer.Argument(help="Volume property of 3D Slicer: .vp, .vp.json, or presets in XML.")],
     scan: Annotated[Path, typer.Option(help="A scan that it was made for: its air and metal give the scale.")],
     out: Annotated[Path, typer.Option(help="File to write; its name is the transfer function's, e.g. bones.yaml.")],
     name: Annotated[str | None, typer.Option(help="Which one, where the file holds several.")] = None,
 ) -> None:
-    """Make a transfer function from a volume property of 3D Slicer.
+    """Make one from a volume property of 3D Slicer.
 
     An opacity of a unit distance (1 mm unless the file says otherwise) becomes an attenuation, -ln(1 - opacity) a
     unit distance; an opacity of 1 becomes 4.6. Air becomes transparent.
 
-    Example: rgbx transfer import bones.vp.json --scan library/SP1/SP1-001/scan.nrrd --out my-curves/bones.yaml
+    Examples:
+
+    - `rgbx transfer import bones.vp --scan scan.nrrd --out my-curves/bones.yaml`
+    - `rgbx transfer import presets.xml --name CT-Bone --scan scan.nrrd --out my-curves/bones.yaml`
     """
     from rich.console import Console
 
@@ -101,27 +113,29 @@ def import_preset(
     )
 
 
-@app.command("sheet")
-def sheet(
+@transfer_app.command("sheet")
+def draw_sheet_command(
     source: Annotated[Path, typer.Argument(help="A scan, or a library (its first scan is shown).")],
     out: Annotated[Path, typer.Option(help="PNG to write.")],
-    transfer_functions: Annotated[
-        Path | None, typer.Option(help="A file NAME.yaml, or a folder of them; rgbx's own if left out.")
+    presets: Annotated[
+        Path | None, typer.Option(help="A file NAME.yaml, or a folder of them; rgbx's own by default.")
     ] = None,
     draws: Annotated[int, typer.Option(min=0, max=20, help="Jittered ones of each.")] = 5,
     tile: Annotated[int, typer.Option(min=64, max=1000, help="Side of each picture, pixels.")] = 220,
-    config: Annotated[Path | None, typer.Option(help="YAML file as for 'rgbx render xray'.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting, e.g. transfer.jitter.strength=[0.2,5]; repeatable.")
-    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
 ) -> None:
-    """Draw a contact sheet: what each transfer function and its jitter make of a scan, and its curve.
+    """Draw what each makes of a scan, and its curve.
 
-    Example: rgbx transfer sheet library --out sheet.png
+    A contact sheet: a row for each, as it is and jittered.
+
+    Examples:
+
+    - `rgbx transfer sheet library --out sheet.png`
+    - `rgbx transfer sheet scan.nrrd --presets my-curves --out sheet.png`
     """
     from rich.console import Console
 
-    from rgbx.config import load_config
     from rgbx.devices.library import Library
     from rgbx.devices.volume_io import is_scan_folder, read_volume
     from rgbx.errors import InputError
@@ -130,9 +144,8 @@ def sheet(
     from rgbx.radiography.transfer_sheet import transfer_sheet
     from rgbx.samples import write_image
 
-    chosen = load_config(XrayRandomisation, config, settings or ())
-    if transfer_functions is not None:
-        chosen = chosen.updated({"transfer.presets": str(transfer_functions)})
+    typed = {"transfer.presets": None if presets is None else str(presets)}
+    chosen = choose_settings(XrayRandomisation, config, typed, settings)
     if source.is_dir() and not is_scan_folder(source):
         unit = next((unit for unit in Library.open(source).units if unit.scan_path is not None), None)
         if unit is None:

@@ -11,12 +11,15 @@ import numpy as np
 import trimesh
 
 from rgbx.config import Config
-from rgbx.devices.library import Unit
+from rgbx.devices.library import Unit, find_units
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.unit_file import UNIT_FILE
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
+from rgbx.files import write_json
 from rgbx.geometry import Vector
+from rgbx.pictures import contact_sheet, write_image
+from rgbx.progress import track
 
 Held = TypeVar("Held")
 
@@ -61,6 +64,21 @@ class UnitSummary(Config):
     """What is missing or looks odd; the unit can be used all the same."""
 
 
+class LibraryCheck(Config):
+    """``check.json``: what a library holds and what is wrong with it."""
+
+    library: str
+    units: tuple[UnitSummary, ...]
+    problems: tuple[str, ...]
+    """Of the library and of all units, a sentence each."""
+    remarks: tuple[str, ...]
+
+    @property
+    def usable(self) -> int:
+        """How many units have no problem."""
+        return sum(not unit.problems for unit in self.units)
+
+
 @dataclass(frozen=True)
 class UnitCheck:
     """The summary of a unit and its pictures."""
@@ -68,6 +86,40 @@ class UnitCheck:
     summary: UnitSummary
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
     """By caption: (h, w) or (h, w, 3) uint8."""
+
+
+def check_library(library: Path, out: Path | None = None) -> LibraryCheck:
+    """Read everything in a library and find all that is wrong with it at once.
+
+    Args:
+        library: its folder.
+        out: where to write what is returned, as ``check.json``, with a picture of each unit, ``CLASS/UNIT.png``, and
+            all of them on ``contact-sheet.png``; nothing is written when None.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    units, faults = find_units(library)
+    summaries, rows, captions = [], [], []
+    for unit in track(units, "checking", total=len(units)):
+        checked = check_unit(unit, pictures=out is not None)
+        summaries.append(checked.summary)
+        if out is not None and checked.pictures:
+            row, texts = list(checked.pictures.values()), [f"{unit.name}  {name}" for name in checked.pictures]
+            write_image(out / unit.device_class / f"{unit.name}.png", contact_sheet([row], [texts], tile=320))
+            rows.append(row)
+            captions.append(texts)
+    found = LibraryCheck(
+        library=str(library),
+        units=tuple(summaries),
+        problems=(*map(str, faults), *(problem for summary in summaries for problem in summary.problems)),
+        remarks=(*class_remarks(units), *(remark for summary in summaries for remark in summary.remarks)),
+    )
+    if out is not None:
+        write_json(out / "check.json", found.model_dump(mode="json"))
+        if rows:
+            write_image(out / "contact-sheet.png", contact_sheet(rows, captions, tile=160))
+    return found
 
 
 def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +11,13 @@ import numpy as np
 
 from rgbx import __version__
 from rgbx.config import Config
-from rgbx.errors import InputError, RgbxError
+from rgbx.datasets.labelled import READERS
+from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
 from rgbx.modality import Channel, Modality, given_modalities
+from rgbx.models.header import BundleHeader
+from rgbx.models.transforms import prepare_image
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
 
@@ -261,11 +264,36 @@ def image_batches(modality: Modality, samples: SampleSet) -> Iterable[list[Path]
     return track(batches, f"looking at {modality} images, {BATCH} at a time", total=len(batches))
 
 
-def prepare_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return a set's images as the stream gets them, and (n,) the index of each one's class, -1 for an unknown one."""
-    images = [predictor.prepare(modality, samples.path(record)) for record in samples]
-    places = {name: place for place, name in enumerate(predictor.classes)}
+def prepare_set(header: BundleHeader, modality: Modality, samples: SampleSet) -> tuple[list[np.ndarray], np.ndarray]:
+    """Prepare the images of a set as a bundle's stream gets them; this takes no network.
+
+    Returns:
+        The images, as :func:`~rgbx.models.transforms.prepare_image` returns them; and (n,) int, the index of each
+        one's class among the bundle's, -1 for one that it does not know.
+
+    Raises:
+        InputError: an image cannot be read, or is of the other modality.
+    """
+    read, transform = READERS[modality], header.streams[modality].transform
+    images = [prepare_image(read(samples.path(record)), modality, transform) for record in samples]
+    places = {name: place for place, name in enumerate(header.classes)}
     return images, np.array([places.get(record.label, -1) for record in samples])
+
+
+def prepare_sets(
+    header: BundleHeader, sets: Mapping[Modality, SampleSet]
+) -> tuple[dict[Modality, list[np.ndarray]], dict[Modality, np.ndarray]]:
+    """Return the images and the classes of a set for each stream of a bundle, as :func:`prepare_set` does of one.
+
+    Raises:
+        ConfigError: the set of a stream is missing.
+        InputError: an image cannot be read, or is of the other modality.
+    """
+    for modality in header.streams:
+        if modality not in sets:
+            raise ConfigError(f"The bundle has both modalities: give a set of {modality} images as well, or neither.")
+    prepared = {modality: prepare_set(header, modality, sets[modality]) for modality in header.streams}
+    return {m: images for m, (images, _) in prepared.items()}, {m: labels for m, (_, labels) in prepared.items()}
 
 
 def _decision_row(predictor: "Predictor", decision: "Decision | None", truth: str) -> DecisionRow | None:

@@ -5,14 +5,14 @@ drawn. The paper names colour, texture and the camera's intrinsic and extrinsic 
 background and exposure are varied as well, since a line's own are not known when the images are made.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveInt
 from scipy.spatial.transform import Rotation
 
-from rgbx.config import Config, Range
+from rgbx.config import Config, Range, words
 from rgbx.geometry import Vector, rotation_matrix
 from rgbx.photography.film import Film
 from rgbx.photography.meshes import Colour, RenderMesh, Surface
@@ -141,33 +141,56 @@ class FilmRanges(Config):
     """On an 8-bit scale."""
 
 
+FIXED_CAMERA = CameraRanges(
+    focal_length=(50.0, 50.0),
+    sensor_width=(36.0, 36.0),
+    principal_shift=(0.0, 0.0),
+    off_axis=(0.0, 0.0),
+    fill=(0.85, 0.85),
+    off_centre=0.0,
+)
+FIXED_LIGHTS = LightRanges(
+    count=(2, 2),
+    kinds=("area",),
+    irradiance=(1.0, 1.0),
+    distance=(800.0, 800.0),
+    elevation=(60.0, 60.0),
+    size=(300.0, 300.0),
+    temperature=(5500.0, 5500.0),
+    ambient=(0.4, 0.4),
+)
+FIXED_BACKGROUND = BackgroundRanges(
+    plain=1.0, brightness=(0.4, 0.4), roughness=(0.8, 0.8), metallic=0.0, distractors=(0, 0)
+)
+FIXED_MATERIALS = MaterialRanges(
+    hue=(0.0, 0.0),
+    saturation=(1.0, 1.0),
+    value=(1.0, 1.0),
+    roughness=(0.0, 0.0),
+    metallic=(0.0, 0.0),
+    recolour=0.0,
+    texture=0.0,
+)
+
+
 class RgbRandomisation(Config):
-    """Everything that decides what the photographs of a set look like."""
+    """Everything that decides what the photographs of a set look like.
+
+    ``camera``, ``lights``, ``background`` and ``materials`` may be a word: ``fixed``, for ablations, or ``random``.
+    """
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square image, pixels."""
     samples: PositiveInt = 4
     """Light paths a pixel: time against grain."""
     pose: PoseRanges = PoseRanges()
-    camera: CameraRanges = CameraRanges()
-    lights: LightRanges = LightRanges()
-    background: BackgroundRanges = BackgroundRanges()
-    materials: MaterialRanges = MaterialRanges()
+    camera: Annotated[CameraRanges, words(fixed=FIXED_CAMERA, random=CameraRanges())] = CameraRanges()
+    lights: Annotated[LightRanges, words(fixed=FIXED_LIGHTS, random=LightRanges())] = LightRanges()
+    background: Annotated[BackgroundRanges, words(fixed=FIXED_BACKGROUND, random=BackgroundRanges())] = (
+        BackgroundRanges()
+    )
+    materials: Annotated[MaterialRanges, words(fixed=FIXED_MATERIALS, random=MaterialRanges())] = MaterialRanges()
     film: FilmRanges = FilmRanges()
-
-
-FIXED: Mapping[str, Mapping[str, Any]] = {
-    "camera": {"focal_length": (50.0, 50.0), "sensor_width": (36.0, 36.0), "principal_shift": (0.0, 0.0),
-               "off_axis": (0.0, 0.0), "fill": (0.85, 0.85), "off_centre": 0.0},
-    "lights": {"count": (2, 2), "kinds": ("area",), "irradiance": (1.0, 1.0), "distance": (800.0, 800.0),
-               "elevation": (60.0, 60.0), "size": (300.0, 300.0), "temperature": (5500.0, 5500.0),
-               "ambient": (0.4, 0.4)},
-    "background": {"plain": 1.0, "brightness": (0.4, 0.4), "roughness": (0.8, 0.8), "metallic": 0.0,
-                   "distractors": (0, 0)},
-    "materials": {"hue": (0.0, 0.0), "saturation": (1.0, 1.0), "value": (1.0, 1.0), "roughness": (0.0, 0.0),
-                  "metallic": (0.0, 0.0), "recolour": 0.0, "texture": 0.0},
-}  # fmt: skip
-"""Settings that hold one factor still, for ablations: ``config.updated({"camera": FIXED["camera"]})``."""
 
 
 class Pattern(Config):

@@ -103,7 +103,7 @@ class EditRandomisation(Config):
 
 
 RANDOM_EDITS = EditRandomisation(probability=0.5)
-"""What ``--edits random`` stands for."""
+"""What ``edits: random`` stands for."""
 
 
 def draw_edits(rng: np.random.Generator, config: EditRandomisation) -> ScanEdits | None:

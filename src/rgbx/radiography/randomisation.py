@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_validator
 
-from rgbx.config import Config, Range, within
+from rgbx.config import Config, Range, within, words
 from rgbx.radiography.detector import Scatter, blurred
-from rgbx.radiography.edits import EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
+from rgbx.radiography.edits import RANDOM_EDITS, EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
 from rgbx.radiography.filters import Acceptance
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
 from rgbx.radiography.transfer import (
+    NO_JITTER,
     TransferFunction,
     TransferJitter,
     TransferPreset,
@@ -84,7 +85,7 @@ class TransferRandomisation(Config):
     """Name of the one preset to use, or ``"random"`` for any of them."""
     presets: Annotated[dict[str, TransferPreset], BeforeValidator(_read)] = Field(default_factory=read_presets)
     """By name; the five that come with rgbx unless given. Also the path of a file with one, or of a folder of them."""
-    jitter: TransferJitter = TransferJitter()
+    jitter: Annotated[TransferJitter, words(none=NO_JITTER, random=TransferJitter())] = TransferJitter()
     guard: Annotated[Range, within(0, 1)] = (0.2, 0.85)
     """Mean transmission through the units that a draw may come out at: its strength is changed to the nearest that
     does. ``[0, 1]`` switches it off."""
@@ -121,13 +122,17 @@ class ScatterRandomisation(Config):
 
 
 RANDOM_SCATTER = ScatterRandomisation(ratio=(0.0, 0.4))
-"""What ``--scatter random`` stands for."""
+"""What ``scatter: random`` stands for."""
 RANDOM_BLUR = (0.0, 1.2)
-"""What ``--blur random`` stands for, pixels."""
+"""What ``blur: random`` stands for, pixels."""
 
 
 class XrayRandomisation(Config):
-    """All settings of X-ray domain randomisation."""
+    """All settings of X-ray domain randomisation.
+
+    A word may stand for a group of them: ``fixed`` or ``random`` for ``projector`` and ``background``, ``none`` or
+    ``random`` for ``scatter``, ``blur``, ``edits`` and ``transfer.jitter``.
+    """
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
     """Side of the square images, pixels."""
@@ -135,15 +140,21 @@ class XrayRandomisation(Config):
     """Rays along each edge of a pixel, averaged in transmission; ``"auto"``: as the scans' voxels need, 2 or more."""
     backend: BackendName = "kernel"
     """Who projects: rgbx itself, ``vtk`` (``pip install rgbx[vtk]``), or another of :data:`rgbx.registry.BACKENDS`."""
-    projector: ProjectorRandomisation = ProjectorRandomisation()
+    projector: Annotated[ProjectorRandomisation, words(fixed=FIXED_PROJECTOR, random=ProjectorRandomisation())] = (
+        ProjectorRandomisation()
+    )
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
-    background: BackgroundRandomisation = BackgroundRandomisation()
+    background: Annotated[BackgroundRandomisation, words(fixed=FIXED_BACKGROUND, random=BackgroundRandomisation())] = (
+        BackgroundRandomisation()
+    )
     noise_variance: Annotated[Range, within(0)] = (0.0, 1000.0)
     """Variance of the white noise on an 8-bit scale (white = 255); the paper's best is up to 1000."""
-    scatter: ScatterRandomisation = ScatterRandomisation()
-    blur: Annotated[Range, within(0, 50)] = (0.0, 0.0)
+    scatter: Annotated[ScatterRandomisation, words(none=ScatterRandomisation(), random=RANDOM_SCATTER)] = (
+        ScatterRandomisation()
+    )
+    blur: Annotated[Range, within(0, 50), words(none=(0.0, 0.0), random=RANDOM_BLUR)] = (0.0, 0.0)
     """Of focal spot and detector: standard deviation of the point spread, pixels."""
-    edits: EditRandomisation = EditRandomisation()
+    edits: Annotated[EditRandomisation, words(none=EditRandomisation(), random=RANDOM_EDITS)] = EditRandomisation()
     acceptance: Acceptance = Acceptance()
     attempts: PositiveInt = 50
     """Draws that may be rejected for one sample before rendering gives up."""

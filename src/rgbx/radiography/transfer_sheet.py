@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from rgbx.pictures import contact_sheet
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.randomisation import ScanStatistics, TransferRandomisation
 from rgbx.radiography.scans import PreparedScan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, guard
 from rgbx.samples import generator
-from rgbx.samples.overview import contact_sheet
 
 DISTANCE_MM, MAGNIFICATION = 600.0, 1.5
 """Of the source from the unit, and of the picture."""

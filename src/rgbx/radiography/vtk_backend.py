@@ -30,13 +30,13 @@ try:
     from vtkmodules.vtkRenderingVolume import vtkGPUVolumeRayCastMapper
 except ImportError as error:
     raise MissingToolError(
-        f"The vtk backend needs VTK, which cannot be imported ({error}): run 'pip install rgbx[vtk]', or use --backend "
-        "kernel."
+        f"The vtk backend needs VTK, which cannot be imported ({error}): run 'pip install rgbx[vtk]', or use --set "
+        "backend=kernel."
     ) from error
 
 NO_OPENGL = (
     "VTK finds no OpenGL that renders into floats without a screen: install Mesa's software renderer (on Debian and "
-    "Ubuntu 'apt-get install libegl1 libgl1-mesa-dri'), or use --backend kernel."
+    "Ubuntu 'apt-get install libegl1 libgl1-mesa-dri'), or use --set backend=kernel."
 )
 
 STEP = 0.25

@@ -4,8 +4,8 @@ Randomisation is data: a sample's seed is a hash of (set, class, index, configur
 value drawn, and the record alone renders the same bytes again.
 """
 
+from rgbx.pictures import encode_image, write_image
 from rgbx.samples.executors import choose_executor
-from rgbx.samples.images import encode_image, write_image
 from rgbx.samples.jobs import LostSample, RenderedSample, RenderJob
 from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.rendering import render_samples, render_set, rendered_sample

@@ -10,9 +10,9 @@ import numpy as np
 from rgbx.config import Config
 from rgbx.errors import RgbxError
 from rgbx.files import write_bytes
+from rgbx.pictures import encode_image
 from rgbx.progress import track
 from rgbx.samples.executors import choose_executor
-from rgbx.samples.images import encode_image
 from rgbx.samples.jobs import Executor, LostSample, RenderedSample, RenderJob
 from rgbx.samples.overview import write_overview
 from rgbx.samples.record import SampleRecord, SetHeader

@@ -5,38 +5,43 @@ from typing import Annotated
 
 import typer
 
+from rgbx.cli.layout import BENCHMARK
+from rgbx.cli.options import ConfigOption, SetOption, WorkersOption
+from rgbx.cli.plugins import shown_under
+from rgbx.cli.settings import choose_settings
 
+
+@shown_under(BENCHMARK)
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for everything that is made.")] = Path(
         "runs/demo"
     ),
-    seed: Annotated[int, typer.Option("--seed", help="Another seed makes other units, images and weights.")] = 0,
-    workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes; all cores by default.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE.yaml", help="Any of the demo's settings.")
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed makes other units, images and weights; 0 by default.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting, e.g. test_units=40; may be repeated."),
-    ] = None,
+    workers: WorkersOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
 ) -> None:
-    """Run the **whole path** on SP10, the embedded benchmark of ten near-twin phones, and write a report.
+    """Run the **whole path** on ten near-twin phones.
 
-    Scans and meshes of a few units → training radiographs and photographs → two iCAM streams and their fusion →
-    measured on worn units that were never scanned → report.html, metrics.json. About 15 minutes on two cores; it can be
-    stopped at any time and goes on when run again.
+    They are SP10, the embedded benchmark. Scans and meshes of a few units → training radiographs and photographs → two
+    iCAM streams and their fusion → measured on worn units that were never scanned → report.html, metrics.json. About 15
+    minutes on two cores; it can be stopped at any time and goes on when run again.
 
-    Example: `rgbx demo --out runs/demo`
+    Examples:
+
+    - `rgbx demo --out runs/demo`
+    - `rgbx demo --out runs/demo-7 --seed 7 --set test_units=40`
     """
     from rich.console import Console
     from rich.markup import escape
 
-    from rgbx.config import load_config
     from rgbx.evaluation.tables import result_table
     from rgbx_proving.experiments.demo import Demo, Layout, classify_command, run_demo
 
+    chosen = choose_settings(Demo, config, {"seed": seed}, settings)
     console = Console(soft_wrap=True)
-    chosen = load_config(Demo, config, settings or (), base=Demo(seed=seed))
     evaluation = run_demo(out, chosen, console, workers)
     layout = Layout(out)
     console.print(result_table(evaluation))

@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
+from rgbx.cli.layout import BENCHMARK
+from rgbx.cli.options import WorkersOption
+from rgbx.cli.plugins import shown_under
 from rgbx.errors import ConfigError
 
 
+@shown_under(BENCHMARK)
 def phones(
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],
     units: Annotated[int, typer.Option(min=1, help="Units a class.")] = 3,
@@ -24,16 +28,17 @@ def phones(
         bool, typer.Option("--labels/--no-labels", help="Write the material of each voxel beside each scan.")
     ] = False,
     mesh: Annotated[bool, typer.Option("--mesh/--no-mesh", help="Write outer meshes.")] = True,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes; as many as there are cores when left out.")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> None:
-    """Write units of the phone family SP10: CT scan, outer mesh and part list of each.
+    """Make units of the phone family SP10.
 
-    The ten classes are near twins, generation by generation; docs/sp10.md says how they differ. Units of a class
-    differ by manufacturing tolerance and colour.
+    CT scan, outer mesh and part list of each. The ten classes are near twins, generation by generation; docs/sp10.md
+    says how they differ. Units of a class differ by manufacturing tolerance and colour.
 
-    Example: rgbx devices phones --out library --units 3 --voxel-size 0.3
+    Examples:
+
+    - `rgbx devices phones --out library --units 3`
+    - `rgbx devices phones --out test-library --first-unit 101 --units 20 --no-scan --no-mesh`
     """
     from rich.console import Console
     from rich.table import Table

@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from rgbx.cli.layout import BENCHMARK
+from rgbx.cli.options import ConfigOption, PresetOption, SetOption, WorkersOption
+from rgbx.cli.plugins import shown_under
+from rgbx.cli.settings import choose_settings
 
+
+@shown_under(BENCHMARK)
 def reproduce(
     table: Annotated[
         Literal[
@@ -32,37 +38,34 @@ def reproduce(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
         "runs/reproduce"
     ),
-    preset: Annotated[
-        Literal["small", "paper"], typer.Option(help="'small' fits two cores, 'paper' has the paper's sizes.")
-    ] = "small",
+    preset: PresetOption = "small",
     seeds: Annotated[int, typer.Option(min=1, help="How often each network is trained.")] = 1,
     cub200: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder CUB_200_2011, for table3.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes for rendering; all cores by default.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE.yaml", help="Any of the settings.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting; may be repeated.")
-    ] = None,
+    workers: WorkersOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
 ) -> None:
-    """Measure a **table or figure of the paper** on SP10: JSON, Markdown, a picture, the paper's figures beside ours.
+    """Measure a **table or figure of the paper** on SP10.
 
-    It can be stopped at any time and goes on when run again; tables in one folder share sets and networks, and so
-    may several runs at once, say one for each GPU.
+    As JSON, Markdown and a picture, the paper's figures beside ours. It can be stopped at any time and goes on when run
+    again; tables in one folder share sets and networks, and so may several runs at once, say one for each GPU.
 
-    Example: `rgbx reproduce table4 --seeds 3`
+    Examples:
+
+    - `rgbx reproduce table4 --seeds 3`
+    - `rgbx reproduce table1 --preset paper --out runs/paper`
     """
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from rgbx.config import load_config
     from rgbx_proving.experiments.benchmark import Benchmark
     from rgbx_proving.experiments.figure6 import figure6_markdown, reproduce_figure6
-    from rgbx_proving.experiments.reproduce import preset_benchmark, table_markdown
-    from rgbx_proving.experiments.reproduce import reproduce as measure
+    from rgbx_proving.experiments.reproduce import preset_benchmark, reproduce_table, table_markdown
     from rgbx_proving.experiments.runtimes import reproduce_runtimes, runtimes_markdown
     from rgbx_proving.experiments.trust import reproduce_trust, trust_markdown
 
+    benchmark = choose_settings(Benchmark, config, settings=settings, preset=preset_benchmark(preset))
     console = Console(soft_wrap=True)
-    benchmark = load_config(Benchmark, config, settings or (), base=preset_benchmark(preset))
     if table == "figure6":
         page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
     elif table == "trust":
@@ -70,6 +73,6 @@ def reproduce(
     elif table == "runtimes":
         page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
     else:
-        page = table_markdown(measure(table, out, benchmark, preset, seeds, console, workers, cub200))
+        page = table_markdown(reproduce_table(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))
     console.print(f"{out / table}.json, .md and .png")

@@ -130,9 +130,8 @@ def scan_units(
     return scan_library(
         open_simulated(library),
         line,
-        config.line,
+        config.line.updated({"xray.size": config.test_image_size, "rgb.size": config.test_image_size}),
         views_per_unit=units.views,
-        size=config.test_image_size,
         seed=config.seed,
         workers=workers,
         xray=xray,

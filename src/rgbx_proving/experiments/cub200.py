@@ -57,7 +57,7 @@ def read_cub200(folder: Path) -> list[Bird]:
     return birds
 
 
-def import_cub200(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
+def import_birds(folder: Path, out: Path) -> tuple[SampleSet, SampleSet]:
     """Make two sets of the data set, ``out/train`` and ``out/test``, or go on making them.
 
     Images are linked where the disk can, else copied; the few grey ones are written as colour. Every image is a unit

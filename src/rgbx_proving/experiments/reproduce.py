@@ -90,7 +90,7 @@ class _Measured(NamedTuple):
     minutes: float
 
 
-def reproduce(
+def reproduce_table(
     name: TableName,
     out: Path,
     benchmark: Benchmark,

@@ -13,15 +13,15 @@ from rich.console import Console
 
 from rgbx.config import Config
 from rgbx.evaluation.figures import ACCENT, INK, plain, write_figure
-from rgbx.evaluation.predictions import origin_of, prepare_set
+from rgbx.evaluation.predictions import origin_of, prepare_sets
 from rgbx.evaluation.tables import show, show_cores
 from rgbx.files import write_json, write_text
-from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle
 from rgbx.inference.int8 import Int8Gates
 from rgbx.inference.runtimes import Graphs, read_graphs
 from rgbx.modality import MODALITIES, TITLES, Modality
 from rgbx.models.bundle import versions
+from rgbx.models.header import read_bundle_header
 from rgbx.processes import cores
 from rgbx.samples import SampleSet
 from rgbx_proving.experiments.benchmark import Benchmark
@@ -77,16 +77,8 @@ def reproduce_runtimes(
 
 
 def _export(bundle: Path, sets: Mapping[Modality, SampleSet]) -> Graphs:
-    predictor = Predictor.load(bundle, "torch")
-    prepared = {modality: prepare_set(predictor, modality, samples) for modality, samples in sets.items()}
-    return export_bundle(
-        bundle,
-        ("onnx", "openvino"),
-        {modality: images for modality, (images, _) in prepared.items()},
-        {modality: labels for modality, (_, labels) in prepared.items()},
-        Int8Gates(),
-        early_exit=True,
-    )
+    images, labels = prepare_sets(read_bundle_header(bundle), sets)
+    return export_bundle(bundle, ("onnx", "openvino"), images, labels, Int8Gates(), early_exit=True)
 
 
 def runtimes_markdown(result: RuntimesResult) -> str:

@@ -26,7 +26,7 @@ from rgbx.samples import SampleSet
 from rgbx.samples.join import leave_out
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
 from rgbx_proving.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
-from rgbx_proving.experiments.cub200 import import_cub200
+from rgbx_proving.experiments.cub200 import import_birds
 from rgbx_proving.experiments.stages import Made, Stages
 from rgbx_proving.units.simulated import open_simulated
 
@@ -247,7 +247,7 @@ class BirdWorkshop(Workshop):
         self, folder: Path, out: Path, benchmark: Benchmark, console: Console, workers: int | None = None
     ) -> None:
         super().__init__(out, benchmark, console, workers)
-        self._training, self._test = import_cub200(folder, out / "cub200")
+        self._training, self._test = import_birds(folder, out / "cub200")
 
     def photographs(self, config: RgbRandomisation, per_class: int) -> SampleSet:  # noqa: ARG002
         """Return the official training images."""

@@ -1,9 +1,9 @@
 """The simulated line: units come worn, are X-rayed and photographed."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from rgbx.config import Config
+from rgbx.config import Config, words
 from rgbx.devices.library import Library
 from rgbx.samples import SampleSet
 from rgbx_proving.standin.conveyor import ConveyorConfig, take_photographs
@@ -17,8 +17,8 @@ class LineConfig(Config):
     """Settings of the simulated line."""
 
     xray: MachineConfig = MachineConfig()
-    rgb: ConveyorConfig = ConveyorConfig()
-    wear: WearConfig | None = WearConfig()
+    rgb: ConveyorConfig = ConveyorConfig(size=320)
+    wear: Annotated[WearConfig | None, words(none=None, random=WearConfig())] = WearConfig()
     """None leaves the units as they left the factory."""
 
 
@@ -37,7 +37,6 @@ def scan_library(
     config: LineConfig,
     *,
     views_per_unit: int,
-    size: int,
     seed: int = 0,
     workers: int | None = None,
     xray: bool = True,
@@ -50,7 +49,6 @@ def scan_library(
         out: folder for ``units/`` and the sets ``xray/`` and ``rgb/``, each with an ``overview.png``.
         config: of machine, camera and wear.
         views_per_unit: radiographs and photographs of each unit.
-        size: pixels a side of all images, whatever ``config`` says.
         seed: of wear, poses and exposures.
         workers: processes; the number of cores when None; 0 works in this process.
         xray: whether to take radiographs.
@@ -62,13 +60,11 @@ def scan_library(
     units = worn_library(library, out / "units", seed, config.wear)
     radiographs = photographs = None
     if xray:
-        machine = config.xray.updated({"size": size})
         radiographs = take_radiographs(
-            units, out / "xray", machine, views_per_unit=views_per_unit, seed=seed, workers=workers
+            units, out / "xray", config.xray, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
     if rgb:
-        camera = config.rgb.updated({"size": size})
         photographs = take_photographs(
-            units, out / "rgb", camera, views_per_unit=views_per_unit, seed=seed, workers=workers
+            units, out / "rgb", config.rgb, views_per_unit=views_per_unit, seed=seed, workers=workers
         )
     return Line(units, radiographs, photographs)

@@ -9,7 +9,7 @@ from rgbx.cli import app
 from rgbx.datasets.labelled import load_images, open_sets
 from rgbx.errors import InputError
 from rgbx.samples import SampleSet
-from rgbx_proving.experiments.cub200 import import_cub200, read_cub200
+from rgbx_proving.experiments.cub200 import import_birds, read_cub200
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_the_official_split_becomes_two_sets(folder, tmp_path):
 
 
 def test_sets_load_like_any_other_grey_birds_included(folder, tmp_path):
-    import_cub200(folder, tmp_path / "birds")
+    import_birds(folder, tmp_path / "birds")
     images = load_images(
         open_sets([tmp_path / "birds/train"], "rgb"), lambda image: np.resize(image, (16, 16, 3)).astype(np.uint8)
     )
@@ -40,7 +40,7 @@ def test_sets_load_like_any_other_grey_birds_included(folder, tmp_path):
 
 
 def test_an_import_that_was_stopped_goes_on(folder, tmp_path, monkeypatch):
-    whole, _ = import_cub200(folder, tmp_path / "whole")
+    whole, _ = import_birds(folder, tmp_path / "whole")
     real = SampleSet.add
 
     def stop_at_the_second(samples, record):
@@ -50,8 +50,8 @@ def test_an_import_that_was_stopped_goes_on(folder, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(SampleSet, "add", stop_at_the_second)
-        import_cub200(folder, tmp_path / "stopped")
-    stopped, _ = import_cub200(folder, tmp_path / "stopped")
+        import_birds(folder, tmp_path / "stopped")
+    stopped, _ = import_birds(folder, tmp_path / "stopped")
     assert stopped.records == whole.records
 
 
@@ -74,4 +74,4 @@ def test_faults_name_the_file(folder, spoil, message):
 def test_an_image_that_is_none_is_named(folder, tmp_path):
     next((folder / "images").rglob("*.jpg")).write_bytes(b"no image")
     with pytest.raises(InputError, match=r"Albatross.*\.jpg is damaged"):
-        import_cub200(folder, tmp_path / "birds")
+        import_birds(folder, tmp_path / "birds")

@@ -1,0 +1,89 @@
+"""A folder with everything that the examples of the verbs name, tiny."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from birds import write_birds
+from learning_sets import write_set
+from rgbx.datasets.flat_field import make_flat_field
+from rgbx.devices.library import Library
+from rgbx.radiography.radiographs import render_radiographs
+from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.radiography.transfer import PRESETS
+from rgbx.samples import SampleSet, Shard
+from rgbx.training import FusionTraining, train_fusion, train_stream
+from rgbx_proving.sp10.phones import UnitKey, write_units
+from tiny_training import tiny_training
+
+CLASSES = ("SP1", "SP9")
+SIDE = 48
+VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
+
+
+def write_workshop(folder: Path) -> Path:
+    """Make the folder."""
+    library = folder / "library"
+    keys = [UnitKey(name, number) for name in CLASSES for number in (1, 2)]
+    write_units(library, keys, scan_spacing_mm=1.5, mesh=True, labels=True, workers=0)
+    shutil.copytree(library, folder / "phones")
+    shutil.copy(library / "SP1/SP1-001/scan.nrrd", folder / "scan.nrrd")
+    _write_sets(folder)
+    _write_runs(folder)
+    _write_line(folder)
+    shutil.copytree(PRESETS, folder / "my-curves")
+    (folder / "bones.vp").write_text(VOLUME_PROPERTY)
+    nodes = [f"<VolumeProperty name='{name}' scalarOpacity='4 0 0 900 0.5'/>" for name in ("CT-Bone", "CT-Air")]
+    (folder / "presets.xml").write_text(f"<MRML>{''.join(nodes)}</MRML>")
+    write_birds(folder / "CUB_200_2011")
+    write_birds(folder / "downloads/CUB_200_2011")
+    return folder
+
+
+def _write_sets(folder: Path) -> None:
+    library = Library.open(folder / "library")
+    config = XrayRandomisation(size=SIDE).updated({"acceptance.keypoints": 0})
+    render_radiographs(library, folder / "sets/xray", config, images_per_class=6, workers=0)
+    for names in (("part-1", "part-2"), ("machine-a", "machine-b", "machine-c")):
+        for number, name in enumerate(names, start=1):
+            shard = Shard(number, len(names))
+            render_radiographs(library, folder / name, config, images_per_class=3, workers=0, shard=shard)
+    write_set(folder / "sets/rgb", "rgb", classes=CLASSES)
+    for modality, seed in (("rgb", 5), ("xray", 6)):
+        write_set(folder / "line" / modality, modality, classes=CLASSES, per_class=12, units=4, seed=seed)
+    for name, modality in (("photographs", "rgb"), ("radiographs", "xray")):
+        for each in CLASSES:
+            shutil.copytree(folder / "line" / modality / each, folder / name / each)
+
+
+def _write_runs(folder: Path) -> None:
+    sets = {modality: [SampleSet.open(folder / "sets" / modality)] for modality in ("rgb", "xray")}
+    runs = {modality: folder / "runs" / modality for modality in sets}
+    for modality, run in runs.items():
+        training = tiny_training(modality).updated({"epochs": 1, "warmup_epochs": 0})
+        train_stream(training, sets[modality], [], run)
+    shutil.copytree(runs["rgb"], folder / "runs/rgb-synthetic")
+    train_fusion(FusionTraining(mode="product"), runs, sets, folder / "model")
+    (folder / "bins.yaml").write_text("bins: {SP1: left, SP9: right}\ncosts: {SP9: {left: 50}}\n")
+
+
+def _write_line(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, level in (("open-beam", 60_000), ("tube-off", 200)):
+        (folder / name).mkdir()
+        for number in range(2):
+            frame = rng.integers(level, level + 100, (SIDE, SIDE)).astype(np.uint16)
+            cv2.imwrite(str(folder / name / f"{number}.png"), frame)
+    frames = {name: sorted((folder / name).iterdir()) for name in ("open-beam", "tube-off")}
+    make_flat_field(frames["open-beam"], frames["tube-off"], folder / "fields")
+    for place in ("today", "camera", "detector"):
+        (folder / place).mkdir()
+    for number in (0, 1):
+        photograph = cv2.imread(str(folder / f"line/rgb/SP1/00000{number}.png"))
+        radiograph = cv2.imread(str(folder / f"line/xray/SP1/00000{number}.png"), cv2.IMREAD_UNCHANGED)
+        for name, image in (("today/{}_rgb.png", photograph), ("camera/{}.png", photograph), ("phone.png", photograph),
+                            ("today/{}_xray.png", radiograph), ("detector/{}.png", radiograph),
+                            ("phone.tiff", radiograph)):  # fmt: skip
+            cv2.imwrite(str(folder / name.format(number)), image)

@@ -1,0 +1,133 @@
+"""Every example in the help of every verb works, in a folder that holds what it names."""
+
+import re
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from example_workshop import write_workshop
+from typer.testing import CliRunner
+from verbs import Verb, find_verbs
+
+import rgbx.cli
+from rgbx.inference.results import read_results
+from tiny_benchmark import CLOSER, TINY, options
+
+VERBS = find_verbs()
+TINY_NETWORK = {
+    "stream.backbone.name": "test_efficientnet",
+    "stream.backbone.weights": "none",
+    "stream.backbone.frozen_stages": 0,
+    "stream.transform.source_size": 48,
+    "stream.transform.device_margin": None,
+    "stream.icam.input_size": 32,
+    "epochs": 1,
+    "warmup_epochs": 0,
+    "join_frozen": False,
+    "batch_size": 6,
+}
+SMALLER = {
+    "devices phones": "--classes SP1 --units 1 --voxel-size 2 --workers 0",
+    "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
+    "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
+    "render materials": "--workers 0",
+    "transfer sheet": "--draws 1 --tile 64",
+    "train xray": options(TINY_NETWORK),
+    "train rgb": options(TINY_NETWORK),
+    "train fusion": "--epochs 1 --set batch_size=6",
+    "evaluate": "--pairings 1",
+    "scan": "--views 1 --size 48 --workers 0",
+    "demo": [*options(TINY), "--workers", "0"],
+    "reproduce": [*options(TINY | CLOSER), "--seeds", "1", "--workers", "0"],
+}
+"""What the test adds to the examples of a verb, since they take minutes or hours as they are. Nothing to the others."""
+FIRST = {
+    "rgbx render rgb library --replay sets/rgb/SP1/000003.png --out again.png": "rgbx render rgb library --out sets/rgb"
+}
+"""What has to be run before an example."""
+SLOW = ("demo", "reproduce", "export")
+BLENDER = ("render rgb", "demo", "reproduce", "scan")
+
+
+def examples_of(verb: Verb) -> list[str]:
+    return [" ".join(each.split()) for each in re.findall(r"^- `(rgbx [^`]*)`$", verb.command.epilog or "", re.M)]
+
+
+def cases() -> list[object]:
+    def marks(verb: Verb, example: str) -> list[pytest.MarkDecorator]:
+        photographs = verb.name in BLENDER and "--no-rgb" not in example
+        return [pytest.mark.slow] * (verb.name in SLOW) + [pytest.mark.blender] * photographs
+
+    return [
+        pytest.param(verb, example, marks=marks(verb, example), id=example)
+        for verb in VERBS
+        for example in examples_of(verb)
+    ]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_workshop(tmp_path_factory.mktemp("workshop"))
+
+
+@pytest.fixture
+def run(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Run examples in a copy of the workshop, where nothing is yet that they are to make; return what they said."""
+    here = Path(shutil.copytree(workshop, tmp_path / "here"))
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(time, "sleep", _stop_when_answered(time.sleep))
+
+    def _run(verb: Verb, example: str) -> str:
+        more = SMALLER.get(verb.name, [])
+        words = [*shlex.split(example)[1:], *(shlex.split(more) if isinstance(more, str) else more)]
+        out = _out(verb, words)
+        if out is not None:
+            shutil.rmtree(out, ignore_errors=True)
+            out.unlink(missing_ok=True)
+        ran = CliRunner().invoke(rgbx.cli.app, words, env={"COLUMNS": "200"})
+        if verb.name != "watch":
+            assert ran.exit_code == 0, f"{ran.output}\n{ran.exception!r}"
+        assert out is None or out.exists(), ran.output
+        return ran.output
+
+    return _run
+
+
+def _out(verb: Verb, words: list[str]) -> Path | None:
+    parsed = verb.command.make_context("rgbx", words[len(verb.words) :]).params
+    return parsed.get("out")
+
+
+def _stop_when_answered(sleep):
+    """Return a sleep in which Ctrl-C is pressed once every device that has arrived is answered."""
+
+    def _sleep(seconds: float) -> None:
+        if Path("line.jsonl").exists() and len(list(read_results(Path("line.jsonl")))) == 2:
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    return _sleep
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_help_ends_with_two_examples(verb):
+    shown = CliRunner().invoke(rgbx.cli.app, [*verb.words, "--help"], env={"COLUMNS": "200"}).output
+    _, _, end = shown.partition("Examples:")
+    examples = examples_of(verb)
+    assert [line.strip(" •") for line in end.splitlines() if line.strip()] == examples
+    assert len(set(examples)) == 2
+    assert all(shlex.split(example)[: len(verb.words) + 1] == ["rgbx", *verb.words] for example in examples)
+
+
+@pytest.mark.parametrize(("verb", "example"), cases())
+def test_an_example_works(verb, example, run):
+    if example in FIRST:
+        run(verb, FIRST[example])
+    assert run(verb, example)
+
+
+def test_what_is_said_of_verbs_and_examples_is_of_some_that_there_are():
+    assert {*SMALLER, *SLOW, *BLENDER} <= {verb.name for verb in VERBS}
+    assert set(FIRST) <= {example for verb in VERBS for example in examples_of(verb)}
