@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,7 @@ def write_exported_bundle(folder: Path, tmp_path_factory: pytest.TempPathFactory
             export_bundle(made, ("onnx", "openvino"))
             made.rename(shared)
     return shutil.copytree(shared, folder)
+
+
+if __name__ == "__main__":
+    export_bundle(write_untrained_bundle(Path(sys.argv[1])), ("onnx", "openvino"))
