@@ -12,11 +12,11 @@ import warnings
 from importlib import import_module
 from pathlib import Path
 
-for package in (
-    "concurrent.futures", "multiprocessing", "subprocess", "tempfile", "shutil",
-    "cv2", "filelock", "imagecodecs", "numpy", "onnxruntime", "openvino", "PIL.Image", "pydantic", "pydicom", "rich.console",
-    "rich.progress", "safetensors.numpy", "tifffile", "typer", "yaml",
-):  # fmt: skip
+THIRD_PARTY = """
+    cv2 filelock imagecodecs numpy onnxruntime openvino PIL.Image pydantic pydicom rich.console rich.progress
+    safetensors.numpy tifffile typer yaml
+"""
+for package in THIRD_PARTY.split():
     import_module(package)
 
 LACKING = {
