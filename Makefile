@@ -20,6 +20,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: env
 	$(BIN)/rgbx demo --out runs/demo
 
+# Each test process keeps to one core: with two threads in each of two they would wait for each other.
+test test-all: export OMP_NUM_THREADS := 1
+test test-all: export MKL_NUM_THREADS := 1
+test test-all: export OPENBLAS_NUM_THREADS := 1
+test test-all: export NUMBA_NUM_THREADS := 1
+
 test: env check
 	$(PYTEST) -m "not slow" $(TESTS)
 

@@ -6,4 +6,4 @@ The packages follow the flow of data; each imports only from those before it:
             → trust → inference → evaluation → cli
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
