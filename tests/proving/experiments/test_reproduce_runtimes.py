@@ -10,8 +10,8 @@ from rgbx_proving.experiments.runtimes import RuntimesResult
 
 @pytest.mark.slow
 @pytest.mark.blender
-def test_ways_to_compute_one_bundle(tmp_path):
-    out = tmp_path / "x"
+def test_ways_to_compute_one_bundle(workshop):
+    out = workshop
     sizes = TINY | {"pairings": 1}
     ran = CliRunner().invoke(app, ["reproduce", "runtimes", "--out", str(out), *options(sizes)])
     assert ran.exit_code == 0, ran.output

@@ -15,8 +15,8 @@ from rgbx_proving.experiments.trust import CHANNELS, SCORES, TrustResult, _measu
 
 @pytest.mark.slow
 @pytest.mark.blender
-def test_known_and_unknown_devices(tmp_path):
-    out = tmp_path / "x"
+def test_known_and_unknown_devices(workshop):
+    out = workshop
     sizes = TINY | {"classes": ["SP1", "SP5", "SP9"], "held_out": ["SP5"], "pairings": 1}
     ran = CliRunner().invoke(app, ["reproduce", "trust", "--out", str(out), *options(sizes)])
     assert ran.exit_code == 0, ran.output
