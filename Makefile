@@ -1,21 +1,36 @@
-# make demo   the whole path on the embedded benchmark; ends in runs/demo/report.html
-# make test   every check that CI runs
-# make check  format, lint, types and layers only
+# make demo      the whole path on the embedded benchmark; ends in runs/demo/report.html
+# make test      what every change has to pass: lint, types, layers and the quick tests; minutes
+# make test-all  the same with every test there is; an hour
+# make check     format, lint, types and layers only
+# make docs      the documentation as a site, in build/site
 
 PYTHON ?= python3.11
 VENV := .venv
 BLENDER := .venv-blender
 BIN := $(VENV)/bin
 TESTS ?= tests
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 25
+# Blender wants Python 3.11. Elsewhere: make test PYTHON=python3.13 WITHOUT_BLENDER=1; what needs it is then skipped.
+WITHOUT_BLENDER ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check env format clean
+.PHONY: demo test test-all check docs env format clean
 
 demo: env
 	$(BIN)/rgbx demo --out runs/demo
 
+# Each test process keeps to one core: with two threads in each of two they would wait for each other.
+test test-all: export OMP_NUM_THREADS := 1
+test test-all: export MKL_NUM_THREADS := 1
+test test-all: export OPENBLAS_NUM_THREADS := 1
+test test-all: export NUMBA_NUM_THREADS := 1
+
 test: env check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) -m "not slow" $(TESTS)
+
+test-all: env check
+	$(PYTEST) $(TESTS)
 
 check: env
 	$(BIN)/ruff format --check src tests benchmarks scripts
@@ -23,11 +38,14 @@ check: env
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: env
+	$(BIN)/mkdocs build --strict
+
 format: env
 	$(BIN)/ruff format src tests benchmarks scripts
 	$(BIN)/ruff check --fix src tests benchmarks scripts
 
-env: $(VENV)/.ready $(BLENDER)/.ready
+env: $(VENV)/.ready $(if $(WITHOUT_BLENDER),,$(BLENDER)/.ready)
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,10 @@
-"""Networks small enough to check by hand, with what the loop uses of timm's."""
+"""Networks small enough to check by hand, with what the loop uses of timm's.
+
+Importing this makes timm know ``two_convolutions``, whose graph is exported in a tenth of the time of a real network's.
+"""
 
 import torch
+from timm.models import register_model
 from torch import nn
 
 
@@ -16,3 +20,8 @@ class TinyBackbone(nn.Module):
 
     def forward_features(self, image: torch.Tensor) -> torch.Tensor:
         return self.body(self.stem(image))
+
+
+@register_model
+def two_convolutions(pretrained: bool = False, **_: object) -> TinyBackbone:  # noqa: ARG001 (timm gives it)
+    return TinyBackbone()

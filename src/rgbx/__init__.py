@@ -13,7 +13,7 @@ The packages follow the flow of data; each imports only from those before it:
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "ConfigError": "rgbx.errors",

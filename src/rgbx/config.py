@@ -168,7 +168,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         InputError: the file is missing or holds something else.
     """
     try:
-        values = yaml.safe_load(file.read_text())
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(file, "does not exist", "check the path of the configuration") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -7,22 +7,10 @@ from rgbx.errors import MissingToolError
 
 INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx": ("onnxruntime", "openvino"),  # a system that has no wheel of one may still use the other
-    "rgbx[train]": ("torch", "torchvision", "lightning", "torchmetrics", "timm", "scipy", "matplotlib"),
-    "rgbx[render]": (
-        "SimpleITK",
-        "trimesh",
-        "shapely",
-        "mapbox_earcut",
-        "numba",
-        "llvmlite",
-        "xraydb",
-        "spekpy",
-        "scipy",
-        "matplotlib",
-        "torch",
-    ),
+    "rgbx[train]": ("torch", "lightning", "timm", "scipy", "matplotlib"),
+    "rgbx[render]": ("SimpleITK", "trimesh", "numba", "llvmlite", "scipy", "matplotlib", "torch"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
-    "rgbx[all]": ("jinja2",),
+    "rgbx[proving]": ("xraydb", "spekpy", "jinja2"),
 }
 """What to install for packages that are imported only where they are needed, by what pip calls it."""
 

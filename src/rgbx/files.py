@@ -60,6 +60,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
+            if path.exists():
+                path.rmdir()  # empty, and Windows puts nothing in the place of a folder
             temporary.rename(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -133,7 +135,7 @@ def read_json(path: Path) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(path, "does not exist", "check the path") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -45,18 +45,18 @@ print(json.dumps({"refused": refused, "predicted": predicted, "wrong": wrong, "m
 """
 
 
-@pytest.mark.slow
-def test_five_hundred_damaged_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
+def test_damaged_images_are_refused_by_name_or_predicted(count: int, tmp_path: Path) -> None:
     bundle = write_untrained_bundle(tmp_path / "bundle")
     sound, damaged = tmp_path / "sound", tmp_path / "damaged"
     sound.mkdir()
     damaged.mkdir()
     images = valid_images(sound)
-    assert len(damaged_images(images, damaged, 500)) == 500
+    assert len(damaged_images(images, damaged, count)) == count
     found = _predict_each(bundle, damaged)
     assert found["wrong"] == []
-    assert found["refused"] + found["predicted"] == 2 * 500
-    assert found["refused"] > 500
+    assert found["refused"] + found["predicted"] == 2 * count
+    assert found["refused"] > count
     assert found["more"] < MORE_MEMORY
     found = _predict_each(bundle, sound)
     assert (found["predicted"], found["wrong"]) == (len(images), [])

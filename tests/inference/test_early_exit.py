@@ -37,7 +37,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = StreamConfig(
         modality="xray",
         transform=TransformConfig(source_size=64),
-        backbone=BackboneConfig(name="test_resnet", weights="none"),
+        backbone=BackboneConfig(name="two_convolutions", weights="none"),
         icam=ICamConfig(input_size=64, iterations=2),
     )
     folder = tmp_path_factory.mktemp("model") / "bundle"

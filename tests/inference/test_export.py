@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.inference import export as exporting
 from rgbx.inference.export import PAIR_OUTPUTS, export_bundle, made_up_images
 from rgbx.inference.runtimes import load_graph, pick_runtime, read_graphs
 from rgbx.models.transforms import as_input
-from tiny_bundle import write_exported_bundle, write_untrained_bundle
+from tiny_bundle import export_again, write_exported_bundle, write_untrained_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]
 PHOTOGRAPHS = [np.random.default_rng(seed).integers(0, 255, (50, 40, 3)).astype(np.uint8) for seed in range(5)]
@@ -24,11 +22,7 @@ PHOTOGRAPHS = [np.random.default_rng(seed).integers(0, 255, (50, 40, 3)).astype(
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bundle = write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle")
-    ran = CliRunner().invoke(app, ["export", str(bundle)])
-    assert ran.exit_code == 0, ran.output
-    assert "100.00%" in ran.output
-    return bundle
+    return write_exported_bundle(tmp_path_factory.mktemp("model") / "bundle", tmp_path_factory)
 
 
 def test_an_export_has_each_stream_and_both(exported: Path) -> None:
@@ -100,13 +94,24 @@ def test_changed_or_foreign_graphs_are_refused(tmp_path: Path, tmp_path_factory:
 
 
 @pytest.mark.parametrize("gate", ["SAME_CLASSES", "SAME_CROPS"])
-def test_graphs_that_disagree_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: str) -> None:
-    bundle = write_untrained_bundle(tmp_path / "bundle")
+def test_graphs_that_disagree_are_not_written(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: str
+) -> None:
+    bundle = write_untrained_bundle(tmp_path / "bundle", "two_convolutions", iterations=2)
+    export_again(exported, monkeypatch)
     monkeypatch.setattr(exporting, gate, 1.1)
     with pytest.raises(RgbxError, match=r"does not answer as torch does: same class for 100\.00%"):
         export_bundle(bundle, ("onnx",))
     assert not (bundle / "graphs").exists()
     assert not list(bundle.glob(".graphs*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet"])
+def test_timms_networks_are_exported(tmp_path: Path, backbone: str) -> None:
+    bundle = write_untrained_bundle(tmp_path / "bundle", backbone)
+    found = export_bundle(bundle, ("onnx", "openvino")).parity
+    assert {(each["equal_classes"], each["equal_crops"]) for each in found.values()} == {(1.0, 1.0)}
 
 
 def test_made_up_images_are_as_a_transform_gives_them() -> None:

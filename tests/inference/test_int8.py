@@ -17,7 +17,7 @@ from rgbx.inference import export as exporting
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.int8 import Int8Gates, failed_gate, paired_interval
 from rgbx.inference.runtimes import read_graphs
-from tiny_bundle import write_exported_bundle, write_untrained_bundle
+from tiny_bundle import export_again, write_exported_bundle, write_untrained_bundle
 
 GATES = Int8Gates(accuracy_loss=1.0, equal_crops=1.0)
 PHOTOGRAPH = np.random.default_rng(1).integers(0, 255, (50, 40, 3)).astype(np.uint8)
@@ -27,9 +27,12 @@ RADIOGRAPH = np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uin
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    bundle = write_untrained_bundle(folder / "bundle")
+    bundle = write_exported_bundle(folder / "bundle", tmp_path_factory)
     sets = [f"--{modality}-set={write_set(folder / modality, modality)}" for modality in ("rgb", "xray")]
-    ran = CliRunner().invoke(app, ["export", str(bundle), "--format", "openvino", "--int8", "--int8-loss=100", *sets])
+    command = ["export", str(bundle), "--format", "openvino", "--int8", "--int8-loss=100", *sets]
+    with pytest.MonkeyPatch.context() as patch:
+        export_again(bundle, patch)
+        ran = CliRunner().invoke(app, command)
     assert ran.exit_code == 0, ran.output
     assert "95 % interval" in ran.output
     return bundle
@@ -61,6 +64,7 @@ def test_predicting_in_int8_takes_those_graphs(
         Predictor.load(float_only, precision="int8")
 
 
+@pytest.mark.slow
 def test_a_graph_whose_crops_move_is_refused_and_the_float_graph_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,8 +82,11 @@ def test_a_graph_whose_crops_move_is_refused_and_the_float_graph_stays(
         Predictor.load(bundle, precision="int8")
 
 
-def test_a_stream_whose_int8_graph_was_refused_stays_in_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = write_untrained_bundle(tmp_path / "bundle")
+def test_a_stream_whose_int8_graph_was_refused_stays_in_float(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = write_exported_bundle(tmp_path / "bundle", tmp_path_factory)
+    export_again(bundle, monkeypatch)
     images = {modality: made_up_images(modality, 64, 8) for modality in ("rgb", "xray")}
     labels = {modality: np.zeros(8, int) for modality in images}
     faults = iter(["has no good photographs", None])

@@ -32,7 +32,7 @@ OTHERS = (
 SIZE = 96
 LABELS = torch.tensor([0, 3])
 
-pytestmark = pytest.mark.slow
+QUICK = ("tf_efficientnet_lite0", "mobilenetv3_small_050")
 
 
 def network(name: str, frozen_stages: int = 0) -> ICam:
@@ -41,7 +41,10 @@ def network(name: str, frozen_stages: int = 0) -> ICam:
     return ICam(backbone, 4, ICamConfig(input_size=SIZE, iterations=2), frozen_stages)
 
 
-@pytest.mark.parametrize("name", [*PAPER, *EMBEDDED, *OTHERS])
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in (*PAPER, *EMBEDDED, *OTHERS)],
+)
 def test_a_training_step(name: str) -> None:
     stages = 0 if name.startswith("hrnet") else 1  # its stages are no modules
     stream = network(name, stages).train()

@@ -3,6 +3,7 @@
 Verbs import what they need inside their functions, so that `rgbx --help` and errors in options are instant.
 """
 
+import io
 import sys
 from typing import Annotated
 
@@ -76,6 +77,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; an :class:`RgbxError` becomes one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # Windows' code pages lack some of the signs that are printed
     try:
         with optional_packages():
             app()

@@ -88,6 +88,8 @@ def canonical(image: sitk.Image) -> tuple[np.ndarray, Vector]:
 
 def check_fits_in_memory(path: Path, voxels: int) -> None:
     """Refuse a scan larger than half the machine's memory, before it is allocated."""
+    if not hasattr(os, "sysconf"):
+        return  # Windows does not say
     needed = 4 * voxels
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory / 2:

@@ -337,7 +337,7 @@ def _read(out: Path, made_from: dict[str, object]) -> Predictions | None:
     if not ((out / SOURCE).exists() and (out / TABLE).exists()):
         return None
     found = read_json(out / SOURCE)
-    table = (out / TABLE).read_text()
+    table = (out / TABLE).read_text(encoding="utf-8")
     if not isinstance(found, dict) or found.get("table") != digest(table):
         return None
     if any(found.get(key) != value for key, value in made_from.items()):

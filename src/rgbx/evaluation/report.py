@@ -169,7 +169,7 @@ def _curve_uri(title: str, run: Path) -> str:
     path = run / "metrics.csv"
     if not path.exists():
         raise InputError(path, "does not exist", "give the folder of a finished training run")
-    with path.open() as lines:
+    with path.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     return svg_uri(curve_figure(title, _series(rows)))
 

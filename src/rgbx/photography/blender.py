@@ -209,8 +209,11 @@ class _Process:
 
     def end(self) -> None:
         """Kill it: it keeps nothing that is worth an orderly end."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+        else:  # Windows
+            self._popen.kill()
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream is not None:

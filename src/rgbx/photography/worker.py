@@ -29,7 +29,7 @@ meshes: dict[str, Any] = {}
 
 def _main(scene_path: str, threads: int) -> None:
     # Blender prints as it likes; answers get a descriptor of their own, and its chatter goes to stderr.
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
     def answer(content: dict[str, str]) -> None:

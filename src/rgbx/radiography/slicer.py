@@ -42,7 +42,7 @@ def read_slicer_presets(path: Path) -> dict[str, SlicerPreset]:
         InputError: the file is missing, is of no kind that Slicer writes, is damaged, or has no opacities.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(path, "does not exist", "check the path of the volume property") from error
     except UnicodeDecodeError as error:

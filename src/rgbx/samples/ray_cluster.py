@@ -6,7 +6,6 @@ Ray's object store to a folder on each node, from where its workers share them, 
 never needs to hold them all, and may be small.
 """
 
-import fcntl
 import logging
 import os
 import secrets
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from rgbx import __version__
 from rgbx.errors import InputError, MissingToolError, RgbxError
@@ -161,7 +161,7 @@ def _put_files(folder: Path | None) -> dict[str, list[Any]] | None:
     if folder is None:
         return None
     return {
-        str(path.relative_to(folder)): [ray.put(piece) for piece in _pieces(path)]
+        path.relative_to(folder).as_posix(): [ray.put(piece) for piece in _pieces(path)]
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -203,8 +203,7 @@ def _make_renderer(shipment: _Shipment) -> Renderer:
     if shipment.files is None:
         return shipment.job.renderer()
     folder = _node_folder(shipment.run)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker of the node unpacks, the others wait
+    with FileLock(folder.with_suffix(".lock")):  # one worker of the node unpacks, the others wait
         if not folder.exists():
             _unpack(shipment.files, folder)
     return replace(shipment.job, files=folder).renderer()

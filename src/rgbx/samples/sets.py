@@ -69,7 +69,7 @@ class SampleSet:
                     "go on with the same number, or without --shard to render in one go all that is missing",
                 )
             with suppress(FileNotFoundError):  # a complete shard is looked through once more and completed again
-                (folder / shard.records).rename(folder / shard.journal)
+                (folder / shard.records).replace(folder / shard.journal)
             _end_torn_line(folder / shard.journal)
         return cls(folder, header, shard)
 

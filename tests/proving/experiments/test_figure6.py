@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx_proving.experiments.figure6 import Figure6, most_different
 from rgbx_proving.sp10.differences import inside_changes
+from tiny_benchmark import TINY, options
 
 
 def test_the_most_different_quarter_of_the_device():
@@ -30,13 +30,13 @@ def test_differences_are_those_of_the_designs():
 
 
 @pytest.mark.slow
-def test_figure_6_is_measured_and_drawn(tmp_path):
-    ran = CliRunner().invoke(app, ["reproduce", "figure6", "--out", str(tmp_path / "x"), *options(TINY)])
+def test_figure_6_is_measured_and_drawn(workshop):
+    ran = CliRunner().invoke(app, ["reproduce", "figure6", "--out", str(workshop), *options(TINY)])
     assert ran.exit_code == 0, ran.output
-    result = Figure6.model_validate_json((tmp_path / "x/figure6.json").read_text())
+    result = Figure6.model_validate_json((workshop / "figure6.json").read_text())
     (pair,) = result.pairs
     assert (pair.first, pair.second, pair.images) == ("SP1", "SP9", 8)
     assert 0 <= pair.on_difference.low <= pair.on_difference.value <= pair.on_difference.high <= 1
     assert result.faithfulness.images == 8
-    assert "cells" in (tmp_path / "x/figure6.md").read_text()
-    assert (tmp_path / "x/figure6.png").read_bytes().startswith(b"\x89PNG")
+    assert "cells" in (workshop / "figure6.md").read_text()
+    assert (workshop / "figure6.png").read_bytes().startswith(b"\x89PNG")

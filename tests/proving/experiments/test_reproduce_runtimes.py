@@ -1,17 +1,17 @@
 """``rgbx reproduce runtimes`` on sizes that take seconds."""
 
 import pytest
-from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx_proving.experiments.runtimes import RuntimesResult
+from tiny_benchmark import TINY, options
 
 
 @pytest.mark.slow
 @pytest.mark.blender
-def test_ways_to_compute_one_bundle(tmp_path):
-    out = tmp_path / "x"
+def test_ways_to_compute_one_bundle(workshop):
+    out = workshop
     sizes = TINY | {"pairings": 1}
     ran = CliRunner().invoke(app, ["reproduce", "runtimes", "--out", str(out), *options(sizes)])
     assert ran.exit_code == 0, ran.output

@@ -4,19 +4,19 @@ import io
 
 import pytest
 from rich.console import Console
-from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx.trust.sorting import TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.trust import CHANNELS, SCORES, TrustResult, _measured_before
+from tiny_benchmark import TINY, options
 
 
 @pytest.mark.slow
 @pytest.mark.blender
-def test_known_and_unknown_devices(tmp_path):
-    out = tmp_path / "x"
+def test_known_and_unknown_devices(workshop):
+    out = workshop
     sizes = TINY | {"classes": ["SP1", "SP5", "SP9"], "held_out": ["SP5"], "pairings": 1}
     ran = CliRunner().invoke(app, ["reproduce", "trust", "--out", str(out), *options(sizes)])
     assert ran.exit_code == 0, ran.output

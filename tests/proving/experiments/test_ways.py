@@ -28,7 +28,7 @@ def test_graphs_answer_as_torch_does(bundle: Path, sets: dict) -> None:
     for way in found.ways[:3]:
         assert {each.value for each in (*way.same_class.values(), *way.same_picture.values())} == {1.0}
         assert {each.value for each in way.gain.values()} == {0.0}
-        assert way.passes == {"rgb": 3.0, "xray": 3.0}
+        assert way.passes == {"rgb": 2.0, "xray": 2.0}
         assert way.pair_ms > 0
     assert "--int8" in found.missing["OpenVINO, int8"]
     assert "--early-exit" in found.missing["OpenVINO, early exit"]
