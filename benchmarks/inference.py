@@ -27,9 +27,11 @@ from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.runtimes import Precision, StreamOutput
 from rgbx.inference.torch_runtime import TorchRuntime
+from rgbx.modality import MODALITIES
 from rgbx.models import bundle
-from rgbx.models.fusion import MODALITIES, Fusion, RgbXNetwork
+from rgbx.models.fusion import Fusion
 from rgbx.models.icam import ICam
+from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig, stream_preset
 from rgbx.models.transforms import as_input
@@ -58,7 +60,7 @@ class EagerContiguous:
         self._stream = stream.to(memory_format=torch.contiguous_format)
         self._stream.extract = lambda image: stream.backbone.forward_features((image - stream.mean) / stream.std)  # type: ignore[method-assign]
 
-    def __call__(self, images: np.ndarray) -> StreamOutput:
+    def __call__(self, images: np.ndarray, crops: bool = False) -> StreamOutput:  # noqa: ARG002 (there are none)
         with torch.inference_mode():
             found = self._stream(torch.from_numpy(images))
             fused_input = self._stream.aggregate(found.features)

@@ -19,9 +19,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from rgbx.datasets.labelled import LabelledImages
+from rgbx.modality import MODALITIES
 from rgbx.models.backbones import create_backbone
-from rgbx.models.fusion import MODALITIES, FusionHead
 from rgbx.models.icam import ICam
+from rgbx.models.network import FusionHead
 from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_processor, spare_depthwise
 from rgbx.models.stream_config import BackboneConfig, ICamConfig
 from rgbx.models.transforms import as_input

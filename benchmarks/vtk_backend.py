@@ -13,11 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.radiography.backends import backend
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
+from rgbx.registry import BACKENDS
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two poses")
     poses = dict(list(POSES.items())[2:4]) if parser.parse_args().quick else POSES
     scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.3))
-    project, levels = backend("vtk"), scan.description.levels
+    project, levels = BACKENDS["vtk"](), scan.description.levels
     transfers = {
         name: draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_presets().items()
     }

@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rgbx.files import atomic_path, write_bytes
-from rgbx.radiography.superpoint import CELL, LAYERS, SuperPoint, find_peaks, heat_map, write_network
+from rgbx.radiography.superpoint import _CELL as CELL
+from rgbx.radiography.superpoint import LAYERS, SuperPoint, find_peaks, heat_map, write_network
 from rgbx.radiography.synthetic_shapes import LabelledImage, draw_shapes
 
 RADIUS = 4

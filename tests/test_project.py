@@ -1,5 +1,7 @@
 """What stands outside of the code agrees with it: versions, extras, workflows and the Makefile."""
 
+import ast
+import importlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ import pytest
 import yaml
 
 import rgbx
+from rgbx.errors import MissingToolError
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -85,6 +88,23 @@ def test_issue_forms_ask_for_something(form: Path) -> None:
     if form.stem != "config":
         assert {"name", "description", "body"} <= set(content)
         assert any(part.get("validations", {}).get("required") for part in content["body"])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [path for place in ("benchmarks", "scripts", "docs/pictures") for path in sorted((ROOT / place).glob("*.py"))],
+    ids=lambda path: path.stem,
+)
+def test_programs_beside_the_package_ask_it_for_what_it_has(program: Path) -> None:
+    """Benchmarks and the like are run by hand, now and then: what they import must not vanish in the meantime."""
+    for node in ast.walk(ast.parse(program.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in {"rgbx", "rgbx_proving"}:
+            try:
+                module = importlib.import_module(node.module)
+            except MissingToolError:
+                continue
+            missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+            assert [name for name in missing if not (Path(module.__file__).parent / f"{name}.py").exists()] == []
 
 
 def test_every_extra_is_part_of_the_developers() -> None:

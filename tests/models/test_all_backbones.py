@@ -51,7 +51,7 @@ def test_a_training_step(name: str) -> None:
     before = {key: value.clone() for key, value in stream.named_parameters()}
     optimizer = torch.optim.SGD([each for each in stream.parameters() if each.requires_grad], 0.1)
     output = stream(torch.rand(2, 1, SIZE, SIZE))
-    assert all(each.isfinite().all() for each in output)
+    assert all(each.isfinite().all() for each in (*output[:-1], *output.crops))
     F.cross_entropy(output.logits, LABELS).backward()
     for key, parameter in stream.named_parameters():
         assert parameter.requires_grad == (parameter.grad is not None), key

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from rgbx.cli import app
 
-pytestmark = [pytest.mark.slow, pytest.mark.blender]
+pytestmark = pytest.mark.blender
 
 
 def test_the_whole_path_ends_in_a_report_and_is_not_walked_twice(tmp_path):

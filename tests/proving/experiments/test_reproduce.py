@@ -74,7 +74,6 @@ def test_modalities_are_compared_on_the_same_images(workshop):
     assert found["product of experts"].against_baseline is not None
 
 
-@pytest.mark.slow
 def test_table_3_is_about_the_official_birds(tmp_path, monkeypatch):
     row = {"channel": "rgb", "network": "test_resnet"}
     rows = (Row("alone", rgb={**BIRDS, **ALONE}, **row), Row("iCAM", rgb={**BIRDS, **icam(3)}, **row))
