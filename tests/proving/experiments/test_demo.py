@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tiny_benchmark import TINY, options
 from typer.testing import CliRunner
 
 from rgbx.cli import app
+from tiny_benchmark import TINY, options
 
 pytestmark = pytest.mark.blender
 
