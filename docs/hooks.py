@@ -1,4 +1,4 @@
-"""Pages that include a file of the repository's root, so that a thing is written once."""
+"""What the site's pages need besides Markdown: files of the repository's root, nothing from outside."""
 
 import re
 from pathlib import Path
@@ -20,3 +20,8 @@ def on_page_markdown(markdown: str, page, config, **_: object) -> str:
         return text.replace("](docs/", f"]({up}")
 
     return re.sub(r'^--8<-- "(.+)"$', included, markdown, flags=re.MULTILINE)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Leave out what notebooks would fetch diagrams with: there are none."""
+    return re.sub(r'<script type="module">(?:(?!</script>).)*mermaid.*?</script>', "", html, flags=re.DOTALL)
