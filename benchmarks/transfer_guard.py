@@ -4,7 +4,7 @@ Of one scan of each class in turn: those of a library, or SP10 units scanned at 
 
     python benchmarks/transfer_guard.py [LIBRARY] [--quick]
 
-prints one JSON object as its last line; docs/xray-randomisation.md has what came out.
+prints one JSON object as its last line; docs/results/radiographs.md has what came out.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     python benchmarks/vtk_backend.py [--quick]
 
-prints one JSON object as its last line; docs/xray-randomisation.md has what came out. Needs `pip install rgbx[vtk]`.
+prints one JSON object as its last line; docs/results/radiographs.md has what came out. Needs `pip install rgbx[vtk]`.
 """
 
 import argparse

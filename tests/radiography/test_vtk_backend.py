@@ -28,7 +28,7 @@ vtk = [
 LINEAR = TransferFunction(name="linear", points=((0.0, 0.0), (2000.0, 0.2)))
 """0.1 per mm at an intensity of 1000."""
 DEVIATION = 1e-3
-"""RMSE of transmission; docs/xray-randomisation.md says what was measured."""
+"""RMSE of transmission; docs/results/radiographs.md says what was measured."""
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,7 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
     return units, faults
 
 
-_TREE = "arrange it as LIBRARY/CLASS/UNIT/scan.nrrd (see docs/file-formats.md)"
+_TREE = "arrange it as LIBRARY/CLASS/UNIT/scan.nrrd (see docs/reference/file-formats.md)"
 _WHAT_A_UNIT_HOLDS = "add scan.* or a dicom/ folder, mesh.*, photos/ or radiographs/"
 _CALLED = {"scan": "scan", "labels": "label volume", "mesh": "mesh"}
 _EXAMPLES = {

@@ -37,7 +37,10 @@ def pick_processor() -> Processor:
 
 
 def _cpu_is_faster_in_bf16() -> bool:
-    """Return whether the CPU has AMX, or AMD's AVX-512 BF16: Intel's without AMX gains nothing (docs/training.md)."""
+    """Return whether the CPU has AMX, or AMD's AVX-512 BF16: Intel's without AMX gains nothing.
+
+    docs/results/training.md has what was measured.
+    """
     if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
         return False
     if torch.cpu._is_amx_tile_supported():
@@ -50,7 +53,7 @@ def spare_depthwise(network: nn.Module, device: Processor) -> None:
     """Have depthwise convolutions compute in float32 on a CPU, though autocast to bf16 surrounds them.
 
     There the bf16 gradient of one with a stride or a 5 × 5 kernel takes five to eight times as long as the float32
-    one, which makes networks of the EfficientNet family slower in bf16 than in float32 (docs/training.md).
+    one, which makes networks of the EfficientNet family slower in bf16 than in float32 (docs/results/training.md).
     """
     if device.accelerator != "cpu" or device.precision == "32-true":
         return
@@ -82,8 +85,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep what is freed for the next batch, for the rest of the process.
 
     It returns blocks as large as activations to the system at once, which clears every page before it hands it out
-    again: a fifth of a training step on two cores (docs/training.md). Only glibc has the switch; elsewhere nothing
-    happens.
+    again: a fifth of a training step on two cores (docs/results/training.md). Only glibc has the switch; elsewhere
+    nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return

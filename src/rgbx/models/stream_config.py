@@ -77,7 +77,7 @@ def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
             icam=ICamConfig(input_size=299, crop_source="input", batch_norm="shared"),
         )
     # What tells shells apart is small, so photographs are looked at more closely; radiographs look less like what the
-    # first stages were trained on, so those go on learning (docs/training.md).
+    # first stages were trained on, so those go on learning (docs/results/training.md).
     return StreamConfig(
         modality=modality,
         transform=TransformConfig(source_size=192),

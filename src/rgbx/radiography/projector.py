@@ -16,7 +16,7 @@ from rgbx.config import Config
 from rgbx.geometry import Vector, rotation_matrix
 
 RAY_SPACING = 2.0
-"""Voxels from ray to ray that still give a pixel's mean transmission to about 1e-3 (docs/xray-randomisation.md)."""
+"""Voxels from ray to ray that still give a pixel's mean transmission to about 1e-3 (docs/results/radiographs.md)."""
 
 
 class Pose(Config):

@@ -50,7 +50,7 @@ class StreamTraining(Config):
 
 
 def stream_training(modality: Modality, preset: Preset = "small") -> StreamTraining:
-    """Return a preset: ``paper`` (Table II's caption) or ``small`` (minutes on two cores, docs/training.md)."""
+    """Return a preset: ``paper`` (Table II's caption) or ``small`` (minutes on two cores, docs/results/training.md)."""
     stream = stream_preset(modality, preset)
     augment = AugmentConfig(flip=modality == "xray")
     if modality == "rgb":  # light and grain vary in the photographs themselves, colours too little

@@ -119,7 +119,7 @@ def _scores(accuracy: float, precision: float, recall: float, inference_ms: floa
 
 
 BEYOND: Changes = {"scatter": RANDOM_SCATTER.model_dump(), "blur": RANDOM_BLUR, "edits": RANDOM_EDITS.model_dump()}
-"""What the paper does not randomise about radiographs, and the best bundle's do (docs/xray-randomisation.md)."""
+"""What the paper does not randomise about radiographs, and the best bundle's do (docs/results/radiographs.md)."""
 
 FORMS = "Look again, closer, where the class activation map is highest; everything else here is ours."
 """What the comparison of forms asks."""

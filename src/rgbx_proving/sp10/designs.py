@@ -1,8 +1,8 @@
 """What the ten generations of SP10 are, as data: a shell and an inside each.
 
 Positions are in the unit frame (millimetres, seen from the front); what is at x > 0 is on the left of the back.
-SP1 and SP2 share the shell; SP9 and SP10 share the inside. docs/sp10.md tabulates all differences and was written
-before any accuracy was measured; neither is tuned to results.
+SP1 and SP2 share the shell; SP9 and SP10 share the inside. docs/results/sp10.md tabulates all differences, and was
+written before any accuracy was measured; neither is tuned to results.
 """
 
 from typing import Literal

@@ -1,4 +1,4 @@
-"""How the generations of SP10 differ, in words, straight from their designs: the tables of docs/sp10.md.
+"""How the generations of SP10 differ, in words, straight from their designs: the tables of docs/results/sp10.md.
 
 ``python -m rgbx_proving.sp10.differences`` prints them.
 """

@@ -1,6 +1,6 @@
 """SP10, the embedded benchmark: ten generations of one phone family, as units with manufacturing tolerance.
 
-See docs/sp10.md for what differs between the classes, :mod:`rgbx_proving.sp10.designs` for the designs.
+See docs/results/sp10.md for what differs between the classes, :mod:`rgbx_proving.sp10.designs` for the designs.
 """
 
 from typing import NamedTuple

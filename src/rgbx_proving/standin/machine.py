@@ -2,7 +2,7 @@
 
 The unit lies on a plastic tray below the tube and above the panel, as on the belt of an in-line machine. The image
 shows a square round the unit, binned from the panel's pixels. Geometry and materials are those of the part list, exact;
-no voxel scan is involved. What is simulated and what is not is written in docs/stand-in-reality.md.
+no voxel scan is involved. What is simulated and what is not is written in docs/results/stand-in-reality.md.
 """
 
 from typing import Literal, NamedTuple

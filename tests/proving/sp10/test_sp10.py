@@ -20,7 +20,7 @@ from rgbx_proving.units.materials import MATERIALS
 from rgbx_proving.units.parts import PartList, Prism, read_parts, write_parts
 from rgbx_proving.units.scanning import SCALE, scan_unit
 
-DOCS = Path(__file__).parents[3] / "docs" / "sp10.md"
+DOCS = Path(__file__).parents[3] / "docs" / "results" / "sp10.md"
 
 every_class = pytest.mark.parametrize("device_class", CLASSES)
 
