@@ -20,6 +20,18 @@ from tiny_training import tiny_training
 
 CLASSES = ("SP1", "SP9")
 SIDE = 48
+TINY_NETWORK = {
+    "stream.backbone.name": "test_resnet",
+    "stream.backbone.weights": "none",
+    "stream.backbone.frozen_stages": 0,
+    "stream.transform.source_size": 64,
+    "stream.transform.device_margin": None,
+    "stream.icam.input_size": 64,
+    "epochs": 1,
+    "warmup_epochs": 0,
+    "join_frozen": False,
+    "batch_size": 6,
+}
 VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
 
 
@@ -62,8 +74,7 @@ def _write_runs(folder: Path) -> None:
     sets = {modality: [SampleSet.open(folder / "sets" / modality)] for modality in ("rgb", "xray")}
     runs = {modality: folder / "runs" / modality for modality in sets}
     for modality, run in runs.items():
-        training = tiny_training(modality).updated({"epochs": 1, "warmup_epochs": 0})
-        train_stream(training, sets[modality], [], run)
+        train_stream(tiny_training(modality).updated(TINY_NETWORK), sets[modality], [], run)
     shutil.copytree(runs["rgb"], folder / "runs/rgb-synthetic")
     train_fusion(FusionTraining(mode="product"), runs, sets, folder / "model")
     (folder / "bins.yaml").write_text("bins: {SP1: left, SP9: right}\ncosts: {SP9: {left: 50}}\n")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from example_workshop import write_workshop
+from example_workshop import TINY_NETWORK, write_workshop
 from typer.testing import CliRunner
 from verbs import Verb, find_verbs
 
@@ -16,18 +16,6 @@ from rgbx.inference.results import read_results
 from tiny_benchmark import CLOSER, TINY, options
 
 VERBS = find_verbs()
-TINY_NETWORK = {
-    "stream.backbone.name": "test_efficientnet",
-    "stream.backbone.weights": "none",
-    "stream.backbone.frozen_stages": 0,
-    "stream.transform.source_size": 48,
-    "stream.transform.device_margin": None,
-    "stream.icam.input_size": 32,
-    "epochs": 1,
-    "warmup_epochs": 0,
-    "join_frozen": False,
-    "batch_size": 6,
-}
 SMALLER = {
     "devices phones": "--classes SP1 --units 1 --voxel-size 2 --workers 0",
     "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 render_app = typer.Typer(no_args_is_help=True, help="Render labelled training images from a library.")
 
-SetOut = Annotated[Path, typer.Option(help="Folder of the set; with --replay the image file.")]
-PerClass = Annotated[int, typer.Option(min=1, help="Images of each class.")]
+SetOutOption = Annotated[Path, typer.Option(help="Folder of the set; with --replay the image file.")]
+PerClassOption = Annotated[int, typer.Option(min=1, help="Images of each class.")]
 UnitsOption = Annotated[
     str | None,
     typer.Option(help="Which units to show, e.g. 1-2 (the first two of each class) or SP1-001,SP2-004; else all."),
 ]
-ImageSeed = Annotated[int, typer.Option(help="Same seed, same images.")]
+ImageSeedOption = Annotated[int, typer.Option(help="Same seed, same images.")]
 ShardOption = Annotated[
     str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
 ]
@@ -43,11 +43,11 @@ _Made = TypeVar("_Made")
 @render_app.command("xray")
 def render_xray_command(
     library: Annotated[Path, typer.Argument(help="Library with scans: LIBRARY/CLASS/UNIT/scan.nrrd, …")],
-    out: SetOut,
-    per_class: PerClass = 300,
+    out: SetOutOption,
+    per_class: PerClassOption = 300,
     size: SizeOption = None,
     units: UnitsOption = None,
-    seed: ImageSeed = 0,
+    seed: ImageSeedOption = 0,
     workers: WorkersOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -97,11 +97,11 @@ def render_xray_command(
 @render_app.command("rgb")
 def render_rgb_command(
     library: Annotated[Path, typer.Argument(help="Library with meshes: LIBRARY/CLASS/UNIT/mesh.glb, …")],
-    out: SetOut,
-    per_class: PerClass = 100,
+    out: SetOutOption,
+    per_class: PerClassOption = 100,
     size: SizeOption = None,
     units: UnitsOption = None,
-    seed: ImageSeed = 0,
+    seed: ImageSeedOption = 0,
     workers: WorkersOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,

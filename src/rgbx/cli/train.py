@@ -19,45 +19,47 @@ train_app = typer.Typer(
     "goes on when the same command is run again.",
 )
 
-Data = Annotated[list[Path], typer.Option(help="Set of images from 'rgbx render'; repeat to train on several.")]
-Validation = Annotated[
+DataOption = Annotated[list[Path], typer.Option(help="Set of images from 'rgbx render'; repeat to train on several.")]
+ValidationOption = Annotated[
     list[Path] | None,
     typer.Option(help="Set to measure on after each epoch; without it, units of --data are held out."),
 ]
-RunOut = Annotated[Path, typer.Option(help="Folder of the run; in the end it is a bundle for 'rgbx predict'.")]
-Backbone = Annotated[
+RunOutOption = Annotated[Path, typer.Option(help="Folder of the run; in the end it is a bundle for 'rgbx predict'.")]
+BackboneOption = Annotated[
     str | None,
     typer.Option(help="Any CNN of timm, e.g. inception_v3 or resnet101; as the preset says by default."),
 ]
-Weights = Annotated[
+WeightsOption = Annotated[
     str | None,
     typer.Option(help="'embedded' (works offline), 'imagenet' (timm's hub), 'none', or a file; as the preset says."),
 ]
-Iterations = Annotated[
+IterationsOption = Annotated[
     int | None, typer.Option(help="How often iCAM looks, n; 1 is the backbone alone; as the preset says by default.")
 ]
-Epochs = Annotated[int | None, typer.Option(help="How often to go through the images; as the preset says by default.")]
-Start = Annotated[
+EpochsOption = Annotated[
+    int | None, typer.Option(help="How often to go through the images; as the preset says by default.")
+]
+StartOption = Annotated[
     Path | None,
     typer.Option("--from", metavar="RUN", help="Trained stream to go on from; it may know other classes."),
 ]
-TrainingSeed = Annotated[
+TrainingSeedOption = Annotated[
     int | None, typer.Option(help="Another seed gives another order, augmentation and start; 0 by default.")
 ]
 
 
 @train_app.command("xray")
 def train_xray_command(
-    data: Data,
-    out: RunOut,
-    validation: Validation = None,
+    data: DataOption,
+    out: RunOutOption,
+    validation: ValidationOption = None,
     preset: PresetOption = "small",
-    backbone: Backbone = None,
-    weights: Weights = None,
-    iterations: Iterations = None,
-    epochs: Epochs = None,
-    start: Start = None,
-    seed: TrainingSeed = None,
+    backbone: BackboneOption = None,
+    weights: WeightsOption = None,
+    iterations: IterationsOption = None,
+    epochs: EpochsOption = None,
+    start: StartOption = None,
+    seed: TrainingSeedOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -74,16 +76,16 @@ def train_xray_command(
 
 @train_app.command("rgb")
 def train_rgb_command(
-    data: Data,
-    out: RunOut,
-    validation: Validation = None,
+    data: DataOption,
+    out: RunOutOption,
+    validation: ValidationOption = None,
     preset: PresetOption = "small",
-    backbone: Backbone = None,
-    weights: Weights = None,
-    iterations: Iterations = None,
-    epochs: Epochs = None,
-    start: Start = None,
-    seed: TrainingSeed = None,
+    backbone: BackboneOption = None,
+    weights: WeightsOption = None,
+    iterations: IterationsOption = None,
+    epochs: EpochsOption = None,
+    start: StartOption = None,
+    seed: TrainingSeedOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -104,7 +106,7 @@ def train_fusion_command(
     xray: Annotated[Path, typer.Option(help="Run of 'rgbx train xray'.")],
     rgb_data: Annotated[list[Path], typer.Option(help="Set of photographs; repeatable.")],
     xray_data: Annotated[list[Path], typer.Option(help="Set of radiographs; repeatable.")],
-    out: RunOut,
+    out: RunOutOption,
     mode: Annotated[
         Literal["fast", "slow", "product", "mean"] | None,
         typer.Option(
@@ -113,7 +115,7 @@ def train_fusion_command(
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often to go through the images; 20 by default.")] = None,
-    seed: TrainingSeed = None,
+    seed: TrainingSeedOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
