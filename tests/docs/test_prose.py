@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
+
 from docs_pages import DOCS, ROOT, is_item, notebooks, pages, paragraphs
 
 LONGEST_PARAGRAPH, LONGEST_LINE, README_LINES = 5, 120, 90

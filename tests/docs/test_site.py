@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from docs_pages import DOCS, ROOT
 
 import rgbx
+from docs_pages import DOCS, ROOT
 
 pytest.importorskip("mkdocs", reason="MkDocs is not installed: run 'pip install rgbx[docs]'")
 
