@@ -4,8 +4,6 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 SOURCE = Path(__file__).parent.parent / "src"
 
 SCENE_SCRIPTS = {"arrange", "prepare"}
@@ -50,9 +48,4 @@ def test_names_are_found(tmp_path: Path) -> None:
 
 
 def test_a_public_name_is_defined_once() -> None:
-    assert defined_more_than_once([module for module in modules() if "cli" not in module.parts]) == {}
-
-
-@pytest.mark.xfail(strict=True, reason="verbs are still named as what they call")
-def test_a_public_name_is_defined_once_in_the_command_line_too() -> None:
     assert defined_more_than_once(modules()) == {}

@@ -8,7 +8,7 @@ import torch
 from rgbx.errors import ConfigError, InputError
 from rgbx.radiography.filters import Acceptance, CornerCount, SuperPointCount
 from rgbx.radiography.randomisation import (
-    FIXED_BACKGROUND,
+    FIXED_OPEN_BEAM,
     FIXED_PROJECTOR,
     ScanStatistics,
     XrayRandomisation,
@@ -31,7 +31,7 @@ def phone():
 
 
 def radiograph(phone, name, strength):
-    config = XrayRandomisation(projector=FIXED_PROJECTOR, background=FIXED_BACKGROUND).updated(
+    config = XrayRandomisation(projector=FIXED_PROJECTOR, background=FIXED_OPEN_BEAM).updated(
         {
             "transfer.use": name,
             "transfer.guard": (0, 1),

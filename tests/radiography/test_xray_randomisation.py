@@ -8,7 +8,7 @@ from rgbx.devices.volume import Volume
 from rgbx.errors import ConfigError
 from rgbx.radiography.edits import RANDOM_EDITS, find_parts
 from rgbx.radiography.randomisation import (
-    FIXED_BACKGROUND,
+    FIXED_OPEN_BEAM,
     FIXED_PROJECTOR,
     RANDOM_BLUR,
     RANDOM_SCATTER,
@@ -34,7 +34,7 @@ def make_scan():
 SCAN = make_scan()
 STATISTICS = ScanStatistics.of([SCAN.description])
 ALL_FIXED = XrayRandomisation(
-    size=64, projector=FIXED_PROJECTOR, background=FIXED_BACKGROUND, noise_variance=(200, 200)
+    size=64, projector=FIXED_PROJECTOR, background=FIXED_OPEN_BEAM, noise_variance=(200, 200)
 ).updated({"transfer.use": "hard", "transfer.jitter": NO_JITTER.model_dump()})
 
 
@@ -178,7 +178,7 @@ def test_scatter_lightens_the_unit_and_blur_softens_its_edges():
     ("setting", "word", "meaning"),
     [
         ("projector", "fixed", FIXED_PROJECTOR),
-        ("background", "fixed", FIXED_BACKGROUND),
+        ("background", "fixed", FIXED_OPEN_BEAM),
         ("scatter", "random", RANDOM_SCATTER),
         ("blur", "random", RANDOM_BLUR),
         ("edits", "random", RANDOM_EDITS),

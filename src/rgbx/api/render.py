@@ -104,7 +104,7 @@ def radiograph(
         ((512, 512), dtype('uint16'))
     """
     from rgbx.radiography.randomisation import (
-        FIXED_BACKGROUND,
+        FIXED_OPEN_BEAM,
         FIXED_PROJECTOR,
         ScanStatistics,
         TransferRandomisation,
@@ -127,7 +127,7 @@ def radiograph(
         transfer=TransferRandomisation(
             use=name, presets=presets, jitter=NO_JITTER, guard=(0.0, 1.0) if share is None else (share, share)
         ),
-        background=FIXED_BACKGROUND,
+        background=FIXED_OPEN_BEAM,
         noise_variance=(asked.noise_variance, asked.noise_variance),
     )
     statistics = ScanStatistics.of([scan.description]).updated({"diagonal_mm": diagonal})

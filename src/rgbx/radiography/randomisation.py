@@ -108,7 +108,7 @@ class BackgroundRandomisation(Config):
     """Loss from the brightest edge of the image to the opposite one, in a random direction."""
 
 
-FIXED_BACKGROUND = BackgroundRandomisation(level=(0.9, 0.9), gradient=(0.0, 0.0))
+FIXED_OPEN_BEAM = BackgroundRandomisation(level=(0.9, 0.9), gradient=(0.0, 0.0))
 """Table I, "background: fixed"."""
 
 
@@ -144,7 +144,7 @@ class XrayRandomisation(Config):
         ProjectorRandomisation()
     )
     transfer: TransferRandomisation = Field(default_factory=TransferRandomisation)
-    background: Annotated[BackgroundRandomisation, words(fixed=FIXED_BACKGROUND, random=BackgroundRandomisation())] = (
+    background: Annotated[BackgroundRandomisation, words(fixed=FIXED_OPEN_BEAM, random=BackgroundRandomisation())] = (
         BackgroundRandomisation()
     )
     noise_variance: Annotated[Range, within(0)] = (0.0, 1000.0)

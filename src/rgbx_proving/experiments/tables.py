@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rgbx.modality import Channel, Modality
 from rgbx.radiography.edits import RANDOM_EDITS
-from rgbx.radiography.randomisation import FIXED_BACKGROUND, FIXED_PROJECTOR, RANDOM_BLUR, RANDOM_SCATTER
+from rgbx.radiography.randomisation import FIXED_OPEN_BEAM, FIXED_PROJECTOR, RANDOM_BLUR, RANDOM_SCATTER
 from rgbx.radiography.transfer import NO_JITTER
 from rgbx.training.augmentation import AugmentConfig
 
@@ -164,7 +164,7 @@ TABLES: Mapping[TableName, PaperTable] = {
             Row("noise variance up to 100", paper={"accuracy": 0.923}, radiographs=_up_to(100)),
             Row("noise variance up to 500", paper={"accuracy": 0.957}, radiographs=_up_to(500)),
             Row(
-                "fixed background", paper={"accuracy": 0.922}, radiographs={"background": FIXED_BACKGROUND.model_dump()}
+                "fixed background", paper={"accuracy": 0.922}, radiographs={"background": FIXED_OPEN_BEAM.model_dump()}
             ),
             Row("fixed transfer function", paper={"accuracy": 0.655}, radiographs=TRANSFER_FIXED),
             Row("fixed projector", paper={"accuracy": 0.315}, radiographs=PROJECTOR_FIXED),
