@@ -8,9 +8,9 @@ import numpy as np
 
 from rgbx.files import write_bytes
 
-MARGIN = 4
-CAPTION_HEIGHT = 16
-PAPER, INK = 255, 40
+_MARGIN = 4
+_CAPTION_HEIGHT = 16
+_PAPER, _INK = 255, 40
 
 
 def encode_image(suffix: str, image: np.ndarray) -> bytes:
@@ -53,14 +53,14 @@ def contact_sheet(
     Returns:
         (height, width, 3) uint8.
     """
-    head = CAPTION_HEIGHT if captions is not None else 0
-    step_y, step_x = tile + head + MARGIN, tile + MARGIN
+    head = _CAPTION_HEIGHT if captions is not None else 0
+    step_y, step_x = tile + head + _MARGIN, tile + _MARGIN
     columns = max((len(row) for row in rows), default=0)
-    sheet = np.full((len(rows) * step_y + MARGIN, columns * step_x + MARGIN, 3), PAPER, np.uint8)
+    sheet = np.full((len(rows) * step_y + _MARGIN, columns * step_x + _MARGIN, 3), _PAPER, np.uint8)
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             fitted = _fitted(image, tile)
-            top, left = MARGIN + i * step_y + head, MARGIN + j * step_x
+            top, left = _MARGIN + i * step_y + head, _MARGIN + j * step_x
             sheet[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
             if captions is not None:
                 _write_caption(sheet, captions[i][j], left, top - 4, tile)
@@ -78,4 +78,4 @@ def _fitted(image: np.ndarray, tile: int) -> np.ndarray:
 
 def _write_caption(sheet: np.ndarray, text: str, left: int, baseline: int, width: int) -> None:
     scale = min(0.4, 0.4 * width / max(1, cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0]))
-    cv2.putText(sheet, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, (INK,) * 3, 1, cv2.LINE_AA)
+    cv2.putText(sheet, text, (left, baseline), cv2.FONT_HERSHEY_SIMPLEX, scale, (_INK,) * 3, 1, cv2.LINE_AA)
