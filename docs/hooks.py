@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def on_page_markdown(markdown: str, page, config, **_: object) -> str:
-    """Put a file in the place of a line ``--8<-- "FILE"``, or what stands between its comments ``PART``, of ``FILE:PART``.
+    """Put a file in the place of a line ``--8<-- "FILE"``, and of ``FILE:PART`` what is between its comments ``PART``.
 
     Its links start at the root; those of a page of the site start at the page.
     """

@@ -7,30 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from example_workshop import TINY_NETWORK, write_workshop
 from typer.testing import CliRunner
 from verbs import Verb, find_verbs
 
 import rgbx.cli
+from example_workshop import SMALLER, shared_workshop, smaller
 from rgbx.inference.results import read_results
-from tiny_benchmark import CLOSER, TINY, options
 
 VERBS = find_verbs()
-SMALLER = {
-    "devices phones": "--classes SP1 --units 1 --voxel-size 2 --workers 0",
-    "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
-    "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
-    "render materials": "--workers 0",
-    "transfer sheet": "--draws 1 --tile 64",
-    "train xray": options(TINY_NETWORK),
-    "train rgb": options(TINY_NETWORK),
-    "train fusion": "--epochs 1 --set batch_size=6",
-    "evaluate": "--pairings 1",
-    "scan": "--views 1 --size 48 --workers 0",
-    "demo": [*options(TINY), "--workers", "0"],
-    "reproduce": [*options(TINY | CLOSER), "--seeds", "1", "--workers", "0"],
-}
-"""What the test adds to the examples of a verb, since they take minutes or hours as they are. Nothing to the others."""
 FIRST = {
     "rgbx render rgb library --replay sets/rgb/SP1/000003.png --out again.png": "rgbx render rgb library --out sets/rgb"
 }
@@ -57,7 +41,7 @@ def cases() -> list[object]:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_workshop(tmp_path_factory.mktemp("workshop"))
+    return shared_workshop(tmp_path_factory)
 
 
 @pytest.fixture
@@ -68,8 +52,7 @@ def run(workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(time, "sleep", _stop_when_answered(time.sleep))
 
     def _run(verb: Verb, example: str) -> str:
-        more = SMALLER.get(verb.name, [])
-        words = [*shlex.split(example)[1:], *(shlex.split(more) if isinstance(more, str) else more)]
+        words = [*shlex.split(example)[1:], *smaller(verb.name)]
         out = _out(verb, words)
         if out is not None:
             shutil.rmtree(out, ignore_errors=True)

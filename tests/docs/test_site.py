@@ -48,5 +48,5 @@ def test_the_whole_api_is_documented(site):
 
 def test_what_is_written_once_is_shown_where_it_belongs(site):
     assert "RGB-X, mean of 5 random pairings" in (site / "results" / "demo.html").read_text()
-    assert "make test-all" in (site / "contribute" / "contributing.html").read_text()
+    assert "What we ask of a change" in (site / "contribute" / "contributing.html").read_text()
     assert "0.1.0" in (site / "contribute" / "changelog.html").read_text()

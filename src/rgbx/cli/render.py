@@ -25,7 +25,7 @@ UnitsOption = Annotated[
 ]
 ImageSeedOption = Annotated[int, typer.Option(help="Same seed, same images.")]
 ShardOption = Annotated[
-    str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/sets.md).")
+    str | None, typer.Option(metavar="I/N", help="Render only part I of N of the set, e.g. 1/4 (docs/guides/sets.md).")
 ]
 RayOption = Annotated[
     str | None,
@@ -60,7 +60,7 @@ def render_xray_command(
     16-bit PNG, linear in intensity. Everything drawn for an image is in metadata.jsonl beside it. A run that was
     interrupted goes on when the same command is given again.
 
-    Each knob is a setting (docs/xray-randomisation.md), and some can be said in a word: `projector=fixed`,
+    Each knob is a setting (docs/reference/xray-settings.md), and some can be said in a word: `projector=fixed`,
     `background=fixed`, `scatter=random`, `blur=random`, `edits=random`, `transfer.jitter=none`.
 
     Examples:
@@ -114,8 +114,8 @@ def render_rgb_command(
     In Blender, to 8-bit PNG. Everything drawn for an image is in metadata.jsonl beside it. A run that was interrupted
     goes on when the same command is given again.
 
-    Each knob is a setting (docs/rgb-randomisation.md), and some can be said in a word: `camera=fixed`, `lights=fixed`,
-    `background=fixed`, `materials=fixed`.
+    Each knob is a setting (docs/guides/rgb-randomisation.md), and some can be said in a word: `camera=fixed`,
+    `lights=fixed`, `background=fixed`, `materials=fixed`.
 
     Examples:
 
@@ -154,8 +154,8 @@ def render_materials_command(
     """Write the thickness of each material in radiographs.
 
     How many mm of each material every pixel of a set's radiographs looks through, for units with a label volume beside
-    their scan (docs/file-formats.md). Each file holds thickness_mm (materials, H, W) and materials, their names. A run
-    that was interrupted goes on when the same command is given again.
+    their scan (docs/reference/file-formats.md). Each file holds thickness_mm (materials, H, W) and materials, their
+    names. A run that was interrupted goes on when the same command is given again.
 
     Examples:
 

@@ -32,8 +32,8 @@ def phones(
 ) -> None:
     """Make units of the phone family SP10.
 
-    CT scan, outer mesh and part list of each. The ten classes are near twins, generation by generation; docs/sp10.md
-    says how they differ. Units of a class differ by manufacturing tolerance and colour.
+    CT scan, outer mesh and part list of each. The ten classes are near twins, generation by generation;
+    docs/results/sp10.md says how they differ. Units of a class differ by manufacturing tolerance and colour.
 
     Examples:
 

@@ -1,10 +1,14 @@
-"""A folder with everything that the examples of the verbs name, tiny."""
+"""A folder with everything that the examples of the verbs name, tiny, and how the verbs are made to take seconds."""
 
+import os
+import shlex
 import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
+from filelock import FileLock
 
 from birds import write_birds
 from learning_sets import write_set
@@ -16,6 +20,7 @@ from rgbx.radiography.transfer import PRESETS
 from rgbx.samples import SampleSet, Shard
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx_proving.sp10.phones import UnitKey, write_units
+from tiny_benchmark import CLOSER, TINY, options
 from tiny_training import tiny_training
 
 CLASSES = ("SP1", "SP9")
@@ -33,10 +38,42 @@ TINY_NETWORK = {
     "batch_size": 6,
 }
 VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
+SMALLER = {
+    "devices phones": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
+    "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
+    "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
+    "render materials": "--workers 0",
+    "transfer sheet": "--draws 1 --tile 64",
+    "train xray": options(TINY_NETWORK),
+    "train rgb": options(TINY_NETWORK),
+    "train fusion": "--epochs 1 --set batch_size=6",
+    "evaluate": "--pairings 1",
+    "export": "--int8-loss 100 --int8-crops 0",
+    "scan": "--views 1 --size 48 --workers 0",
+    "demo": [*options(TINY), "--workers", "0"],
+    "reproduce": [*options(TINY | CLOSER), "--seeds", "1", "--workers", "0"],
+}
+"""What is put behind a verb's options, since it takes minutes or hours as it stands; what was said before gives way.
+Nothing behind those of the others."""
 
 
-def write_workshop(folder: Path) -> Path:
-    """Make the folder."""
+def shared_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder, made once for all tests, which work on copies of it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "workshop"
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.exists():
+            _write_workshop(shared.with_name("building")).rename(shared)
+    return shared
+
+
+def smaller(verb: str) -> list[str]:
+    """Return what is put behind a verb's options."""
+    more = SMALLER.get(verb, [])
+    return shlex.split(more) if isinstance(more, str) else more
+
+
+def _write_workshop(folder: Path) -> Path:
     library = folder / "library"
     keys = [UnitKey(name, number) for name in CLASSES for number in (1, 2)]
     write_units(library, keys, scan_spacing_mm=1.5, mesh=True, labels=True, workers=0)
