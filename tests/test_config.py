@@ -40,6 +40,19 @@ def test_overrides_beat_the_file_which_beats_the_base(tmp_path):
     assert loaded == Outer(name="from-file", inner=Inner(angle=(3.0, 4.0)))
 
 
+class Whole(Config):
+    outer: Outer = Outer(inner=Inner(angle=(0.25, 0.5)))
+
+
+def test_a_key_within_a_group_leaves_the_others_as_the_default_has_them(tmp_path):
+    """Which may be another than the group's own class has."""
+    file = tmp_path / "whole.yaml"
+    file.write_text("outer: {name: b}")
+    for changed in (load_config(Whole, overrides=["outer.name=b"]), load_config(Whole, file)):
+        assert changed.outer.name == "b"
+        assert changed.outer.inner.angle == (0.25, 0.5)
+
+
 def test_digest_changes_with_any_setting():
     assert Outer().digest() == Outer().digest()
     assert Outer().digest() != Outer(inner=Inner(angle=(0.0, 2.0))).digest()

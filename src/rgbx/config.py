@@ -129,7 +129,7 @@ def load_config(
         InputError: the file is missing or is not a YAML mapping.
         ConfigError: an unknown key or a value out of range.
     """
-    values: dict[str, Any] = base.model_dump() if base is not None else {}
+    values: dict[str, Any] = base.model_dump() if base is not None else _defaults(kind)
     if file is not None:
         values = _merged(values, read_yaml(file))
     changes: dict[str, Any] = {}
@@ -144,6 +144,16 @@ def load_config(
         if file is None:
             raise
         raise ConfigError(f"With {file}, {error}") from error
+
+
+def _defaults(kind: type[Config]) -> dict[str, Any]:
+    """Return the defaults that a configuration has, as a mapping: so a key within a group changes that key alone.
+
+    The default of a group may be another than the defaults of its own class.
+    """
+    fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    return {name: each.model_dump() if isinstance(each, BaseModel) else each for name, each in defaults.items()}
 
 
 def build_record(kind: type[ConfigType], content: Any, path: Path, remedy: str) -> ConfigType:

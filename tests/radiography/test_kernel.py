@@ -187,4 +187,4 @@ def test_wide_cones_are_exact_where_rays_of_a_packet_run_along_different_axes(ro
 def test_a_scan_of_more_than_two_gibibytes_is_refused(monkeypatch):
     monkeypatch.setattr("rgbx.radiography.scans.LARGEST_BYTES", 1000)
     with pytest.raises(RgbxError, match="resample it to larger voxels"):
-        prepare_scan(Volume(np.full((12, 12, 12), 9, np.uint8), (1.0, 1.0, 1.0)))
+        prepare_scan(Volume(np.pad(np.full((12, 12, 12), 9, np.uint8), 3), (1.0, 1.0, 1.0)))

@@ -10,12 +10,12 @@ import pytest
 
 from rgbx.devices.volume import Volume
 from rgbx.errors import MissingToolError
-from rgbx.radiography.backends import backend
 from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_presets
+from rgbx.registry import BACKENDS
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
 from rgbx_proving.units.scanning import scan_unit
@@ -34,7 +34,7 @@ DEVIATION = 1e-3
 @pytest.fixture(scope="module")
 def project():
     try:
-        return backend("vtk")
+        return BACKENDS["vtk"]()
     except MissingToolError as error:
         pytest.skip(str(error))
 
@@ -158,9 +158,9 @@ class TestVtk:
 
 
 ASK = """
-from rgbx.radiography.backends import backend
+from rgbx.registry import BACKENDS
 try:
-    backend("vtk")
+    BACKENDS["vtk"]()
 except Exception as error:
     print(type(error).__name__, error)
 """

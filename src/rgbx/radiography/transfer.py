@@ -159,6 +159,8 @@ def guard(
     Returns:
         ``transfer`` itself where that is so, or where no scaling can bring it about.
     """
+    if not len(contents):  # nothing but specks and wires, which no line meets
+        return transfer
     intensities = levels.air + INTENSITY_BINS * (levels.dense - levels.air)
     depths = (contents * transfer(intensities)).sum(axis=1)
 
