@@ -10,7 +10,7 @@ BLENDER := .venv-blender
 BIN := $(VENV)/bin
 TESTS ?= tests
 JOBS ?= 2
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 25
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 25
 # Blender wants Python 3.11. Elsewhere: make test PYTHON=python3.13 WITHOUT_BLENDER=1; what needs it is then skipped.
 WITHOUT_BLENDER ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
