@@ -4,6 +4,7 @@ import re
 from importlib import import_module
 
 import pytest
+
 from docs_pages import ROOT, blocks, lines_of, notebooks, pages
 
 FOLDERS = (ROOT, ROOT / "src", ROOT / "src/rgbx", ROOT / "src/rgbx_proving", ROOT / "docs")

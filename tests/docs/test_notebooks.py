@@ -1,6 +1,7 @@
 """The notebooks run, and keep what they showed in a size that a repository can bear."""
 
 import pytest
+
 from docs_pages import notebooks
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed: run 'pip install rgbx[docs]'")
