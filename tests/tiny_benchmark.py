@@ -38,7 +38,7 @@ CLOSER = {
     f"{training}.{modality}.{name}": value
     for training in ("first_look", "looking_closer")
     for modality in ("xray", "rgb")
-    for name, value in _NETWORK.items()
+    for name, value in {"stream.modality": modality, **_NETWORK}.items()
 }
 """Of comparisons of iterations, which the demo has none of."""
 

@@ -192,6 +192,14 @@ def test_set_counts_more_than_the_file_and_the_file_more_than_the_default(verb, 
     assert leaves(choose(verb, *as_set([key], in_set), file=nested([key], in_file)))[key] == in_set
 
 
+@each_verb
+def test_what_is_said_of_one_setting_leaves_those_beside_it(verb, choose):
+    plain = choose(verb)
+    one_of_each_group = {key.rpartition(".")[0]: (key, value) for key, value in leaves(plain).items()}
+    said = one_of_each_group.values()
+    assert choose(verb, *(word for key, value in said for word in as_set([key], value))) == plain
+
+
 @pytest.mark.parametrize("verb", [each for each in VERBS if each.has("--preset")], ids=lambda verb: verb.name)
 def test_the_file_counts_more_than_the_preset_and_the_preset_more_than_the_default(verb, choose):
     small, paper = choose(verb), choose(verb, "--preset", "paper")
