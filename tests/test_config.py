@@ -67,6 +67,11 @@ def test_faulty_settings_are_named(override, named):
         load_config(Outer, overrides=[override])
 
 
+def test_an_override_that_is_no_yaml_is_refused():
+    with pytest.raises(ConfigError, match=r"'inner\.angle=\[0, 1' has a value that is not valid YAML"):
+        load_config(Outer, overrides=["inner.angle=[0, 1"])
+
+
 def test_an_override_without_a_value_is_refused():
     with pytest.raises(ConfigError, match="KEY=VALUE"):
         load_config(Outer, overrides=["name"])

@@ -116,14 +116,16 @@ def load_config(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     base: ConfigType | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> ConfigType:
-    """Build a configuration from ``base`` (or the defaults), a YAML file and ``key=value`` overrides, in order.
+    """Build a configuration from ``base`` (or the defaults), a file, options and ``key=value`` overrides, in order.
 
     Args:
         kind: the configuration's class.
         file: a YAML file with any of its keys.
         overrides: ``"a.b=value"`` strings; the value is read as YAML.
         base: where to start from, e.g. a preset.
+        options: values by dotted key.
 
     Raises:
         InputError: the file is missing or is not a YAML mapping.
@@ -132,14 +134,17 @@ def load_config(
     values: dict[str, Any] = base.model_dump() if base is not None else _defaults(kind)
     if file is not None:
         values = _merged(values, read_yaml(file))
-    changes: dict[str, Any] = {}
+    values = _merged(values, options or {})
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:
             raise ConfigError(f"'{override}' is not a setting: write it as KEY=VALUE.")
-        changes[key.strip()] = yaml.safe_load(text)
+        try:
+            values = _merged(values, {key.strip(): yaml.safe_load(text)})
+        except yaml.YAMLError as error:
+            raise ConfigError(f"'{override}' has a value that is not valid YAML: close its brackets.") from error
     try:
-        return kind.model_validate(_merged(values, changes))
+        return kind.model_validate(values)
     except ConfigError as error:
         if file is None:
             raise

@@ -60,7 +60,7 @@ class MissingPluginError(RgbxError):
         self.group = group
         self.known = known
         super().__init__(
-            f"There is no {kind} '{name}': install the package that adds it (entry point of the group '{group}'), or "
+            f"There is no {kind} {name!r}: install the package that adds it (entry point of the group '{group}'), or "
             f"choose from {', '.join(known)}."
         )
 
@@ -72,7 +72,7 @@ def needs_plugin(path: Path, error: MissingPluginError) -> InputError:
     """Return the error of a file that was made with a part which is not installed here."""
     return InputError(
         path,
-        f"needs the {error.kind} '{error.name}', which is not installed here",
+        f"needs the {error.kind} {error.name!r}, which is not installed here",
         f"install the package that adds it (entry point of the group '{error.group}')",
     )
 

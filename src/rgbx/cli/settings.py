@@ -3,7 +3,6 @@
 default < preset < ``--config`` file < option of its own, if it was typed < ``--set``
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,5 +36,5 @@ def choose_settings(
     """
     from rgbx.config import load_config
 
-    as_set = [f"{key}={json.dumps(value)}" for key, value in (typed or {}).items() if value is not None]
-    return load_config(kind, config, [*as_set, *(settings or ())], preset)
+    options = {key: value for key, value in (typed or {}).items() if value is not None}
+    return load_config(kind, config, settings or (), preset, options)
