@@ -28,11 +28,16 @@ def shown_under(panel: str) -> Callable[[Verb], Verb]:
 
 
 def add_plugin_verbs(app: typer.Typer) -> None:
-    """Add every installed verb to the command line."""
+    """Add every installed verb to the command line; one that cannot be had is no reason for the others to fail."""
     groups = {group.name: group.typer_instance for group in app.registered_groups}
     for entry in entry_points(group=GROUP):
         first, _, rest = entry.name.partition(" ")
-        function = entry.load()
-        place = groups[first] if rest else app
+        try:
+            function = entry.load()
+            place = groups[first] if rest else app
+        except Exception as error:  # of a package that is not ours
+            reason = f"{type(error).__name__}: {error}"
+            typer.echo(f"warning: the verb '{entry.name}' of {entry.value} cannot be had ({reason}).", err=True)
+            continue
         assert place is not None
         place.command(rest or first, rich_help_panel=getattr(function, PANEL, "Plug-ins"))(function)
