@@ -67,6 +67,14 @@ def test_faulty_settings_are_named(override, named):
         load_config(Outer, overrides=[override])
 
 
+def test_keys_that_are_numbers_are_kept(tmp_path):
+    class Labels(Config):
+        names: dict[int, str] = {}
+
+    (tmp_path / "labels.yaml").write_text("names: {1: copper, 2: steel}")
+    assert load_config(Labels, tmp_path / "labels.yaml").names == {1: "copper", 2: "steel"}
+
+
 def test_an_override_that_is_no_yaml_is_refused():
     with pytest.raises(ConfigError, match=r"'inner\.angle=\[0, 1' has a value that is not valid YAML"):
         load_config(Outer, overrides=["inner.angle=[0, 1"])

@@ -196,7 +196,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(values)
     for key, value in changes.items():
-        head, _, rest = key.partition(".")
+        head, _, rest = key.partition(".") if isinstance(key, str) else (key, "", "")  # labels of materials are numbers
         if rest:
             inner = merged.get(head)
             if isinstance(inner, str):
