@@ -6,7 +6,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from rgbx.config import Config, Range, load_config
 from rgbx.errors import ConfigError, InputError, RgbxError
@@ -69,7 +69,7 @@ def test_faulty_settings_are_named(override, named):
 
 def test_keys_that_are_numbers_are_kept(tmp_path):
     class Labels(Config):
-        names: dict[int, str] = {}
+        names: dict[int, str] = Field(default_factory=dict)
 
     (tmp_path / "labels.yaml").write_text("names: {1: copper, 2: steel}")
     assert load_config(Labels, tmp_path / "labels.yaml").names == {1: "copper", 2: "steel"}
