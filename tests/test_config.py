@@ -67,6 +67,20 @@ def test_faulty_settings_are_named(override, named):
         load_config(Outer, overrides=[override])
 
 
+class Curves(Config):
+    curves: dict[str, Inner] = Field(default_factory=lambda: {"own": Inner()})
+
+
+def test_a_mapping_that_is_no_group_is_replaced_as_a_whole(tmp_path):
+    """Transfer functions of one's own are not added to those of rgbx."""
+    (tmp_path / "curves.yaml").write_text("curves: {mine: {angle: [1, 2]}}")
+    mine = {"mine": Inner(angle=(1, 2))}
+    assert load_config(Curves, tmp_path / "curves.yaml").curves == mine
+    assert load_config(Curves, overrides=["curves={mine: {angle: [1, 2]}}"]).curves == mine
+    assert Curves().updated({"curves": mine}).curves == mine
+    assert load_config(Curves, overrides=["curves.own.angle=[2, 3]"]).curves == {"own": Inner(angle=(2, 3))}
+
+
 def test_keys_that_are_numbers_are_kept(tmp_path):
     class Labels(Config):
         names: dict[int, str] = Field(default_factory=dict)

@@ -1,11 +1,15 @@
 """The one configuration system: pydantic models, read from YAML, overridden key by key.
 
 A setting of type :data:`Range` is drawn from U(low, high); equal ends fix it.
+
+What is said of a group, a configuration within another, leaves the rest of the group as it is. Any other mapping, such
+as transfer functions by name, is replaced as a whole.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
@@ -90,7 +94,7 @@ class Config(BaseModel, metaclass=_ReadableErrors):
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a copy with ``changes`` applied (dotted keys reach into nested models) and validated."""
-        return self.model_validate(_merged(self.model_dump(), changes))
+        return self.model_validate(_merged(_group(self), changes))
 
 
 @contextmanager
@@ -131,7 +135,7 @@ def load_config(
         InputError: the file is missing or is not a YAML mapping.
         ConfigError: an unknown key or a value out of range.
     """
-    values: dict[str, Any] = base.model_dump() if base is not None else _defaults(kind)
+    values: dict[str, Any] = _group(base) if base is not None else _defaults(kind)
     if file is not None:
         values = _merged(values, read_yaml(file))
     values = _merged(values, options or {})
@@ -149,16 +153,6 @@ def load_config(
         if file is None:
             raise
         raise ConfigError(f"With {file}, {error}") from error
-
-
-def _defaults(kind: type[Config]) -> dict[str, Any]:
-    """Return the defaults that a configuration has, as a mapping: so a key within a group changes that key alone.
-
-    The default of a group may be another than the defaults of its own class.
-    """
-    fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    return {name: each.model_dump() if isinstance(each, BaseModel) else each for name, each in defaults.items()}
 
 
 def build_record(kind: type[ConfigType], content: Any, path: Path, remedy: str) -> ConfigType:
@@ -193,17 +187,35 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return values
 
 
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
+class _Group(dict[str, Any]):
+    """The settings of a configuration, on their way to be changed and validated."""
+
+
+def _group(config: Config) -> _Group:
+    return _Group({name: _opened(getattr(config, name)) for name in type(config).model_fields})
+
+
+def _defaults(kind: type[Config]) -> _Group:
+    """Return the defaults that a configuration has; that of a group may be another than its own class has."""
+    fields = {name: field for name, field in kind.model_fields.items() if not field.is_required()}
+    return _Group({name: _opened(field.get_default(call_default_factory=True)) for name, field in fields.items()})
+
+
+def _opened(value: Any) -> Any:
+    return _group(value) if isinstance(value, Config) else value
+
+
+def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy(values)
     for key, value in changes.items():
         head, _, rest = key.partition(".") if isinstance(key, str) else (key, "", "")  # labels of materials are numbers
+        inner = _opened(merged.get(head))
+        if rest and isinstance(inner, str):
+            raise ConfigError(f"'{key}' cannot be set where '{head}' is '{inner}': write all of '{head}' out.")
         if rest:
-            inner = merged.get(head)
-            if isinstance(inner, str):
-                raise ConfigError(f"'{key}' cannot be set where '{head}' is '{inner}': write all of '{head}' out.")
-            merged[head] = _merged(inner if isinstance(inner, Mapping) else {}, {rest: value})
-        elif isinstance(value, Mapping) and isinstance(merged.get(head), Mapping):
-            merged[head] = _merged(merged[head], value)
+            merged[head] = _merged(inner if isinstance(inner, dict) else {}, {rest: value})
+        elif isinstance(value, Mapping) and isinstance(inner, _Group):
+            merged[head] = _merged(inner, value)
         else:
             merged[head] = value
     return merged
