@@ -116,7 +116,9 @@ def test_a_file_with_a_faulty_setting_is_named(tmp_path):
 
 
 BASES = [stream_training("xray"), FusionTraining(), TrustConfig(), ICamConfig(), XrayRandomisation()]
-plain = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(width=32) | st.text(max_size=8)
+TEXT = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=8)
+"""What JSON escapes in one piece: YAML does not put two together."""
+plain = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(width=32) | TEXT
 values = plain | st.lists(plain, max_size=3)
 
 
@@ -125,7 +127,7 @@ values = plain | st.lists(plain, max_size=3)
 def test_a_wrong_value_raises_one_sentence_the_same_however_it_is_given(data):
     base = data.draw(st.sampled_from(BASES))
     key = data.draw(st.sampled_from([*type(base).model_fields, "colour"]))
-    text = json.dumps(data.draw(values), ensure_ascii=False)  # YAML reads no surrogates
+    text = json.dumps(data.draw(values))
     value = yaml.safe_load(text)
 
     def refusal(make):
