@@ -147,11 +147,11 @@ def measure(folder: Path, size: int, quick: bool) -> dict[str, object]:
     )
     images = as_input(photograph[None])
     work: dict[str, Callable[[], object]] = {
-        name: lambda each=each: each.predict(photograph, radiograph) for name, each in predictors.items()
+        name: lambda each=each: each.predict(photograph, radiograph, explain=False) for name, each in predictors.items()
     }
     work |= {
-        "rgb": lambda: own.predict(rgb=photograph),
-        "xray": lambda: own.predict(xray=radiograph),
+        "rgb": lambda: own.predict(rgb=photograph, explain=False),
+        "xray": lambda: own.predict(xray=radiograph, explain=False),
         "rgb stream": lambda: own.respond("rgb", photograph[None]),
         "three bare passes": lambda: [bare(images) for _ in range(3)],
     }

@@ -1,6 +1,7 @@
 """Sets of photographs by domain randomisation: labelled training images from the meshes of a library."""
 
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,7 @@ class Photographer:
         self.meshes, self.units = meshes, units
         self.config, self.seed = config, seed
         self.config_digest = config.digest()
+        self.read_mesh = lru_cache(maxsize=None)(read_render_mesh)  # each is shown in many photographs
         self.blender = Blender(_SCENE, threads=threads)
 
     def __call__(self, key: SampleKey) -> RenderedSample:
@@ -130,7 +132,7 @@ class Photographer:
         rng = generator(seed)
         units = self.units[key.label]
         unit = units[rng.integers(len(units))]
-        mesh = read_render_mesh(_mesh_path(self.meshes, key.label, unit))
+        mesh = self.read_mesh(_mesh_path(self.meshes, key.label, unit))
         draw = draw_photograph(rng, self.config, mesh)
         return rendered_sample(key, _SUFFIX, photograph(self.blender, mesh, draw), unit=unit, seed=seed, draw=draw)
 
