@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from rgbx_proving.sp10.designs import Board, CameraModule, Cell, Coil, Haptic, Inside, Rectangle, Shell
-from rgbx_proving.sp10.shell import ALUMINIUM_BACK_MM, GLASS_MM, WALL_MM, disc, solid
-from rgbx_proving.units.parts import Part
+from rgbx_proving.sp10.shell import ALUMINIUM_BACK_MM, GLASS_MM, WALL_MM
+from rgbx_proving.units.parts import Part, disc, solid
 
 DISPLAY_MM = 0.9
 MIDPLATE_MM = {"aluminium": 0.4, "steel": 0.25}

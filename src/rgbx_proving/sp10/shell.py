@@ -8,7 +8,7 @@ covers, so that a renderer never sees two surfaces in one place.
 import numpy as np
 
 from rgbx_proving.sp10.designs import Colourway, Shell
-from rgbx_proving.units.parts import Ellipsoid, Part, Prism
+from rgbx_proving.units.parts import Ellipsoid, Part, disc, solid
 
 WALL_MM = 1.6
 """Thickness of the frame's sides."""
@@ -19,45 +19,6 @@ LAYER_MM = 0.06
 EDGE_RADIUS_MM = {"round": 2.4, "flat": 0.5}
 BLACK = "#08080a"
 LENS_GLASS = "#0d0d18"
-
-
-def solid(
-    name: str,
-    size: tuple[float, float, float],
-    position: tuple[float, float, float],
-    material: str,
-    radius: float = 0.0,
-    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    outside: bool = False,
-    colour: str | None = None,
-) -> Part:
-    """Return a prism as a part; see :class:`rgbx_proving.units.parts.Part`."""
-    shape = Prism(size=size, radius=min(radius, min(size[:2]) / 2))
-    return Part(
-        name=name,
-        shape=shape,
-        position=position,
-        rotation=rotation,
-        material=material,
-        outside=outside,
-        colour=colour,
-    )
-
-
-def disc(
-    name: str,
-    diameter: float,
-    height: float,
-    position: tuple[float, float, float],
-    material: str,
-    outside: bool = False,
-    colour: str | None = None,
-    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0),
-) -> Part:
-    """Return a cylinder about its local z axis as a part."""
-    return solid(
-        name, (diameter, diameter, height), position, material, diameter / 2, rotation, outside=outside, colour=colour
-    )
 
 
 def build_frame(shell: Shell, colourway: Colourway) -> list[Part]:

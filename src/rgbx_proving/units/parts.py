@@ -72,6 +72,45 @@ class Part(Config):
         return rotation_matrix(self.rotation)
 
 
+def solid(
+    name: str,
+    size: tuple[float, float, float],
+    position: tuple[float, float, float],
+    material: str,
+    radius: float = 0.0,
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    outside: bool = False,
+    colour: str | None = None,
+) -> Part:
+    """Return a prism as a part; a radius that is too large becomes the largest there is."""
+    shape = Prism(size=size, radius=min(radius, min(size[:2]) / 2))
+    return Part(
+        name=name,
+        shape=shape,
+        position=position,
+        rotation=rotation,
+        material=material,
+        outside=outside,
+        colour=colour,
+    )
+
+
+def disc(
+    name: str,
+    diameter: float,
+    height: float,
+    position: tuple[float, float, float],
+    material: str,
+    outside: bool = False,
+    colour: str | None = None,
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Part:
+    """Return a cylinder about its local z axis as a part."""
+    return solid(
+        name, (diameter, diameter, height), position, material, diameter / 2, rotation, outside=outside, colour=colour
+    )
+
+
 class PartList(Config):
     """Everything that one physical unit is made of."""
 
