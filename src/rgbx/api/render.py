@@ -345,6 +345,7 @@ def _opened(library: "Library | Path | str") -> "Library":
 def _prepared(volume: "Volume", spacing_mm: float | Sequence[float]) -> "PreparedScan":
     import numpy as np
 
+    from rgbx.devices.extent import without_padding
     from rgbx.devices.volume import Volume, check_voxels
     from rgbx.radiography.scans import prepare_scan
 
@@ -354,7 +355,7 @@ def _prepared(volume: "Volume", spacing_mm: float | Sequence[float]) -> "Prepare
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
             values = values.astype(kind, copy=False)
     check_voxels(values, "The volume")
-    return prepare_scan(Volume(values, _spacing(spacing_mm)))
+    return prepare_scan(without_padding(Volume(values, _spacing(spacing_mm))))
 
 
 def _spacing(given: float | Sequence[float]) -> "Vector":

@@ -21,6 +21,8 @@ class Volume:
     """(nz, ny, nx) scan intensities of any real or integer type; a linear measure of attenuation."""
     spacing: Vector
     """Distance between voxel centres along x, y, z in mm."""
+    padding: float | None = None
+    """Value of the voxels that were never measured; they have become air. None where there were none."""
 
     @property
     def size_mm(self) -> Vector:

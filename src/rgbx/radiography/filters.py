@@ -1,11 +1,13 @@
 """Which renders are worth keeping: enough structure to learn from, not burnt out.
 
-The paper keeps renders with more than 100 SuperPoint keypoints. Filters see the render *without* noise: on noisy images
-most detectors are satisfied with the noise alone.
+The paper keeps renders of phones with more than 100 SuperPoint keypoints. A coin cell has none, however well it is
+exposed. So a render of a unit with little to show must show a share of what this unit shows at its best exposure.
+Filters see the render *without* noise: on noisy images most detectors are satisfied with the noise alone.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -17,6 +19,22 @@ THRESHOLD, RADIUS = 0.007, 2
 """For the weights that come with rgbx; calibrated with ``benchmarks/keypoint_filter.py``."""
 PUBLISHED_THRESHOLD, PUBLISHED_RADIUS = 0.015, 4
 """For SuperPoint's own weights, as published."""
+
+
+EDGE_SIZE, EDGE_BLUR = 240, 2.0
+"""Edges are looked for at this side, on the image blurred by this standard deviation, pixels,"""
+EDGE = 0.004
+"""and are where its intensity changes by more than this a pixel"""
+EDGE_TO_NOISE = 5.0
+"""and by more than so many times what its noise alone changes by."""
+
+
+class Structure(NamedTuple):
+    """How much a render shows."""
+
+    keypoints: int
+    edges: int
+    """Pixels on an edge, of an image of ``EDGE_SIZE``."""
 
 
 class KeypointFilter(Protocol):
@@ -84,7 +102,9 @@ class Acceptance(Config):
     """When a render is kept."""
 
     keypoints: int = Field(default=100, ge=0)
-    """It has more than this many keypoints (paper, Section III); 0 keeps nearly all."""
+    """More than this many keypoints are always enough (paper, Section III); 0 keeps nearly all."""
+    share: float = Field(default=0.4, gt=0, le=1)
+    """Of the keypoints and of the edges that the unit shows at its best exposure: so much is enough as well."""
     detector: Literal["superpoint", "corners"] = "superpoint"
     """What counts as a keypoint."""
     superpoint: SuperPointCount = SuperPointCount()
@@ -110,17 +130,45 @@ class Acceptance(Config):
         """The detector that was chosen."""
         return self.superpoint if self.detector == "superpoint" else self.corners
 
-    def accepts(self, noise_free: np.ndarray, transmission: np.ndarray) -> bool:
+    def accepts(
+        self, noise_free: np.ndarray, transmission: np.ndarray, clearest: Callable[[], Structure] | None = None
+    ) -> bool:
         """Decide on one render.
 
         Args:
             noise_free: (H, W) intensity in [0, 1] before noise.
             transmission: (H, W) in [0, 1].
+            clearest: what the unit shows at its best exposure; asked for only where keypoints are few. Without it they
+                are never enough.
         """
         shadow = np.count_nonzero(transmission < SHADOW)
-        if np.count_nonzero(transmission < self.dark) > self.dark_share * shadow:
+        if shadow == 0 or np.count_nonzero(transmission < self.dark) > self.dark_share * shadow:
             return False
-        return self.keypoint_filter.count(noise_free) > self.keypoints
+        keypoints = self.keypoint_filter.count(noise_free)
+        if keypoints > self.keypoints:
+            return True
+        if clearest is None:
+            return False
+        best = clearest()
+        return keypoints >= self.share * best.keypoints and count_edges(noise_free) >= max(1, self.share * best.edges)
+
+    def structure(self, noise_free: np.ndarray) -> Structure:
+        """Measure how much an (H, W) render in [0, 1] shows."""
+        return Structure(self.keypoint_filter.count(noise_free), count_edges(noise_free))
+
+
+def count_edges(image: np.ndarray) -> int:
+    """Count the pixels of an (H, W) image in [0, 1] on edges that stand out of its noise; round things have them too.
+
+    The noise is measured where the image is plain (Immerkær, 1996, with the median for the mean).
+    """
+    resized = _resized(image, EDGE_SIZE)
+    laplacian = cv2.filter2D(resized, -1, np.outer([1, -2, 1], [1, -2, 1]).astype(np.float32))
+    noise = float(np.median(np.abs(laplacian))) / (0.6745 * 6)
+    blurred = cv2.GaussianBlur(resized, (0, 0), EDGE_BLUR)
+    slope = np.hypot(cv2.Sobel(blurred, -1, 1, 0, scale=1 / 8), cv2.Sobel(blurred, -1, 0, 1, scale=1 / 8))
+    slope_of_noise = noise / (EDGE_BLUR**2 * np.sqrt(8 * np.pi))
+    return int(np.count_nonzero(slope > max(EDGE, EDGE_TO_NOISE * slope_of_noise)))
 
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:

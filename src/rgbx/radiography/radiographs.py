@@ -1,6 +1,7 @@
 """Rendering a set of radiographs from a library of scans, and rendering any one of them again."""
 
 from collections import Counter
+from functools import cache, partial
 from pathlib import Path
 
 from rgbx.config import Config
@@ -10,11 +11,13 @@ from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
 from rgbx.radiography.edits import PartsStore, find_parts
+from rgbx.radiography.filters import Structure
 from rgbx.radiography.randomisation import (
     Radiograph,
     ScanStatistics,
     XrayDraw,
     XrayRandomisation,
+    clearest_structure,
     draw_radiograph,
     render_radiograph,
 )
@@ -173,6 +176,7 @@ class SampleRenderer:
         self._statistics, self._units = statistics, units
         self._digest = config.digest()
         self._scans, self._parts = ScanStore(scans), PartsStore(scans)
+        self._clearest = cache(self._measure_clearest)
 
     def __call__(self, key: SampleKey) -> RenderedSample:
         """Render one sample.
@@ -188,7 +192,8 @@ class SampleRenderer:
             radiograph = render_radiograph(
                 drawn, self._scans.read(unit), self._parts.read(unit) if drawn.edits else None
             )
-            if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission):
+            clearest = partial(self._clearest, unit)
+            if self._config.acceptance.accepts(radiograph.noise_free, radiograph.transmission, clearest):
                 return rendered_sample(
                     key, _SUFFIX, radiograph.image, unit=drawn.unit, seed=seed, draw=drawn, rejected=rejected
                 )
@@ -196,8 +201,11 @@ class SampleRenderer:
         raise RgbxError(
             f"All {self._config.attempts} draws for image {key.number} of class {key.label} were rejected: look at its "
             "scans with 'rgbx devices check'; if they are in order, make the unit more or less transparent with "
-            "--set transfer.jitter.strength=[low,high], or lower --set acceptance.keypoints."
+            "--set transfer.jitter.strength=[low,high], or lower --set acceptance.share."
         )
+
+    def _measure_clearest(self, unit: str) -> Structure:
+        return clearest_structure(self._config, unit, self._statistics, self._scans.read(unit))
 
 
 def _prepare(units: list[Unit], folder: Path, parts: bool) -> ScanStatistics:

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, model_
 from rgbx.config import Config, Range, within, words
 from rgbx.radiography.detector import Scatter, blurred
 from rgbx.radiography.edits import RANDOM_EDITS, EditRandomisation, Parts, ScanEdits, draw_edits, edited, find_parts
-from rgbx.radiography.filters import Acceptance
+from rgbx.radiography.filters import Acceptance, Structure
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, ScanDescription, ScanLevels
 from rgbx.radiography.transfer import (
@@ -270,6 +270,36 @@ def draw_radiograph(
         blur=rng.uniform(*config.blur),
         edits=draw_edits(rng, config.edits),
     )
+
+
+def clearest_structure(
+    config: XrayRandomisation, unit: str, statistics: ScanStatistics, scan: PreparedScan
+) -> Structure:
+    """Return the most that a unit shows with any of the transfer functions, as they are, seen as it is on average.
+
+    It does not depend on chance.
+    """
+    projector = {
+        name: value[:1] if name == "faces" else (sum(value) / 2,) * 2
+        for name, value in config.projector.model_dump().items()
+    }
+    plain = config.updated(
+        {
+            "projector": projector,
+            "transfer.jitter": "none",
+            "background": "fixed",
+            "noise_variance": (0.0, 0.0),
+            "scatter": "none",
+            "blur": "none",
+            "edits": "none",
+        }
+    )
+    names = list(config.transfer.presets) if config.transfer.use == "random" else [config.transfer.use]
+    shown = []
+    for name in names:
+        drawn = draw_radiograph(generator(0), plain.updated({"transfer.use": name}), [unit], statistics)
+        shown.append(config.acceptance.structure(render_radiograph(drawn, scan).noise_free))
+    return Structure(max(each.keypoints for each in shown), max(each.edges for each in shown))
 
 
 def _draw_scatter(rng: np.random.Generator, config: ScatterRandomisation) -> Scatter | None:

@@ -5,24 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from rgbx.config import Config
+from rgbx.devices.extent import SOLID, Box, find_extent, thinned
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.files import atomic_path, read_json, write_json
 from rgbx.geometry import Vector
 
-SMOOTHING = 3
-"""Edge in voxels of the cube that a scan is averaged over before unit and air are told apart; it takes away noise."""
-AIR_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 99.9
-"""Of the smoothed scan."""
-SOLID = 0.02
-"""A voxel is part of the unit if it is this far up from air to the bright percentile."""
-SOLID_VOXELS = 30
-"""A slice is part of the unit's box if it has so many solid voxels; a speck does not count."""
-BOX_MARGIN = 2
-"""Voxels kept round the unit's box."""
 DENSE_PERCENTILE = 98.5
 """Of the unit's box."""
 AIR_VOXELS = 2
@@ -135,23 +125,17 @@ def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> Pr
     return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
 
 
-def find_unit(values: np.ndarray) -> tuple[tuple[slice, slice, slice], ScanLevels]:
+def find_unit(values: np.ndarray) -> tuple[Box, ScanLevels]:
     """Return the box of what is not air, with a small margin, and the scan's levels.
 
     Dense parts are measured within the box, so it does not matter how much air was scanned along with the unit.
+
+    Raises:
+        RgbxError: nothing is denser than air.
     """
-    smooth = uniform_filter(values, SMOOTHING, mode="nearest")
-    air, bright = np.percentile(_thinned(smooth), [AIR_PERCENTILE, BRIGHT_PERCENTILE])
-    solid = smooth > air + SOLID * (bright - air)
-    box = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        enough = min(SOLID_VOXELS, solid.size // solid.shape[axis])
-        inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
-        first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
-        box.append(slice(max(0, first - BOX_MARGIN), last + 1 + BOX_MARGIN))
-    boxed = values[tuple(box)]
-    dense = np.percentile(_thinned(boxed), DENSE_PERCENTILE)
+    box, air, bright = find_extent(values)
+    boxed = values[box]
+    dense = np.percentile(thinned(boxed), DENSE_PERCENTILE)
     if dense <= air + SOLID * (bright - air):  # a wire, or a frame: nearly all of its box is air
         dense = boxed.max()
     if dense <= air:
@@ -159,7 +143,7 @@ def find_unit(values: np.ndarray) -> tuple[tuple[slice, slice, slice], ScanLevel
             "A scan in which nothing is denser than air cannot be projected: export it again with its original grey "
             "values."
         )
-    return (box[0], box[1], box[2]), ScanLevels(air=float(air), dense=float(dense))
+    return box, ScanLevels(air=air, dense=float(dense))
 
 
 def _contents(
@@ -174,11 +158,6 @@ def _contents(
     counts = np.stack([np.histogram(line, INTENSITY_EDGES)[0] for line in intensities])
     through_unit = counts[counts[:, INTENSITY_BINS > LIGHTEST].any(axis=1)] * spacing[2 - thinnest]
     return tuple(tuple(line) for line in np.round(through_unit, 4).tolist())
-
-
-def _thinned(values: np.ndarray) -> np.ndarray:
-    """Return a few million of the values, evenly spread: enough for percentiles."""
-    return values.ravel()[:: values.size // 4_000_000 + 1]
 
 
 class ScanStore:
