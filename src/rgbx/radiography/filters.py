@@ -29,6 +29,10 @@ EDGE_TO_NOISE = 5.0
 """and by more than so many times what its noise alone changes by."""
 
 
+FEW_KEYPOINTS = 20
+"""A unit that shows fewer at its best exposure has no corners, and those it shows come and go: its edges decide."""
+
+
 class Structure(NamedTuple):
     """How much a render shows."""
 
@@ -103,7 +107,7 @@ class Acceptance(Config):
 
     keypoints: int = Field(default=100, ge=0)
     """More than this many keypoints are always enough (paper, Section III); 0 keeps nearly all."""
-    share: float = Field(default=0.4, gt=0, le=1)
+    share: float = Field(default=0.33, gt=0, le=1)
     """Of the keypoints and of the edges that the unit shows at its best exposure: so much is enough as well."""
     detector: Literal["superpoint", "corners"] = "superpoint"
     """What counts as a keypoint."""
@@ -150,7 +154,8 @@ class Acceptance(Config):
         if clearest is None:
             return False
         best = clearest()
-        return keypoints >= self.share * best.keypoints and count_edges(noise_free) >= max(1, self.share * best.edges)
+        wanted = self.share * best.keypoints if best.keypoints >= FEW_KEYPOINTS else 0
+        return keypoints >= wanted and count_edges(noise_free) >= max(1, self.share * best.edges)
 
     def structure(self, noise_free: np.ndarray) -> Structure:
         """Measure how much an (H, W) render in [0, 1] shows."""

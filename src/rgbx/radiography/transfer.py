@@ -154,7 +154,8 @@ def guard(
         transfer: as it was drawn.
         contents: what lies along lines across units, see :data:`~rgbx.radiography.scans.INTENSITY_BINS`.
         levels: of the scans.
-        wanted: between these the mean transmission of those lines shall be.
+        wanted: between these the mean transmission of those lines shall be; twice their median, where that is less:
+            a thin border must not make up for a battery that is black.
 
     Returns:
         ``transfer`` itself where that is so, or where no scaling can bring it about.
@@ -165,7 +166,8 @@ def guard(
     depths = (contents * transfer(intensities)).sum(axis=1)
 
     def expected(log_factor: float) -> float:
-        return float(np.mean(np.exp(-np.exp(log_factor) * depths)))
+        transmissions = np.exp(-np.exp(log_factor) * depths)
+        return float(min(np.mean(transmissions), 2 * np.median(transmissions)))
 
     limit = min(max(expected(0), wanted[0]), wanted[1])
     if limit == expected(0) or not expected(LOG_FACTOR) < limit < expected(-LOG_FACTOR):
