@@ -64,6 +64,7 @@ class _ReadableErrors(ModelMetaclass):
     """Says in one sentence what pydantic says in many lines; models inside one are pydantic's own affair."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:
+        _check_text(values)
         with _readable(cls):  # type: ignore[arg-type]
             return super().__call__(*args, **values)
 
@@ -109,19 +110,17 @@ def _readable(kind: type[BaseModel]) -> Iterator[None]:
         raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
 
 
-def _check_text(value: Any, key: str = "a key") -> None:
+def _check_text(value: Any, place: str = "a setting is") -> None:
     """Refuse text of which a part is no UTF-8: Python keeps it, but no file, record or digest can."""
-    if isinstance(value, str) and printable(value) != value:
-        raise ConfigError(
-            f"'{key}' is set to '{value}', which is no UTF-8: write it in UTF-8, or rename what it names."
-        )
+    if isinstance(value, str) and not value.isascii() and printable(value) != value:
+        raise ConfigError(f"{place} '{value}', which is no UTF-8: write it in UTF-8, or rename what it names.")
     if isinstance(value, Mapping):
-        for inner, each in value.items():
-            _check_text(inner)
-            _check_text(each, str(inner))
+        for key, each in value.items():
+            _check_text(key)
+            _check_text(each, f"'{key}' is")
     elif isinstance(value, list | tuple):
         for each in value:
-            _check_text(each, key)
+            _check_text(each, place)
 
 
 def _worded(place: tuple[int | str, ...], message: str) -> str:

@@ -5,6 +5,7 @@ Verbs import what they need inside their functions, so that `rgbx --help` and er
 
 import io
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -80,6 +81,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # Windows' code pages lack some of the signs that are printed
+    warnings.filterwarnings("ignore", module="pydicom")  # of values that break rules; what matters of them is said
     try:
         with optional_packages():
             app()

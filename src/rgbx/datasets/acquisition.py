@@ -92,7 +92,7 @@ def _dicom_time(header: "pydicom.Dataset") -> datetime | None:
     times = [stated(header, "AcquisitionDateTime")]
     for name in ("Acquisition", "Content"):
         date, time = stated(header, f"{name}Date"), stated(header, f"{name}Time")
-        times.append(date + time if date and time else "")
+        times.append(date + time if len(date) == 8 and time else "")
     return next(filter(None, (_dicom_moment(text, zone) for text in times)), None)
 
 

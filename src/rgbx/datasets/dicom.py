@@ -44,11 +44,11 @@ def read_dicom(path: Path, header_only: bool = False) -> "pydicom.FileDataset":
 
 
 def stated(header: "pydicom.Dataset", keyword: str) -> str:
-    """Return what a header says of something; empty where it says nothing, or what cannot be read."""
+    """Return what a header says of something, as text, also where it breaks the rules; empty where it says nothing."""
     try:
         value = header.get(keyword)
-    except Exception:  # what pydicom raises of values that break the standard's rules
-        return ""
+    except Exception:  # what pydicom raises of values that it cannot convert
+        value = header.get_item(keyword).value
     return "" if value is None else str(value).strip()
 
 
@@ -77,8 +77,12 @@ def dicom_pixels(path: Path) -> np.ndarray:
         found = "float pixels" if "FloatPixelData" in image or "DoubleFloatPixelData" in image else "no pixels"
         raise InputError(path, f"holds {found}", "export the image itself, with 16-bit pixels")
     check_dimensions(path, (int(image.Rows), int(image.Columns)))
-    if (stated_number(image, "NumberOfFrames") or 1) > 1:
+    frames = stated_number(image, "NumberOfFrames")
+    if frames is None and stated(image, "NumberOfFrames"):
+        raise InputError(path, "has a NumberOfFrames that is no number", "export it again, as a single image")
+    if frames is not None and frames > 1:
         raise InputError(path, "holds several frames", "export one of them as a file of its own")
+    image.NumberOfFrames = 1
     if stated(image, "PixelIntensityRelationship") == "LOG":
         raise InputError(path, "holds logarithmic intensities", "export the detector's linear image")
     check_expansion(path, int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) // 8)

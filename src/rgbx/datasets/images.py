@@ -100,8 +100,8 @@ def as_radiograph(image: np.ndarray, name: Path | str = "the radiograph") -> np.
 
     Args:
         image: (H, W), (H, W, 1), or (H, W, 3 or 4) with equal channels; uint8 (divided by 255), uint16 (divided by
-            65535), or float, which must be in 0..1 already; what noise makes of that, up to ``NOISE_MARGIN`` further out
-            and a share of ``STRAY`` pixels anywhere, is clipped.
+            65535), or float, which must be in 0..1 already; what noise makes of that, up to ``NOISE_MARGIN`` further
+            out and a share of ``STRAY`` pixels anywhere, is clipped.
         name: what to call it in errors.
 
     Raises:
@@ -188,8 +188,8 @@ def _decode_jpeg(path: Path) -> np.ndarray:
     if parts.components == 4:
         raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
     if parts.bits != 8 or parts.coding > PROGRESSIVE:
-        coding = "lossless" if parts.coding == LOSSLESS else f"{parts.bits}-bit"
-        raise InputError(path, f"is a {coding} JPEG", "save it as 16-bit PNG or TIFF")
+        coding = "a lossless" if parts.coding == LOSSLESS else f"a {parts.bits}-bit" if parts.bits != 8 else "an unusual"
+        raise InputError(path, f"is {coding} JPEG", "save it as 16-bit PNG or TIFF")
     with _header(path, "JPEG") as header:
         check_expansion(path, header.width * header.height * parts.components, MAX_JPEG_EXPANSION)
         orientation = _orientation(header)

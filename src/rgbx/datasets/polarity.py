@@ -10,11 +10,11 @@ from rgbx.names import printable
 
 RIM = 1 / 32
 """Width of the border that is looked at, as a share of the shorter side."""
-DARKEST = 0.2
+DARKEST = 0.3
 """The border of a radiograph looks inverted below this share of the way from its darkest to its brightest parts."""
 LEAST_CONTRAST = 0.05
 """Between these parts, of full scale; an image of less shows nothing."""
-LOOKED_AT = 256
+LOOKED_AT = 128
 """Pixels a side that are enough to see it."""
 LOOKS_INVERTED = "is darkest at its border, where the beam should be open and bright"
 _REMEDY = "if dense parts are bright in it, export it so that they are dark"
