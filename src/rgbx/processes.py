@@ -39,8 +39,8 @@ def cpu_quota(root: Path = Path("/")) -> float:
         root: of the file system that ``proc`` and ``sys`` lie in.
     """
     granted = [_NO_QUOTA]
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, place = line.split(":", 2)
+    groups = [line.split(":", 2) for line in _read(root / "proc/self/cgroup").splitlines() if line]
+    for _, controllers, place in groups:
         if controllers and "cpu" not in controllers.split(","):
             continue
         mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")

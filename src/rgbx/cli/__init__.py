@@ -81,7 +81,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # Windows' code pages lack some of the signs that are printed
-    warnings.filterwarnings("ignore", module="pydicom")  # of values that break rules; what matters of them is said
+    for reader in ("pydicom", "PIL"):  # they warn of headers that break rules; what matters of these is said
+        warnings.filterwarnings("ignore", module=reader)
     try:
         with optional_packages():
             app()
