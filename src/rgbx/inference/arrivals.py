@@ -229,9 +229,9 @@ class HotFolders:
         """Return the devices that are complete, or that have waited long enough, by ``now`` (seconds since 1970)."""
         if self._began is None:
             self._began = now
-        for device in [device for device in self._bad if device.changed()]:
-            self._bad.remove(device)
-            self.put_back(device)
+        for again in [device for device in self._bad if device.changed()]:
+            self._bad.remove(again)
+            self.put_back(again)
         found = []
         for image in self._new_images(now):
             device = self._pairs.add(image) if self._is_wanted(image) else None
