@@ -53,7 +53,12 @@ def is_image(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_file():
         return False
     suffix = path.suffix.lower()
-    return suffix in IMAGE_SUFFIXES or ((not suffix or suffix[1:].isdigit()) and _begins_as_dicom(_head(path)))
+    if suffix in IMAGE_SUFFIXES or (suffix and not suffix[1:].isdecimal()):
+        return suffix in IMAGE_SUFFIXES
+    try:
+        return _begins_as_dicom(_head(path))
+    except OSError:  # it may not be read, or is gone
+        return False
 
 
 def file_kind(path: Path) -> ImageKind:
