@@ -188,9 +188,8 @@ def _decode_jpeg(path: Path) -> np.ndarray:
     if parts.components == 4:
         raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
     if parts.bits != 8 or parts.coding > PROGRESSIVE:
-        coding = (
-            "a lossless" if parts.coding == LOSSLESS else f"a {parts.bits}-bit" if parts.bits != 8 else "an unusual"
-        )
+        coding = f"a {parts.bits}-bit" if parts.bits != 8 else "an unusual"
+        coding = "a lossless" if parts.coding == LOSSLESS else coding
         raise InputError(path, f"is {coding} JPEG", "save it as 16-bit PNG or TIFF")
     with _header(path, "JPEG") as header:
         check_expansion(path, header.width * header.height * parts.components, MAX_JPEG_EXPANSION)
