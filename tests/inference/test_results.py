@@ -131,6 +131,23 @@ def test_a_device_whose_files_change_while_they_are_read_has_no_answer_yet(
     assert (log.holds(whole), log.holds(changing)) == (True, False)
 
 
+def test_a_bad_image_that_changed_is_answered_by_the_next_run(predictor: Predictor, tmp_path: Path) -> None:
+    write_folder(tmp_path, "AB")
+    (tmp_path / "A_rgb.png").write_bytes(b"half")
+    devices = [device(tmp_path, name) for name in "AB"]
+    ResultLog(tmp_path / "line.jsonl").append(answer(predictor, devices))
+    assert [ResultLog(tmp_path / "line.jsonl").holds(each) for each in devices] == [True, True]
+    later = datetime.now().timestamp() + 60
+    for name in ("A_rgb.png", "B_rgb.png"):
+        os.utime(tmp_path / name, (later, later))
+    log = ResultLog(tmp_path / "line.jsonl")
+    assert [log.holds(each) for each in devices] == [False, True]
+    write_folder(tmp_path, "A")
+    log.append(answer(predictor, devices[:1]))
+    del log
+    assert ResultLog(tmp_path / "line.jsonl").holds(devices[0])
+
+
 def test_an_image_that_is_refused_is_not_read(predictor: Predictor, tmp_path: Path) -> None:
     write_folder(tmp_path, "A")
     refused = {"xray": InputError(tmp_path / "A_xray.png", "ends in zeros", "rename it")}

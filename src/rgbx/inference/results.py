@@ -273,8 +273,21 @@ class ResultLog:
         return any(Path(printable(path)) in self.done[modality] for modality, path in device.images.items())
 
     def _note(self, result: Result) -> None:
-        for modality, path in result.content.images.items():
-            self.done[modality].add(Path(path))
+        """Take the images of a device for answered, but for those of which a bad one has changed since."""
+        images = {modality: Path(path) for modality, path in result.content.images.items()}
+        again = bool(result.content.errors) and any(_is_newer(path, result.creation_time) for path in images.values())
+        for modality, path in images.items():
+            if again:
+                self.done[modality].discard(path)
+            else:
+                self.done[modality].add(path)
+
+
+def _is_newer(path: Path, time: datetime) -> bool:
+    try:
+        return path.stat().st_mtime > time.timestamp()
+    except OSError:
+        return False
 
 
 def _claim(path: Path) -> FileLock:
