@@ -184,3 +184,18 @@ def test_copies_stay_equal():
 def test_a_wrong_value_is_a_value_error():
     with pytest.raises(ValueError, match="colour"):
         Outer(colour="red")
+
+
+@pytest.mark.parametrize("text", ["caf\udce9", "\ud83d\ude00"])
+def test_text_that_is_no_utf_8_is_refused_in_a_sentence(text):
+    for attempt in (
+        lambda: load_config(Outer, None, [f"name={text}"]),
+        lambda: load_config(Outer, None, [f"{text}=1"]),
+        lambda: load_config(Outer, None, options={"inner.angle": [text, 1]}),
+        lambda: Outer().updated({"name": text}),
+        lambda: Outer(name=text),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            attempt()
+        assert "is no UTF-8" in str(caught.value)
+        str(caught.value).encode()

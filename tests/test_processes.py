@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rgbx.processes import cores, in_processes, in_threads
+from rgbx.processes import cores, cpu_quota, in_processes, in_threads
 
 
 def square(number: int) -> int:
@@ -25,6 +25,34 @@ def test_a_process_bound_to_one_core_has_one():
     bind = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
     said = subprocess.check_output([sys.executable, "-c", f"{bind}; from rgbx.processes import cores; print(cores())"])
     assert int(said) == 1 <= cores()
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "quota"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, 2),
+        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "50000 100000"}, 0.5),
+        ("0::/not/there", {"cpu.max": "300000 100000"}, 3),
+        ("3:cpu,cpuacct:/a", {"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, 2.5),
+        ("3:cpu,cpuacct:/a", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+        ("4:memory:/a", {"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("", {}, None),
+    ],
+)
+def test_the_quota_of_a_container(group: str, files: dict[str, str], quota: float | None, tmp_path: Path):
+    written = {"proc/self/cgroup": group, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
+    for name, text in written.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert cpu_quota(tmp_path) == (quota or pytest.approx(1e6))
+
+
+def test_a_quota_counts_as_cores(monkeypatch: pytest.MonkeyPatch):
+    for quota, expected in ((0.5, 1), (1.5, 1), (1e6, cores())):
+        monkeypatch.setattr("rgbx.processes.cpu_quota", lambda quota=quota: quota)
+        assert cores() == expected
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])

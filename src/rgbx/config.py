@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from rgbx.errors import ConfigError, InputError
 from rgbx.files import digest
+from rgbx.names import printable
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -63,6 +64,7 @@ class _ReadableErrors(ModelMetaclass):
     """Says in one sentence what pydantic says in many lines; models inside one are pydantic's own affair."""
 
     def __call__(cls, *args: Any, **values: Any) -> Any:
+        _check_text(values)
         with _readable(cls):  # type: ignore[arg-type]
             return super().__call__(*args, **values)
 
@@ -94,6 +96,7 @@ class Config(BaseModel, metaclass=_ReadableErrors):
 
     def updated(self, changes: Mapping[str, Any]) -> Self:
         """Return a copy with ``changes`` applied (dotted keys reach into nested models) and validated."""
+        _check_text(changes)
         return self.model_validate(_merged(_group(self), changes))
 
 
@@ -105,6 +108,19 @@ def _readable(kind: type[BaseModel]) -> Iterator[None]:
         faults = "; ".join(_worded(fault["loc"], fault["msg"]) for fault in error.errors())
         known = ", ".join(kind.model_fields)
         raise ConfigError(f"{kind.__name__} has settings that cannot be used ({faults}); it knows: {known}.") from error
+
+
+def _check_text(value: Any, place: str = "a setting is") -> None:
+    """Refuse text of which a part is no UTF-8: Python keeps it, but no file, record or digest can."""
+    if isinstance(value, str) and not value.isascii() and printable(value) != value:
+        raise ConfigError(f"{place} '{value}', which is no UTF-8: write it in UTF-8, or rename what it names.")
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            _check_text(key)
+            _check_text(each, f"'{key}' is")
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check_text(each, place)
 
 
 def _worded(place: tuple[int | str, ...], message: str) -> str:
@@ -137,16 +153,22 @@ def load_config(
     """
     values: dict[str, Any] = _group(base) if base is not None else _defaults(kind)
     if file is not None:
-        values = _merged(values, read_yaml(file))
+        found = read_yaml(file)
+        _check_text(found)
+        values = _merged(values, found)
+    _check_text(options or {})
     values = _merged(values, options or {})
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:
             raise ConfigError(f"'{override}' is not a setting: write it as KEY=VALUE.")
+        _check_text({key: text})
         try:
-            values = _merged(values, {key.strip(): yaml.safe_load(text)})
+            change = {key.strip(): yaml.safe_load(text)}
         except yaml.YAMLError as error:
             raise ConfigError(f"'{override}' has a value that is not valid YAML: close its brackets.") from error
+        _check_text(change)  # YAML can escape what cannot be written
+        values = _merged(values, change)
     try:
         return kind.model_validate(values)
     except ConfigError as error:

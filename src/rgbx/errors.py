@@ -8,12 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rgbx.names import printable
+
 DAMAGED, COPY_AGAIN = "is damaged or cut off", "copy or export it again"
 """Problem and remedy of files that break off."""
 
 
 class RgbxError(Exception):
-    """Something the user can put right; the message is one sentence and says how."""
+    """Something the user can put right; the message is one sentence and says how.
+
+    It can be printed and logged anywhere, also where it names a file whose name is no UTF-8.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class InputError(RgbxError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbx.errors import InputError, RgbxError
+from rgbx.names import printable
 
 UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG
@@ -120,7 +121,7 @@ def link_in_place(source: Path, target: Path) -> None:
 
 def write_text(path: Path, content: str) -> None:
     """Write ``content`` as UTF-8 to ``path`` whole or not at all."""
-    write_bytes(path, content.encode())
+    write_bytes(path, printable(content).encode())
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -146,7 +147,7 @@ def digest(*contents: bytes | str) -> str:
     """Return a short (16 hex digits) SHA-256 digest of ``contents``, the same on every machine."""
     sha = hashlib.sha256()
     for content in contents:
-        data = content.encode() if isinstance(content, str) else content
+        data = printable(content).encode() if isinstance(content, str) else content
         sha.update(len(data).to_bytes(8, "little"))
         sha.update(data)
     return sha.hexdigest()[:16]

@@ -39,6 +39,23 @@ def write_image(path: Path, image: np.ndarray) -> None:
     write_bytes(path, encode_image(path.suffix, image))
 
 
+def read_picture(path: Path, flags: int) -> np.ndarray | None:
+    """Read a picture that rgbx wrote, as ``cv2.imread`` does, but from any path: on Windows that opens only ASCII ones.
+
+    Args:
+        path: of the picture.
+        flags: ``cv2.IMREAD_COLOR`` or ``cv2.IMREAD_UNCHANGED``.
+
+    Returns:
+        As OpenCV does, (H, W) or (H, W, 3) in BGR order; None where there is none that can be read.
+    """
+    try:
+        content = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(content, flags) if len(content) else None
+
+
 def contact_sheet(
     rows: Sequence[Sequence[np.ndarray]], captions: Sequence[Sequence[str]] | None = None, tile: int = 160
 ) -> np.ndarray:

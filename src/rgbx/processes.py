@@ -4,7 +4,12 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
+
+_NO_QUOTA = 1e6
+"""Cores."""
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -12,9 +17,57 @@ Done = TypeVar("Done")
 
 def cores() -> int:
     """Return how many cores this process may use: fewer than the machine has under ``taskset`` or in a container."""
+    return max(1, min(_bound_to(), int(cpu_quota())))
+
+
+def _bound_to() -> int:
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on; heeds PYTHON_CPU_COUNT too
+        return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def cpu_quota(root: Path = Path("/")) -> float:
+    """Return how many cores' time Linux's control groups grant this process; as good as endless without a limit.
+
+    A container may compute on any core, but when all its threads together have used up their share of a tenth of a
+    second, all of them stand still until the next.
+
+    Args:
+        root: of the file system that ``proc`` and ``sys`` lie in.
+    """
+    granted = [_NO_QUOTA]
+    groups = [line.split(":", 2) for line in _read(root / "proc/self/cgroup").splitlines() if line]
+    for _, controllers, place in groups:
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        inner = mount / place.strip("/")
+        for folder in (inner, *inner.parents):  # within a container, only the mount itself may be there
+            limit, period = _limit(folder)
+            if limit > 0 < period:
+                granted.append(limit / period)
+            if folder == mount:
+                break
+    return min(granted)
+
+
+def _limit(folder: Path) -> tuple[float, float]:
+    """Return the time granted in a period, in µs, by version 2 or 1 of control groups; -1 where there is no limit."""
+    said = _read(folder / "cpu.max").split() or [
+        *_read(folder / "cpu.cfs_quota_us").split(),
+        *_read(folder / "cpu.cfs_period_us").split(),
+    ]
+    return (float(said[0]), float(said[1])) if len(said) == 2 and said[0] != "max" else (-1, -1)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def in_processes(work: Callable[[Job], Done], jobs: Sequence[Job], workers: int | None = None) -> Iterator[Done]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from radiograph_files import write_dicom
 from rgbx.datasets.acquisition import acquisition_of, time_taken
@@ -77,6 +77,69 @@ def test_a_file_without_a_time_has_that_of_its_file(tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "image.dcm", PIXELS, ContentDate="20260301", ContentTime="1200")
     assert acquisition_of(path).time == NOON.replace(second=0).astimezone()
     assert acquisition_of(write_dicom(tmp_path / "odd.dcm", PIXELS, AcquisitionDateTime="2026-XX")).time is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (
+            {0x9003: "2026:03:01 12:00:30", 0x9291: "250", 0x9011: "+02:00"},
+            datetime(2026, 3, 1, 10, 0, 30, 250_000, UTC),
+        ),
+        ({0x9004: "2026:03:01 12:00:30", 0x9292: "5", 0x9012: "-05:00"}, datetime(2026, 3, 1, 17, 0, 30, 500_000, UTC)),
+        ({0x0132: "2026:03:01 12:00:30", 0x9290: "07", 0x9010: "Z"}, datetime(2026, 3, 1, 12, 0, 30, 70_000, UTC)),
+        ({0x9003: "0000:00:00 00:00:00", 0x0132: "2026:03:01 12:00:30"}, NOON.astimezone()),
+        ({0x9003: "2026:03:01 12:00:30", 0x9291: "x", 0x9011: "   :  "}, NOON.astimezone()),
+        ({0x9003: "2026-03-01T12:00:30"}, None),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_exif_time_with_its_fraction_and_zone(
+    tags: dict, expected: datetime | None, suffix: str, tmp_path: Path
+) -> None:
+    within = {tag: value for tag, value in tags.items() if tag != 0x0132}
+    image, path = Image.fromarray(np.zeros((20, 20, 3), np.uint8)), tmp_path / f"photo{suffix}"
+    if suffix == ".tif":
+        directory = TiffImagePlugin.ImageFileDirectory_v2()
+        directory[0x8769] = within
+        directory.update({tag: value for tag, value in tags.items() if tag == 0x0132})
+        image.save(path, tiffinfo=directory)
+    else:
+        exif = Image.Exif()
+        exif.update({0x010F: "a maker", **{tag: value for tag, value in tags.items() if tag == 0x0132}})
+        exif.get_ifd(0x8769).update(within)
+        image.save(path, exif=exif)
+    assert acquisition_of(path).time == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"AcquisitionDateTime": "20260301120030.250000-0500"}, datetime(2026, 3, 1, 17, 0, 30, 250_000, UTC)),
+        (
+            {"AcquisitionDateTime": "20260301120030.25", "TimezoneOffsetFromUTC": "-0500"},
+            datetime(2026, 3, 1, 17, 0, 30, 250_000, UTC),
+        ),
+        ({"AcquisitionDateTime": "20260301120030", "TimezoneOffsetFromUTC": "nowhere"}, NOON.astimezone()),
+        ({"AcquisitionDateTime": "soon", "ContentDate": "20260301", "ContentTime": "120030"}, NOON.astimezone()),
+        ({"AcquisitionDate": "202603", "AcquisitionTime": "120030"}, None),
+        ({"AcquisitionDate": "20261301", "AcquisitionTime": "120030"}, None),
+        ({"AcquisitionDate": "20260301", "AcquisitionTime": "126030"}, None),
+        ({"AcquisitionDate": ["20260301", "20260302"], "AcquisitionTime": "120030"}, None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_dicom_time(said: dict, expected: datetime | None, tmp_path: Path) -> None:
+    assert acquisition_of(write_dicom(tmp_path / "image.dcm", PIXELS, **said)).time == expected
+
+
+@pytest.mark.parametrize("value", [b"80,5", b"80\\9", b"abcd", b"nan ", b"    ", b"\xff\xfe\xfd\xfc"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_number_that_is_none_is_not_known(value: bytes, tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "image.dcm", PIXELS, KVP="80.5", XRayTubeCurrent="4")
+    path.write_bytes(path.read_bytes().replace(b"80.5", value))
+    found = acquisition_of(path)
+    assert (found.tube_voltage_kv, found.tube_current_ma) == (None, 4)
 
 
 def test_only_eight_bits_are_warned_of() -> None:

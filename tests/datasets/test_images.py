@@ -2,6 +2,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -70,10 +71,107 @@ def test_tiff_whose_zero_is_white_is_inverted(tmp_path):
     np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), 1 - _grey() / 65535, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_tiff_of_any_type_whose_zero_is_white_is_inverted(kind, tmp_path):
+    values = (_grey() / 65535).astype(kind) if kind is np.float32 else _grey(8 * kind(0).nbytes)
+    largest = 1 if kind is np.float32 else np.iinfo(kind).max
+    tifffile.imwrite(tmp_path / "image.tif", values, photometric="miniswhite")
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), 1 - values / largest, atol=1e-6)
+
+
+def test_tiff_of_twelve_bits_is_scaled_by_them(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", _grey(12), bitspersample=12, photometric="minisblack")
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), _grey(12) / 4095, atol=1e-5)
+    tifffile.imwrite(tmp_path / "image.tif", _grey(12), bitspersample=12, photometric="miniswhite")
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), 1 - _grey(12) / 4095, atol=1e-5)
+
+
+@pytest.mark.parametrize("one", [257, 1], ids=["of 16 bits", "of 8 bits"])
+def test_a_grey_palette_says_what_is_bright(one, tmp_path):
+    falling = np.repeat(one * np.arange(255, -1, -1, dtype=np.uint16)[None], 3, axis=0)
+    tifffile.imwrite(tmp_path / "image.tif", _grey(8), photometric="palette", colormap=falling)
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), 1 - _grey(8) / 255, atol=1e-6)
+    image = Image.frombytes("P", (30, 24), _grey(8).tobytes())
+    image.putpalette([value for value in range(255, -1, -1) for _ in range(3)])
+    image.save(tmp_path / "image.png")
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.png"), 1 - _grey(8) / 255, atol=1e-6)
+
+
+def test_a_palette_without_its_colours_is_refused(tmp_path):
+    few = np.zeros((3, 256), np.uint16)
+    tifffile.imwrite(tmp_path / "image.tif", _grey(8), photometric="palette", colormap=few)
+    with tifffile.TiffFile(tmp_path / "image.tif") as tiff:
+        place = tiff.pages.first.tags["ColorMap"].offset
+    content = bytearray((tmp_path / "image.tif").read_bytes())
+    content[place : place + 2] = (65_000).to_bytes(2, "little")
+    (tmp_path / "image.tif").write_bytes(content)
+    with pytest.raises(InputError, match="lacks colours of its palette"):
+        read_radiograph(tmp_path / "image.tif")
+
+
+@pytest.mark.parametrize("chunk", [b"gAMA" + (45455).to_bytes(4, "big"), b"sRGB\0", b"tRNS" + bytes(2)])
+def test_png_values_are_taken_as_they_are_stored(chunk, tmp_path):
+    content = imagecodecs.png_encode(_grey())
+    length, check = (len(chunk) - 4).to_bytes(4, "big"), zlib.crc32(chunk).to_bytes(4, "big")
+    (tmp_path / "image.png").write_bytes(content[:33] + length + chunk + check + content[33:])
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.png"), _grey() / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_orientation_of_tiff_is_applied(orientation, tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", _grey(), extratags=[(274, "H", 1, orientation, True)])
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(orientation)
+    upright = Image.fromarray(_grey())
+    expected = np.asarray(upright if turn is None else upright.transpose(Image.Transpose(turn)))
+    np.testing.assert_allclose(read_radiograph(tmp_path / "image.tif"), expected / 65535, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_exif_does_no_harm_to_pixels(tmp_path):
+    Image.fromarray(_smooth_colour()).save(tmp_path / "image.jpg", quality=98, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert read_photograph(tmp_path / "image.jpg").shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"PresentationLUTShape": "INVERSE"}, "contradict each other: say with PixelIntensityRelationshipSign"),
+        ({"PresentationLUTShape": "IDENTITY", "PhotometricInterpretation": "MONOCHROME1"}, "contradict each other"),
+        ({"BitsStored": 12, "HighBit": 15}, r"do not lie in the lowest 12 bits \(BitsStored\)"),
+        ({"BitsStored": 12, "HighBit": 11}, "do not lie in the lowest 12 bits"),
+    ],
+)
+def test_dicom_that_can_be_read_in_two_ways_is_refused(changes, problem, tmp_path):
+    with pytest.raises(InputError, match=problem):
+        read_radiograph(write_dicom(tmp_path / "image.dcm", _grey(), **changes))
+
+
+@pytest.mark.parametrize("value", ["-1,0", "1\\1", "abcd"])
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "NumberOfFrames"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_dicom_with_a_number_that_is_none_is_refused_by_name(keyword, value, tmp_path):
+    path = write_dicom(tmp_path / "image.dcm", _grey(), **{keyword: "0001"})
+    path.write_bytes(path.read_bytes().replace(b"0001", value.ljust(4).encode()))
+    with pytest.raises(InputError, match=f"has a {keyword} that is no number"):
+        read_radiograph(path)
+
+
+def test_dicom_with_a_palette(tmp_path):
+    falling = np.arange(255, -1, -1, dtype=np.uint8).tobytes()
+    tables = {f"{colour}PaletteColorLookupTableData": falling for colour in ("Red", "Green", "Blue")}
+    about = {f"{colour}PaletteColorLookupTableDescriptor": [256, 0, 8] for colour in ("Red", "Green", "Blue")}
+    changes = {"PhotometricInterpretation": "PALETTE COLOR", **about, **tables}
+    path = write_dicom(tmp_path / "image.dcm", _grey(8), **changes)
+    np.testing.assert_allclose(read_radiograph(path), 1 - _grey(8) / 255, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "inverted"),
     [
         ({}, False),
+        ({"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}, True),
+        ({"PresentationLUTShape": "IDENTITY"}, False),
+        ({"PresentationLUTShape": "INVERSE", "PixelIntensityRelationshipSign": 1}, False),
         ({"PhotometricInterpretation": "MONOCHROME1"}, True),
         ({"PhotometricInterpretation": "MONOCHROME1", "PixelIntensityRelationshipSign": 1}, False),
         ({"PixelIntensityRelationshipSign": -1}, True),
@@ -101,6 +199,17 @@ def test_signed_dicom(tmp_path):
 @given(arrays(np.float32, (16, 17), elements=st.floats(0, 1, width=32)))
 def test_float_arrays_pass_unchanged(image):
     np.testing.assert_array_equal(as_radiograph(image), image)
+
+
+def test_noise_about_the_open_beam_is_clipped():
+    rng = np.random.default_rng(3)
+    image = rng.normal(1, 0.03, (200, 200))
+    image[:100] = rng.normal(0, 0.01, (100, 200))
+    image[0, :10] = 50.0
+    np.testing.assert_allclose(as_radiograph(image), image.clip(0, 1), atol=1e-6)
+    for scale in (1.2, 255.0, -1.0):
+        with pytest.raises(InputError, match="holds float values from"):
+            as_radiograph(scale * image)
 
 
 # --- photographs ---

@@ -44,6 +44,15 @@ def test_faults_are_named(tmp_path: Path) -> None:
         load_images(open_sets([empty], "xray"), as_it_is)
 
 
+def test_sets_of_the_same_classes_combine_in_any_order(tmp_path: Path) -> None:
+    one = write_set(tmp_path / "one", "xray", per_class=2)
+    other = write_set(tmp_path / "other", "xray", per_class=2, classes=("C", "A", "B"))
+    for folders, classes in (([one, other], None), ([other, one], ("B", "C", "A"))):
+        images = load_images(open_sets(folders, "xray"), as_it_is, classes=classes)
+        assert images.classes == (classes or ("A", "B", "C"))
+        assert all(unit[0] == images.classes[label] for unit, label in zip(images.units, images.labels, strict=True))
+
+
 def test_digest_follows_the_records(tmp_path: Path) -> None:
     one = open_sets([write_set(tmp_path / "one", "rgb", per_class=2)], "rgb")
     more = open_sets([write_set(tmp_path / "more", "rgb", per_class=3)], "rgb")

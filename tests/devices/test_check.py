@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -47,6 +49,20 @@ def test_every_format_has_a_name(kind, tmp_path):
     expected |= {"nifti": "NIfTI", "nifti-gz": "NIfTI", "tiff-folder": "TIFF folder"}
     summary = check_unit(Unit.open(folder), pictures=False).summary
     assert summary.scan.format == expected.get(kind, "TIFF")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_that_are_no_utf_8_stop_no_check(tmp_path):
+    """ITK ends the whole process when it is given one."""
+    name = os.fsdecode(b"caf\xe9")
+    _unit(tmp_path / "A" / "1")
+    shutil.copytree(tmp_path / "A" / "1", tmp_path / name / name)
+    found = check_library(tmp_path, tmp_path / "out")
+    assert found.usable == 1
+    (problem,) = found.problems
+    assert "scan.nrrd has a name that is no UTF-8: rename it" in problem
+    assert {unit.unit for unit in found.units} == {"1", "caf\\udce9"}
+    assert LibraryCheck.model_validate_json((tmp_path / "out/check.json").read_text()) == found
 
 
 def test_all_problems_of_a_unit_are_listed(tmp_path):

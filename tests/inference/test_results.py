@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from radiograph_files import write_dicom
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
-from rgbx.inference.arrivals import Arrival
-from rgbx.inference.results import Result, ResultLog, answer, read_results
+from rgbx.inference.arrivals import Arrival, Pairing, arrivals_in
+from rgbx.inference.results import Result, ResultLog, answer, answer_all, read_results
 from rgbx.trust.decision import Decision
 from tiny_bundle import write_untrained_bundle
 
@@ -116,6 +117,92 @@ def test_eight_bits_are_never_silent(bundle: Path, predictor: Predictor, tmp_pat
     said = CliRunner().invoke(app, ["predict", str(bundle), "--xray", str(tmp_path / "A_xray.png"), "--json"])
     assert "has 8 bits" in said.stderr
     assert json.loads(said.stdout)["warnings"] == list(result.content.warnings)
+
+
+def test_a_device_whose_files_change_while_they_are_read_has_no_answer_yet(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    folder, log = write_folder(tmp_path / "images", "AB"), ResultLog(tmp_path / "line.jsonl")
+    whole, changing = arrivals_in(folder, ("rgb", "xray"), Pairing())
+    changing = replace(changing, states={"rgb": (1, 1)})
+    found = list(answer_all(predictor, [whole, changing], log))
+    assert [(device.name, result is None) for device, result in found] == [("A", False), ("B", True)]
+    assert [result.part_id.id for result in read_results(log.path)] == ["A"]
+    assert (log.holds(whole), log.holds(changing)) == (True, False)
+
+
+def test_a_bad_image_that_changed_is_answered_by_the_next_run(predictor: Predictor, tmp_path: Path) -> None:
+    write_folder(tmp_path, "AB")
+    (tmp_path / "A_rgb.png").write_bytes(b"half")
+    devices = [device(tmp_path, name) for name in "AB"]
+    ResultLog(tmp_path / "line.jsonl").append(answer(predictor, devices))
+    assert [ResultLog(tmp_path / "line.jsonl").holds(each) for each in devices] == [True, True]
+    later = datetime.now().timestamp() + 60
+    for name in ("A_rgb.png", "B_rgb.png"):
+        os.utime(tmp_path / name, (later, later))
+    log = ResultLog(tmp_path / "line.jsonl")
+    assert [log.holds(each) for each in devices] == [False, True]
+    write_folder(tmp_path, "A")
+    log.append(answer(predictor, devices[:1]))
+    del log
+    assert ResultLog(tmp_path / "line.jsonl").holds(devices[0])
+
+
+def test_an_image_that_is_refused_is_not_read(predictor: Predictor, tmp_path: Path) -> None:
+    write_folder(tmp_path, "A")
+    refused = {"xray": InputError(tmp_path / "A_xray.png", "ends in zeros", "rename it")}
+    (result,) = answer(predictor, [replace(device(tmp_path, "A"), refused=refused)])
+    assert result.content.errors == (str(refused["xray"]),)
+    assert set(result.content.streams) == {"rgb"}
+    assert result.content.decision == Decision(None, "bad image")
+
+
+@pytest.fixture
+def stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop `rgbx watch` with Ctrl-C as soon as there is nothing to do."""
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+
+
+def watch(bundle: Path, folder: Path, out: Path) -> tuple[str, list[Result]]:
+    """Watch a folder of radiographs until all are answered; return what was said, and the log."""
+    command = ["watch", str(bundle), "--xray", os.fspath(folder), "--out", str(out), "--csv", "--set", "settle=0"]
+    ran = CliRunner().invoke(app, [*command, "--wait", "0"])
+    assert ran.exit_code == 130, ran.output
+    return ran.stderr, list(read_results(out))
+
+
+@pytest.mark.usefixtures("stops")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_watching_files_of_any_name_and_going_on(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"l\xedne")
+    folder.mkdir()
+    content = cv2.imencode(".png", RADIOGRAPH)[1].tobytes()
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(content)
+    (folder / os.fsdecode(b"b\xe4d.png")).write_bytes(b"no image")
+    _, results = watch(bundle, folder, tmp_path / "line.jsonl")
+    assert sorted(result.part_id.id for result in results) == ["b\\udce4d", "caf\\udce9"]
+    (folder / "later.png").write_bytes(content)
+    _, results = watch(bundle, folder, tmp_path / "line.jsonl")
+    assert [result.part_id.id for result in results[2:]] == ["later"]
+
+
+@pytest.mark.usefixtures("stops")
+def test_inverted_radiographs_are_said_once_and_counted(bundle: Path, tmp_path: Path) -> None:
+    image = np.full((60, 80), 2000, np.uint16)
+    image[20:40, 30:50] = 60_000
+    for name in "ABC":
+        (tmp_path / "line").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "line" / f"{name}_xray.png"), image)
+    said, results = watch(bundle, tmp_path / "line", tmp_path / "line.jsonl")
+    assert all("is darkest at its border" in result.content.warnings[0] for result in results)
+    assert said.count("is darkest at its border") == 1
+    assert said.count("3 of 3 radiographs of") == 1
+    command = ["predict", str(bundle), "--folder", str(tmp_path / "line"), "--out", str(tmp_path / "again.jsonl")]
+    assert CliRunner().invoke(app, command).stderr.count("3 of 3 radiographs of") == 1
 
 
 def test_the_verb_answers_a_folder_once(bundle: Path, tmp_path: Path) -> None:

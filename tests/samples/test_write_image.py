@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from rgbx.pictures import read_picture
 from rgbx.samples import write_image
 
 
@@ -21,6 +22,15 @@ def test_colours_keep_their_order(tmp_path):
     image[..., 0] = 200
     write_image(tmp_path / "a.tiff", image)
     assert np.array_equal(tifffile.imread(tmp_path / "a.tiff"), image)
+
+
+def test_pictures_are_read_from_any_path(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    write_image(tmp_path / "Gehäuse ✓.png", image)
+    assert np.array_equal(read_picture(tmp_path / "Gehäuse ✓.png", cv2.IMREAD_COLOR)[..., ::-1], image)
+    (tmp_path / "empty.png").touch()
+    for name in ("missing.png", "empty.png"):
+        assert read_picture(tmp_path / name, cv2.IMREAD_COLOR) is None
 
 
 def test_floats_are_refused_rather_than_guessed_at(tmp_path):

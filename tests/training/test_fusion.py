@@ -15,7 +15,7 @@ from rgbx.models.network import FusionHead
 from rgbx.models.transforms import as_input, prepare_image
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
-from rgbx.training.fusion_stage import FEATURES, draw_kept, encode_features
+from rgbx.training.fusion_stage import FEATURES, draw_kept, encode_features, load_streams
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -67,6 +67,27 @@ def test_baselines_train_nothing(sets: dict[str, Path], runs: dict[str, Path], t
     for modality in ("rgb", "xray"):
         alone = bundle.load_bundle(runs[modality]).network.streams[modality].classifier
         assert torch.equal(made["mean"].fusion.classifiers[modality].weight, alone.weight)
+
+
+def test_streams_and_sets_of_the_same_classes_fuse_in_any_order(
+    sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path
+) -> None:
+    trained = bundle.load_bundle(runs["xray"])
+    known = trained.header.classes
+    weight = trained.network.streams["xray"].classifier.weight.clone()
+    with torch.no_grad():
+        for values in trained.network.streams["xray"].classifier.parameters():
+            values.copy_(values.flip(0))
+    header = trained.header
+    bundle.save_bundle(
+        tmp_path / "xray", trained.network, known[::-1], header.streams,
+        training=header.training, sources=header.sources, metrics=header.metrics,
+    )  # fmt: skip
+    other_order = write_set(tmp_path / "set", "xray", per_class=2, classes=known[::-1])
+    given = {"rgb": open_sets([sets["rgb"]], "rgb"), "xray": open_sets([other_order], "xray")}
+    loaded = load_streams({**runs, "xray": tmp_path / "xray"}, given)["xray"]
+    assert loaded.header.classes == known
+    torch.testing.assert_close(loaded.network.streams["xray"].classifier.weight, weight)
 
 
 def test_modality_dropout_silences_one_of_both_in_its_share_of_pairs() -> None:

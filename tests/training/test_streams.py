@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from learning_sets import write_set
 from rgbx.datasets.labelled import open_sets
 from rgbx.errors import InputError
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS, read_bundle_header
@@ -60,6 +61,14 @@ def test_same_seed_same_weights_other_seed_others(sets: dict[str, Path], tmp_pat
     for name in first:
         torch.testing.assert_close(first[name], again[name], rtol=1e-5, atol=1e-6)
     assert any(not torch.allclose(first[name], other[name]) for name in first if "weight" in name)
+
+
+def test_labels_of_both_sides_mean_the_same_classes(sets: dict[str, Path], tmp_path: Path) -> None:
+    other_order = open_sets([write_set(tmp_path / "set", "xray", per_class=2, classes=("C", "A", "B"))], "xray")
+    training, validation = load_split(tiny_training("xray"), open_sets([sets["xray"]], "xray"), other_order)
+    assert training.classes == validation.classes
+    for images in (training, validation):
+        assert all(unit[0] == images.classes[label] for unit, label in zip(images.units, images.labels, strict=True))
 
 
 def test_an_extractor_frozen_when_iterations_join_keeps_its_weights(sets: dict[str, Path], tmp_path: Path) -> None:

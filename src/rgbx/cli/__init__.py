@@ -5,6 +5,7 @@ Verbs import what they need inside their functions, so that `rgbx --help` and er
 
 import io
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -80,6 +81,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # Windows' code pages lack some of the signs that are printed
+    for reader in ("pydicom", "PIL"):  # they warn of headers that break rules; what matters of these is said
+        warnings.filterwarnings("ignore", module=reader)
     try:
         with optional_packages():
             app()

@@ -37,7 +37,7 @@ def flatfield_command(
 
 
 def _frames(paths: list[Path]) -> list[Path]:
-    from rgbx.datasets.images import is_image
+    from rgbx.datasets.image_kind import is_image
     from rgbx.errors import InputError
 
     frames: list[Path] = []

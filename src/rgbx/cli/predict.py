@@ -99,6 +99,7 @@ def _predict_folder(
     bundle: Path, load: "Callable[..., Predictor]", folder: Path, out: Path, pairing: "Pairing", csv: bool
 ) -> None:
     """Classify the devices of a folder that have no result in ``out`` yet."""
+    from rgbx.datasets.polarity import says_inverted, warn_of_inverted
     from rgbx.inference.arrivals import arrivals_in
     from rgbx.inference.results import ResultLog, answer_all
     from rgbx.models.header import read_bundle_header
@@ -109,9 +110,15 @@ def _predict_folder(
     new = [device for device in devices if not log.holds(device)]
     predictor = load(mode="pairs" if any(len(device.images) == 2 for device in new) else "latency")
     answers = track(answer_all(predictor, new, log), "predicting devices", total=len(new))
-    failed = sum(bool(result.content.errors) for result in answers)
+    results = [result for _, result in answers]
+    answered = [result for result in results if result is not None]
+    failed = sum(bool(result.content.errors) for result in answered)
+    inverted = sum(says_inverted(result.content.warnings) for result in answered)
+    warn_of_inverted(inverted, sum("xray" in result.content.images for result in answered), folder)
+    if len(answered) < len(new):
+        typer.echo(f"{len(new) - len(answered)} devices changed while they were read: run it again for them.", err=True)
     typer.echo(
-        f"{len(new)} devices answered, {failed} of them with a bad image, {len(devices) - len(new)} before: {out}"
+        f"{len(answered)} devices answered, {failed} of them with a bad image, {len(devices) - len(new)} before: {out}"
     )
 
 

@@ -49,8 +49,8 @@ def watch_command(
 ) -> None:
     """Classify each device as its images arrive in folders.
 
-    A file is read once its size and time have stayed the same for a moment, and once only. An image that cannot be
-    used is answered as such. Ctrl-C stops it; started again, it goes on with what has no result yet.
+    A file is read once its size and time have stayed the same for a moment. An image that cannot be used is answered as
+    such, and once more when it changes. Ctrl-C stops it; started again, it goes on with what has no result yet.
 
     Settings are those of the pairing, e.g. `--set rgb_suffix=_top`.
 
@@ -62,6 +62,7 @@ def watch_command(
     import time
 
     from rgbx.datasets.flat_field import FlatField
+    from rgbx.datasets.polarity import says_inverted, warn_of_inverted
     from rgbx.errors import RgbxError
     from rgbx.inference import Predictor
     from rgbx.inference.arrivals import HotFolders, Pairing
@@ -88,19 +89,35 @@ def watch_command(
     log = ResultLog(out, csv)
     hot = HotFolders(folders, pairing, log.done, lambda text: typer.echo(text, err=True))
     typer.echo(f"watching {' and '.join(map(str, folders.values()))}: stop with Ctrl-C.", err=True)
-    while True:
-        devices = hot.look(time.time())
-        for result in answer_all(predictor, devices, log, deadline):
-            _show(result)
-        if not devices:
-            time.sleep(LOOK_EVERY)
+    radiographs = inverted = 0
+    try:
+        while True:
+            devices = hot.look(time.time())
+            for device, result in answer_all(predictor, devices, log, deadline):
+                if result is None:
+                    hot.put_back(device)
+                    continue
+                if result.content.errors:
+                    hot.note_bad(device)
+                looks_inverted = says_inverted(result.content.warnings)
+                radiographs += "xray" in result.content.images
+                inverted += looks_inverted
+                _show(result, but_of_polarity=looks_inverted and inverted > 1)
+            if not devices:
+                time.sleep(LOOK_EVERY)
+    finally:
+        warn_of_inverted(inverted, radiographs, folders.get("xray", out))
 
 
-def _show(result: "Result") -> None:
+def _show(result: "Result", but_of_polarity: bool) -> None:
+    """Print a result; that a radiograph looks inverted is said of the first alone, and in each result."""
+    from rgbx.datasets.polarity import says_inverted
+
     content = result.content
     said = f"{content.label} {content.probability:.3f}" if content.label is not None else "no answer"
     if content.decision is not None:
         said += f", {content.decision.bin or content.decision.reason}"
     typer.echo(f"{result.part_id.id}: {said}")
     for text in (*content.errors, *content.warnings):
-        typer.echo(text, err=True)
+        if not (but_of_polarity and says_inverted([text])):
+            typer.echo(text, err=True)

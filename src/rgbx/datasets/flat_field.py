@@ -21,6 +21,7 @@ from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.images import read_radiograph
 from rgbx.errors import InputError
 from rgbx.files import atomic_folder, read_json, sha256, write_json
+from rgbx.names import printable
 
 RECORD = "flat-field.json"
 FLAT, DARK = "flat.tiff", "dark.tiff"
@@ -182,8 +183,8 @@ def make_flat_field(
             bits=first.bits,
             tube_voltage_kv=first.tube_voltage_kv,
             tube_current_ma=first.tube_current_ma,
-            flats={str(path): sha256(path) for path in flats},
-            darks={str(path): sha256(path) for path in darks},
+            flats={printable(path): sha256(path) for path in flats},
+            darks={printable(path): sha256(path) for path in darks},
             files={name: sha256(new / name) for name in (FLAT, DARK)},
         )
         write_json(new / RECORD, record.model_dump(mode="json"))

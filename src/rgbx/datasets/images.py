@@ -5,30 +5,21 @@ minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import imagecodecs
 import numpy as np
 import tifffile
 from PIL import ExifTags, Image
 
+from rgbx.datasets.dicom import dicom_pixels
+from rgbx.datasets.image_kind import DEVELOP, file_kind
+from rgbx.datasets.jpeg import LOSSLESS, PROGRESSIVE, jpeg_parts
+from rgbx.datasets.limits import MAX_JPEG_EXPANSION, check_dimensions, check_expansion
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
-from rgbx.modality import IMAGE_SUFFIXES
 from rgbx.tiff import open_tiff
-
-if TYPE_CHECKING:
-    import pydicom
-
-MAX_SIDE = 20_000
-MAX_PIXELS = 200_000_000
-MIN_SIDE = 16
-MAX_FILE_BYTES = 2 * 2**30
-SMALL_BYTES = 32 * 2**20
-MAX_EXPANSION, MAX_JPEG_EXPANSION = 30, 100
-"""Pixels of more than ``SMALL_BYTES`` are decoded only from a file no smaller than this fraction of them: what cameras
-and detectors make has noise, which does not pack so well; a file made to fill the memory is a thousandth."""
 
 TIFF_COMPRESSIONS = {
     tifffile.COMPRESSION.NONE,
@@ -39,7 +30,20 @@ TIFF_COMPRESSIONS = {
 }
 """Those whose decoders give no more than the file says. JPEG in TIFF has dimensions of its own."""
 
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+_PALETTE = tifffile.PHOTOMETRIC.PALETTE
+_PHOTOMETRICS = {
+    tifffile.PHOTOMETRIC.MINISBLACK,
+    tifffile.PHOTOMETRIC.MINISWHITE,
+    tifffile.PHOTOMETRIC.RGB,
+    _PALETTE,
+}
+_RAW = {tifffile.PHOTOMETRIC.CFA, tifffile.PHOTOMETRIC.LINEAR_RAW}
+
+NOISE_MARGIN = 0.1
+"""How far float radiographs may reach below 0 and above 1: flat-field correction makes the open beam 1 and leaves the
+noise in it, a few percent where photons are few."""
+STRAY = 1e-3
+"""Share of pixels that may lie further out: hot and dead ones."""
 
 _ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -57,14 +61,14 @@ def read_radiograph(path: Path) -> np.ndarray:
     """Read a radiograph.
 
     Args:
-        path: PNG or TIFF (16-bit, or 8-bit as it is; float TIFF in 0..1), JPEG (8-bit) or DICOM. A colour image is
-            accepted when its channels are equal.
+        path: PNG or TIFF (16-bit, or fewer as they are; float TIFF in 0..1), JPEG or DICOM. A colour image is accepted
+            when its channels are equal, one with a palette when its colours are grey.
 
     Returns:
         (H, W) float32 in 0..1, proportional to the detected intensity: open beam bright. Integers are divided by the
-        largest value of their type, in DICOM by that of the bits stored. DICOM that says its values fall
-        with intensity (PixelIntensityRelationshipSign −1, a negative RescaleSlope or, where it has no such sign,
-        MONOCHROME1) and TIFF whose zero is white are inverted.
+        largest value of as many bits as the file says. DICOM that says its values fall with intensity
+        (PixelIntensityRelationshipSign −1, a negative RescaleSlope or, where it has no such sign, MONOCHROME1) and
+        TIFF whose zero is white are inverted. Floats are clipped, see :func:`as_radiograph`.
 
     Raises:
         InputError: the file cannot be used; the message says why and what to do.
@@ -96,13 +100,14 @@ def as_radiograph(image: np.ndarray, name: Path | str = "the radiograph") -> np.
 
     Args:
         image: (H, W), (H, W, 1), or (H, W, 3 or 4) with equal channels; uint8 (divided by 255), uint16 (divided by
-            65535), or float, which must be in 0..1 already.
+            65535), or float, which must be in 0..1 already; what noise makes of that, up to ``NOISE_MARGIN`` further
+            out and a share of ``STRAY`` pixels anywhere, is clipped.
         name: what to call it in errors.
 
     Raises:
         InputError: another shape or type, values out of range or not finite, or a colour image.
     """
-    _check_dimensions(name, image.shape)
+    check_dimensions(name, image.shape)
     if image.ndim == 3:
         if not _is_grey(image):
             raise InputError(name, "is a colour photograph, not a radiograph", "pass it with --rgb")
@@ -116,11 +121,13 @@ def as_radiograph(image: np.ndarray, name: Path | str = "the radiograph") -> np.
     if not np.isfinite(image).all():
         raise InputError(name, "has pixels that are NaN or infinite", "replace them by their neighbours")
     if image.min() < 0 or image.max() > 1:
-        raise InputError(
-            name,
-            f"holds float values from {image.min():.4g} to {image.max():.4g}",
-            "divide them by the detector's full scale, so that they lie in 0..1",
-        )
+        if np.mean((image < -NOISE_MARGIN) | (image > 1 + NOISE_MARGIN)) > STRAY:
+            raise InputError(
+                name,
+                f"holds float values from {image.min():.4g} to {image.max():.4g}",
+                "divide them by the detector's full scale, so that they lie in 0..1",
+            )
+        image = image.clip(0, 1)
     return image.astype(np.float32)
 
 
@@ -134,7 +141,7 @@ def as_photograph(image: np.ndarray, name: Path | str = "the photograph") -> np.
     Raises:
         InputError: another shape or type.
     """
-    _check_dimensions(name, image.shape)
+    check_dimensions(name, image.shape)
     if image.ndim == 2 or image.shape[2] not in (3, 4) or (image.dtype == np.uint16 and _is_grey(image)):
         raise InputError(name, f"looks like a radiograph (grey, {image.dtype})", "pass it with --xray")
     if image.dtype != np.uint8:
@@ -148,176 +155,112 @@ def _is_grey(image: np.ndarray) -> bool:
     )
 
 
-def _check_dimensions(name: Path | str, shape: tuple[int, ...]) -> None:
-    if len(shape) not in (2, 3) or (len(shape) == 3 and not 1 <= shape[2] <= 4):
-        raise InputError(name, f"has the shape {shape}, not that of one image", "give a single grey or RGB image")
-    height, width = shape[:2]
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        raise InputError(
-            name,
-            f"is {width} × {height} pixels, above the limit of {MAX_SIDE} a side and {MAX_PIXELS // 10**6} million",
-            "crop it to the device or reduce it",
-        )
-    if min(height, width) < MIN_SIDE:
-        raise InputError(name, f"is only {width} × {height} pixels", f"give at least {MIN_SIDE} a side")
-
-
-def _check_expansion(path: Path, pixel_bytes: int, largest: int = MAX_EXPANSION) -> None:
-    if pixel_bytes > max(SMALL_BYTES, largest * path.stat().st_size):
-        raise InputError(
-            path,
-            f"says that it holds {pixel_bytes / 1e6:,.0f} MB of pixels, which no image packs into so small a file",
-            COPY_AGAIN,
-        )
-
-
-def is_image(path: Path) -> bool:
-    """Say whether a file is to be read: by its suffix or, as DICOM often has none or numbers, by its first bytes."""
-    if path.name.startswith(".") or not path.is_file():
-        return False
-    suffix = path.suffix.lower()
-    return suffix in IMAGE_SUFFIXES or ((not suffix or suffix[1:].isdigit()) and _is_dicom(path))
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as content:
-        return content.read(132)[128:] == b"DICM"
-
-
 def _decode(path: Path) -> np.ndarray:
     """Return the pixels in their own depth, (H, W) or (H, W, C), upright; which decoder is told by the content."""
     kind = file_kind(path)
     with damage_refused(path):
         if kind == "dicom":
-            return _decode_dicom(path)
+            return dicom_pixels(path)
         if kind == "tiff":
             return _decode_tiff(path)
-        return _decode_png_or_jpeg(path, imagecodecs.png_decode if kind == "png" else imagecodecs.jpeg8_decode)
+        return _decode_png(path) if kind == "png" else _decode_jpeg(path)
 
 
-def file_kind(path: Path) -> Literal["dicom", "tiff", "png", "jpeg"]:
-    """Return which format a file has by its content.
+def _decode_png(path: Path) -> np.ndarray:
+    """Decode with imagecodecs, which keeps 16-bit colour and refuses cut-off files; Pillow reads the header.
 
-    Raises:
-        InputError: it is missing, empty, far too large, or of no format that can be read.
+    Palettes become their colours. Gamma and colour profiles are not applied: values are what was stored.
     """
-    if not path.exists():
-        raise InputError(path, "does not exist", "check the path of the image")
-    if path.is_dir():
-        raise InputError(path, "is a folder", "give a single image")
-    try:
-        with path.open("rb") as content:
-            head = content.read(132)
-    except PermissionError as error:
-        raise InputError(path, "may not be read", "give yourself the right to read it") from error
-    if not head:
-        raise InputError(path, "is empty", COPY_AGAIN)
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InputError(path, f"is larger than {MAX_FILE_BYTES / 2**30:.0f} GiB", "crop it to the device or reduce it")
-    if head[128:] == b"DICM":
-        return "dicom"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "tiff"
-    if head.startswith(b"\x89PNG"):
-        return "png"
-    if head.startswith(b"\xff\xd8"):
-        return "jpeg"
-    raise InputError(path, "is no image that can be read", "save it as PNG, JPEG, TIFF or DICOM")
-
-
-def _decode_png_or_jpeg(path: Path, decoder: Callable[[bytes], np.ndarray]) -> np.ndarray:
-    """Decode with imagecodecs, which keeps 16-bit colour and refuses cut-off files; Pillow reads the header."""
     content = path.read_bytes()
+    with _header(path, "PNG") as header:
+        bytes_a_pixel = len(header.getbands()) * (2 if header.mode.startswith("I") else 1)
+        check_expansion(path, header.width * header.height * bytes_a_pixel)
+        # Only where there is EXIF, as Pillow decodes all pixels to look behind them.
+        orientation = _orientation(header) if b"eXIf" in content or b"Raw profile type" in content else 1
+    return _upright(imagecodecs.png_decode(content), orientation)
+
+
+def _decode_jpeg(path: Path) -> np.ndarray:
+    content = path.read_bytes()
+    parts = jpeg_parts(content)
+    if parts is None:
+        raise InputError(path, DAMAGED, COPY_AGAIN)  # the decoder would fill the rest with grey
+    if parts.components == 4:
+        raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
+    if parts.bits != 8 or parts.coding > PROGRESSIVE:
+        coding = f"a {parts.bits}-bit" if parts.bits != 8 else "an unusual"
+        coding = "a lossless" if parts.coding == LOSSLESS else coding
+        raise InputError(path, f"is {coding} JPEG", "save it as 16-bit PNG or TIFF")
+    with _header(path, "JPEG") as header:
+        check_expansion(path, header.width * header.height * parts.components, MAX_JPEG_EXPANSION)
+        orientation = _orientation(header)
+    return _upright(imagecodecs.jpeg8_decode(content[: parts.end]), orientation)
+
+
+@contextmanager
+def _header(path: Path, format: str) -> Iterator[Image.Image]:
+    """Open an image to look at what it says before its pixels."""
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as header:
-            _check_dimensions(path, header.size[::-1])
-            bytes_a_pixel = len(header.getbands()) * (2 if header.mode.startswith("I") else 1)
-            largest = MAX_JPEG_EXPANSION if header.format == "JPEG" else MAX_EXPANSION
-            _check_expansion(path, header.width * header.height * bytes_a_pixel, largest)
-            orientation = _exif_orientation(header, content)
+        with Image.open(path, formats=(format,)) as header:
+            check_dimensions(path, header.size[::-1])
+            yield header
     except Image.DecompressionBombError as error:
         raise InputError(path, "has far too many pixels", "crop it to the device or reduce it") from error
-    if decoder is imagecodecs.jpeg8_decode and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
-        raise InputError(path, DAMAGED, COPY_AGAIN)  # the decoder would fill the rest with grey
-    pixels = decoder(content)
-    if decoder is imagecodecs.jpeg8_decode and pixels.ndim == 3 and pixels.shape[2] == 4:
-        raise InputError(path, "is in the colours of print (CMYK)", "save it as RGB")
-    return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
 
 
-def _exif_orientation(header: Image.Image, content: bytes) -> int:
-    """Return EXIF's Orientation; only where a PNG has EXIF, as Pillow decodes all of it to look behind the pixels."""
-    if header.format == "PNG" and not any(mark in content for mark in (b"eXIf", b"Raw profile type")):
-        return 1
-    return header.getexif().get(ExifTags.Base.Orientation, 1)
+def _orientation(header: Image.Image) -> object:
+    """Return EXIF's Orientation; damaged EXIF says nothing, and does no harm to the pixels."""
+    try:
+        return header.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # of damaged EXIF Pillow raises nearly anything
+        return None
+
+
+def _upright(pixels: np.ndarray, orientation: object) -> np.ndarray:
+    turn = _ORIENTATIONS.get(orientation) if isinstance(orientation, int) else None
+    return turn(pixels) if turn else pixels
 
 
 def _decode_tiff(path: Path) -> np.ndarray:
     with open_tiff(path) as tiff:
+        page = tiff.pages.first
+        photometric = page.tags.valueof("PhotometricInterpretation")
+        if photometric in _RAW or "DNGVersion" in page.tags or page.is_reduced:
+            raise InputError(path, "is a camera's RAW file, or begins with a preview", DEVELOP)
         if len(tiff.pages) > 1 and len(tiff.series) == 1 and len(tiff.series[0].shape) > 2:
             raise InputError(path, f"holds {len(tiff.pages)} images", "save one of them as a file of its own")
-        page = tiff.pages.first
         planar = page.axes.startswith("S")
-        _check_dimensions(path, page.shape[1:] if planar else page.shape)
+        check_dimensions(path, page.shape[1:] if planar else page.shape)
         if page.compression not in TIFF_COMPRESSIONS:
             raise InputError(path, "is compressed in a way that cannot be read", "save it uncompressed or with LZW")
-        _check_expansion(path, max(page.nbytes, math.prod(page.chunks) * page.bitspersample // 8))
+        if photometric not in _PHOTOMETRICS:
+            raise InputError(path, "does not say that it is grey or RGB", "save it again as one of the two")
+        check_expansion(path, max(page.nbytes, math.prod(page.chunks) * page.bitspersample // 8))
         pixels = page.asarray()
-        zero_is_white = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        orientation = page.tags.valueof("Orientation", 1)
+        bits, colours, orientation = page.bitspersample, page.colormap, page.tags.valueof("Orientation")
     if planar:
         pixels = np.moveaxis(pixels, 0, -1)
-    if zero_is_white and pixels.dtype.kind == "u":
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    return _ORIENTATIONS.get(orientation, np.asarray)(pixels)
+    if photometric == _PALETTE:
+        pixels = _coloured(path, pixels, colours)
+    elif pixels.dtype in (np.uint8, np.uint16):
+        pixels = _filled_up(pixels, bits)
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        pixels = 1 - pixels if pixels.dtype.kind == "f" else np.invert(pixels)
+    return _upright(pixels, orientation)
 
 
-def read_dicom(path: Path, header_only: bool = False) -> "pydicom.FileDataset":
-    """Read a DICOM file, or all of it but the pixels.
-
-    Raises:
-        InputError: it is damaged, or deflated as a whole, which says nothing of how much there is to inflate.
-    """
-    import pydicom  # takes a quarter of a second, and few images are DICOM
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-    with damage_refused(path):
-        syntax = pydicom.filereader.read_file_meta_info(path).TransferSyntaxUID
-        if syntax == DeflatedExplicitVRLittleEndian:
-            raise InputError(path, "is compressed as a whole", "export it uncompressed")
-        return pydicom.dcmread(path, stop_before_pixels=header_only)
+def _coloured(path: Path, indices: np.ndarray, colours: np.ndarray | None) -> np.ndarray:
+    """Return the (H, W, 3) colours, uint8 or uint16, that a TIFF's palette has at (H, W) indices."""
+    if colours is None or indices.max() >= colours.shape[1]:
+        raise InputError(path, "lacks colours of its palette", "save it again as grey or RGB")
+    table = np.asarray(colours).T
+    if table.max() > 255:  # else of a program that writes 8 bits where the format has 16
+        eight = (table // 256).astype(np.uint8)
+        table = eight if np.array_equal(eight * np.uint16(257), table) else table
+    return table.astype(np.uint8)[indices] if table.max() <= 255 else table[indices]
 
 
-def _decode_dicom(path: Path) -> np.ndarray:
-    image = read_dicom(path)
-    _check_dimensions(path, (int(image.Rows), int(image.Columns)))
-    if int(image.get("NumberOfFrames") or 1) > 1:
-        raise InputError(path, "holds several frames", "export one of them as a file of its own")
-    if image.get("PixelIntensityRelationship") == "LOG":
-        raise InputError(path, "holds logarithmic intensities", "export the detector's linear image")
-    _check_expansion(path, int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) // 8)
-    try:
-        pixels = image.pixel_array
-    except Exception as error:
-        if image.file_meta.TransferSyntaxUID.is_compressed:
-            raise InputError(path, "is compressed in a way that cannot be read", "export it uncompressed") from error
-        raise
-    if pixels.ndim == 3:
-        return pixels
-    return _dicom_intensity(image, pixels)
-
-
-def _dicom_intensity(image: "pydicom.Dataset", pixels: np.ndarray) -> np.ndarray:
-    """Return float32 in 0..1 that grows with the detected intensity.
-
-    A rescale maps the range of the stored bits onto another; as a share of that range it changes nothing but
-    the direction, when its slope is negative.
-    """
-    bits = int(image.BitsStored)
-    lowest = -(2 ** (bits - 1)) if image.PixelRepresentation else 0
-    share = (pixels.astype(np.float32) - lowest) / (2**bits - 1)
-    sign = image.get("PixelIntensityRelationshipSign")
-    falls = int(sign) < 0 if sign is not None else image.PhotometricInterpretation == "MONOCHROME1"
-    if falls != (float(image.get("RescaleSlope", 1) or 1) < 0):
-        share = 1 - share
-    return np.clip(share, 0, 1)
+def _filled_up(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """Bring values of, say, 12 bits to the whole range of their type."""
+    largest, most = np.iinfo(pixels.dtype).max, 2**bits - 1
+    return pixels if most == largest else np.rint(pixels * np.float32(largest / most)).astype(pixels.dtype)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.datasets.images import read_photograph, read_radiograph
+from rgbx.datasets.polarity import looks_inverted, warn_of_inverted
 from rgbx.errors import InputError, RgbxError
 from rgbx.files import digest
 from rgbx.modality import Modality
+from rgbx.names import natural_key
 from rgbx.processes import cores
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
@@ -52,7 +54,7 @@ def open_sets(folders: Sequence[Path], modality: Modality) -> list[SampleSet]:
     """Open sets that shall be used together.
 
     Raises:
-        InputError: one is no set, is of the other modality, or its classes differ from the first one's.
+        InputError: one is no set, is of the other modality, or its classes are other ones than the first one's.
     """
     sets = [SampleSet.open(folder) for folder in folders]
     check_together(sets, modality)
@@ -75,59 +77,67 @@ def check_together(sets: Sequence[SampleSet], modality: Modality) -> None:
 
 
 def check_same_classes(first: SampleSet, second: SampleSet) -> None:
-    """Refuse two sets whose classes differ, in name or order.
+    """Refuse two sets whose classes differ; their order does not matter.
 
     Raises:
         InputError: naming the difference.
     """
-    if first.header.classes != second.header.classes:
-        ours, theirs = set(first.header.classes), set(second.header.classes)
-        only = ", ".join(sorted(ours ^ theirs)) or "their order"
+    differ = set(first.header.classes) ^ set(second.header.classes)
+    if differ:
         raise InputError(
             second.folder,
-            f"has other classes than {first.folder} (they differ in {only})",
+            f"has other classes than {first.folder} (they differ in {', '.join(sorted(differ, key=natural_key))})",
             "render both from the same library",
         )
 
 
 def load_images(
-    sets: Sequence[SampleSet], prepare: Callable[[np.ndarray], np.ndarray], *, per_class: int | None = None
+    sets: Sequence[SampleSet],
+    prepare: Callable[[np.ndarray], np.ndarray],
+    *,
+    classes: tuple[str, ...] | None = None,
+    per_class: int | None = None,
 ) -> LabelledImages:
     """Read and prepare the images of ``sets`` (from :func:`open_sets`).
 
     Args:
         sets: one or more sets of the same modality and classes.
         prepare: the network's deterministic transform, one image in, one array out, all of one shape.
+        classes: in the order that labels are indices of; that of the first set when None.
         per_class: read only so many images of each class, the first of each set in turn; all when None.
 
     Raises:
         InputError: an image is missing or unreadable, a record names an unknown class, or a class has no image.
     """
     header = sets[0].header
+    places = {name: place for place, name in enumerate(classes or header.classes)}
     items = [(samples.path(record), record) for samples in sets for record in samples]
     for path, record in items:
-        if record.label not in header.classes:
+        if record.label not in places:
             raise InputError(path, f"has the label '{record.label}', which the set does not list", "render it again")
     if per_class is not None:
         items = _first_of_each_class(items, per_class)
-    labels = np.array([header.classes.index(record.label) for _, record in items], dtype=np.int64)
-    for label, name in enumerate(header.classes):
+    labels = np.array([places[record.label] for _, record in items], dtype=np.int64)
+    for name, label in places.items():
         if not (labels == label).any():
             raise InputError(sets[0].folder, f"has no image of class '{name}'", "render some or leave the class out")
     read = READERS[header.modality]
 
-    def load(path: Path) -> np.ndarray:
-        return prepare(read(path))
+    def load(path: Path) -> tuple[np.ndarray, bool]:
+        image = read(path)
+        return prepare(image), header.modality == "xray" and looks_inverted(image)
 
+    images, inverted = np.empty(0), 0
     with ThreadPoolExecutor(cores()) as pool:
         loaded = track(pool.map(load, (path for path, _ in items)), f"reading {header.modality}", total=len(items))
-        first = next(loaded)
-        images = np.empty((len(items), *first.shape), first.dtype)
-        images[0] = first
-        for place, image in enumerate(loaded, start=1):
+        for place, (image, is_inverted) in enumerate(loaded):
+            if place == 0:
+                images = np.empty((len(items), *image.shape), image.dtype)
             images[place] = image
+            inverted += is_inverted
+    warn_of_inverted(inverted, len(items), " and ".join(str(samples.folder) for samples in sets))
     units = tuple(record.unit for _, record in items)
-    return LabelledImages(header.modality, header.classes, images, labels, units)
+    return LabelledImages(header.modality, tuple(places), images, labels, units)
 
 
 def sets_digest(sets: Iterable[SampleSet]) -> str:

@@ -18,6 +18,7 @@ from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.geometry import Vector
+from rgbx.names import printable
 from rgbx.pictures import contact_sheet, write_image
 from rgbx.progress import track
 
@@ -110,7 +111,7 @@ def check_library(library: Path, out: Path | None = None) -> LibraryCheck:
             rows.append(row)
             captions.append(texts)
     found = LibraryCheck(
-        library=str(library),
+        library=printable(library),
         units=tuple(summaries),
         problems=(*map(str, faults), *(problem for summary in summaries for problem in summary.problems)),
         remarks=(*class_remarks(units), *(remark for summary in summaries for remark in summary.remarks)),
@@ -152,7 +153,7 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
         photos=len(unit.photo_paths),
         radiographs=len(unit.radiograph_paths),
         problems=tuple(dict.fromkeys(problems)),
-        remarks=tuple(_remarks(unit, volume, scene)),
+        remarks=tuple(map(printable, _remarks(unit, volume, scene))),
     )
     return UnitCheck(summary, _draw(volume, scene) if pictures else {})
 

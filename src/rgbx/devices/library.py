@@ -13,10 +13,10 @@ from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
 from rgbx.devices.unit_file import UNIT_FILE, read_unit_file
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_volume
-from rgbx.devices.volume_tiff import natural_key
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
 from rgbx.modality import IMAGE_SUFFIXES
+from rgbx.names import natural_key, printable
 
 Kind = Literal["scan", "labels", "mesh"]
 
@@ -47,8 +47,8 @@ class Unit:
             InputError: it holds nothing usable, or two of what a unit has one of.
         """
         unit = cls(
-            device_class=folder.parent.name,
-            name=folder.name,
+            device_class=printable(folder.parent.name),
+            name=printable(folder.name),
             folder=folder,
             scan_path=_only(folder, "scan", _scans_in(folder)),
             labels_path=_only(folder, "label volume", _named(folder, "labels", ITK_SUFFIXES)),

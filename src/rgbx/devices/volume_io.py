@@ -23,6 +23,7 @@ from rgbx.devices.volume_itk import (
 from rgbx.devices.volume_tiff import TIFF_SUFFIXES, read_tiff_folder, read_tiff_stack
 from rgbx.errors import InputError
 from rgbx.files import atomic_path
+from rgbx.names import printable
 
 ITK_SUFFIXES = (*NRRD_SUFFIXES, *META_SUFFIXES, *NIFTI_SUFFIXES)
 RAW_SUFFIXES = (".raw",)
@@ -51,6 +52,7 @@ def read_volume(path: Path) -> Volume:
         raise InputError(path, "does not exist", "check the path of the scan")
     unit_file = read_unit_file(path.parent)
     try:
+        _check_names(path)
         values, spacing = _read_grid(path, unit_file)
     except PermissionError as error:
         raise InputError(
@@ -102,6 +104,13 @@ def _read_grid(path: Path, unit_file: UnitFile) -> GridData:
     if name.endswith(RAW_SUFFIXES):
         return _read_raw(path, unit_file)
     raise InputError(path, "is no scan in a format that can be read", f"give one of {', '.join(SCAN_SUFFIXES)}")
+
+
+def _check_names(path: Path) -> None:
+    """Refuse names that are no UTF-8: ITK ends the whole process when it is given one."""
+    for each in (path, *(path.iterdir() if path.is_dir() else ())):
+        if printable(each) != str(each):
+            raise InputError(each, "has a name that is no UTF-8", "rename it, or the folder of it that is named so")
 
 
 def _is_dicom_file(path: Path) -> bool:

@@ -9,6 +9,7 @@ import tifffile
 from rgbx.devices.volume_itk import GridData, check_fits_in_memory, length_in_mm
 from rgbx.errors import InputError
 from rgbx.geometry import Vector
+from rgbx.names import natural_key
 from rgbx.tiff import open_tiff
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -64,11 +65,6 @@ def read_tiff_folder(folder: Path) -> GridData:
             check_fits_in_memory(folder, plane.size * len(paths))
         slices.append(plane)
     return np.stack(slices), None
-
-
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Key that sorts 2 before 10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", text)]
 
 
 def _check_numbering(folder: Path, paths: list[Path]) -> None:

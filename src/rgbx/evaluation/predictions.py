@@ -12,6 +12,7 @@ import numpy as np
 from rgbx import __version__
 from rgbx.config import Config
 from rgbx.datasets.labelled import READERS
+from rgbx.datasets.polarity import looks_inverted, says_inverted, warn_of_inverted
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
@@ -251,7 +252,8 @@ def check_sets(predictor: "Predictor", sets: dict[Modality, SampleSet]) -> None:
 
 def encode_set(predictor: "Predictor", modality: Modality, samples: SampleSet) -> dict[str, "Encoded"]:
     """Return what the stream yields for each image of a set, by file name."""
-    encoded = (each for batch in image_batches(modality, samples) for each in predictor.encode(modality, batch))
+    encoded = [each for batch in image_batches(modality, samples) for each in predictor.encode(modality, batch)]
+    warn_of_inverted(sum(says_inverted(each.warnings) for each in encoded), len(encoded), samples.folder)
     return dict(zip(samples.file_names, encoded, strict=True))
 
 
@@ -275,7 +277,12 @@ def prepare_set(header: BundleHeader, modality: Modality, samples: SampleSet) ->
         InputError: an image cannot be read, or is of the other modality.
     """
     read, transform = READERS[modality], header.streams[modality].transform
-    images = [prepare_image(read(samples.path(record)), modality, transform) for record in samples]
+    images, inverted = [], 0
+    for record in samples:
+        image = read(samples.path(record))
+        inverted += modality == "xray" and looks_inverted(image)
+        images.append(prepare_image(image, modality, transform))
+    warn_of_inverted(inverted, len(images), samples.folder)
     places = {name: place for place, name in enumerate(header.classes)}
     return images, np.array([places.get(record.label, -1) for record in samples])
 

@@ -20,6 +20,7 @@ from rgbx.evaluation.results import Evaluation, Scores
 from rgbx.evaluation.tables import confusion_title, pairing_sentences, show, show_p
 from rgbx.files import write_text
 from rgbx.modality import TITLES, Modality
+from rgbx.pictures import read_picture
 from rgbx.samples import SampleSet
 
 STAND_IN_NOTICE = (
@@ -146,7 +147,7 @@ def _thumbnail_uri(path: Path, modality: Modality) -> str:
 
 
 def _figure_uri(path: Path) -> str:
-    pixels = cv2.imread(str(path))
+    pixels = read_picture(path, cv2.IMREAD_COLOR)
     if pixels is None:
         raise InputError(path, "is no figure that can be read", "write it again with 'rgbx explain'")
     return _jpeg_uri(_reduced(pixels, _HEAT_MAP_WIDTH), quality=88)

@@ -1,8 +1,12 @@
 """Which images show one device: pairs by name or by time, in a folder as it is or in folders as they fill."""
 
 import os
+import unicodedata
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -10,9 +14,17 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
-from rgbx.datasets.images import is_image
+from rgbx.datasets.image_kind import file_kind, is_image
 from rgbx.errors import InputError
 from rgbx.modality import IMAGE_SUFFIXES, MODALITIES, Modality
+from rgbx.names import printable, same_name
+
+TAIL = 256
+"""Bytes at the end of a file that are zeros where its writer has reserved the space, but not filled it yet."""
+BAD_REMEMBERED = 100
+"""How many devices with a bad image a hot folder looks at again, in case it was only half written."""
+State = tuple[int, int]
+"""Size of a file in bytes, and when it was changed, in ns."""
 
 
 class Pairing(Config):
@@ -34,8 +46,8 @@ class Pairing(Config):
 
     def device(self, path: Path, modality: Modality) -> str:
         """Return the name of the device that a file shows, by its own name."""
-        stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
-        return stem.removesuffix(self.suffix(modality)) or stem
+        stem, ending = _stem(path), _composed(self.suffix(modality))
+        return stem[: -len(ending)] or stem if ending and _ends_with(stem, ending) else stem
 
     def suffix(self, modality: Modality) -> str:
         """Return what may end the names of a modality's images."""
@@ -50,12 +62,21 @@ class Image:
     modality: Modality
     device: str
     """By its name."""
+    state: State | None = None
+    """When it was taken for whole."""
     arrived: float | None = None
     """When, in seconds since 1970; None where it does not matter."""
     seen: float = 0.0
     """When it was first found to be whole."""
     taken: float = 0.0
     """When, in seconds since 1970, on the photographs' clock; only by time."""
+    refused: InputError | None = None
+    """Why it is not to be read."""
+
+    @property
+    def key(self) -> str:
+        """What two images of one device share, by name."""
+        return same_name(self.device)
 
 
 @dataclass(frozen=True)
@@ -68,38 +89,103 @@ class Arrival:
     """When its first image did."""
     acquired: float | None
     """When its last image did."""
+    states: Mapping[Modality, State] = field(default_factory=dict, compare=False)
+    """Of the files, when they were taken for whole."""
+    refused: Mapping[Modality, InputError] = field(default_factory=dict)
+    """Why an image is not to be read."""
+
+    def changed(self) -> bool:
+        """Say whether a file has changed since it was taken for whole; one that is gone has not."""
+        return any(_state(self.images[modality], state) != state for modality, state in self.states.items())
 
 
 class PairQueue:
     """Images that wait for the other one of their device."""
 
     def __init__(self, pairing: Pairing, modalities: Sequence[Modality]) -> None:
-        self._pairing = pairing
+        self._wait = pairing.wait
         self._both = len(modalities) == 2
-        self._waiting: list[Image] = []
+        self._waiting: dict[tuple[Modality, Path], Image] = {}
+        """In the order in which they were added."""
+        self._index = _ByName() if pairing.by == "name" else _ByTime(pairing.window)
 
     def add(self, image: Image) -> Arrival | None:
         """Return the device that is complete with ``image``, if one is."""
         if not self._both:
             return _arrival([image])
-        partners = [other for other in self._waiting if other.modality != image.modality and self._fit(other, image)]
-        if not partners:
-            self._waiting.append(image)
+        partner = self._index.partner(image)
+        if partner is None:
+            self._waiting[image.modality, image.path] = image
+            self._index.add(image)
             return None
-        partner = min(partners, key=lambda other: abs(other.taken - image.taken))
-        self._waiting.remove(partner)
+        self._drop(partner)
         return _arrival([partner, image])
+
+    def twin(self, image: Image) -> Image | None:
+        """Return an image that waits and is, by its name, of the same device and modality."""
+        return self._index.twin(image) if isinstance(self._index, _ByName) else None
 
     def overdue(self, now: float) -> list[Arrival]:
         """Give up waiting for what should have come by ``now``; return the devices of one image."""
-        late = [image for image in self._waiting if now - image.seen >= self._pairing.wait]
-        self._waiting = [image for image in self._waiting if image not in late]
+        late = list(takewhile(lambda image: now - image.seen >= self._wait, self._waiting.values()))
+        for image in late:
+            self._drop(image)
         return [_arrival([image]) for image in late]
 
-    def _fit(self, first: Image, second: Image) -> bool:
-        if self._pairing.by == "name":
-            return first.device == second.device
-        return abs(first.taken - second.taken) <= self._pairing.window
+    def _drop(self, image: Image) -> None:
+        del self._waiting[image.modality, image.path]
+        self._index.drop(image)
+
+
+class _ByName:
+    """Images that wait, to be found by the name of their device."""
+
+    def __init__(self) -> None:
+        self._images: dict[tuple[Modality, str], Image] = {}
+
+    def add(self, image: Image) -> None:
+        self._images[image.modality, image.key] = image
+
+    def drop(self, image: Image) -> None:
+        del self._images[image.modality, image.key]
+
+    def partner(self, image: Image) -> Image | None:
+        return self._images.get((_OTHER[image.modality], image.key))
+
+    def twin(self, image: Image) -> Image | None:
+        return self._images.get((image.modality, image.key))
+
+
+class _ByTime:
+    """Images that wait, to be found by when they were taken."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._images: dict[Modality, list[Image]] = {modality: [] for modality in MODALITIES}
+        """Sorted."""
+
+    def add(self, image: Image) -> None:
+        insort(self._images[image.modality], image, key=_when)
+
+    def drop(self, image: Image) -> None:
+        images = self._images[image.modality]
+        del images[bisect_left(images, _when(image), key=_when)]
+
+    def partner(self, image: Image) -> Image | None:
+        others = self._images[_OTHER[image.modality]]
+        place = bisect_left(others, image.taken, key=lambda other: other.taken)
+        beside = [other for other in others[max(0, place - 1) : place + 1] if self._apart(other, image) <= self._window]
+        return min(beside, key=lambda other: self._apart(other, image), default=None)
+
+    def _apart(self, first: Image, second: Image) -> float:
+        return abs(first.taken - second.taken)
+
+
+_OTHER: dict[Modality, Modality] = {"rgb": "xray", "xray": "rgb"}
+
+
+def _when(image: Image) -> tuple[float, Path]:
+    return image.taken, image.path
 
 
 class HotFolders:
@@ -126,15 +212,16 @@ class HotFolders:
             check_folder(folder)
         self._folders = folders
         self._pairing = pairing
-        self._say = say
+        self._say = lambda text: say(printable(text))
         self._pairs = PairQueue(pairing, tuple(folders))
-        self._growing: dict[Path, tuple[tuple[int, int], float]] = {}
+        self._growing: dict[Path, tuple[State, float]] = {}
         self._known: dict[Modality, set[str]] = {
-            modality: {path.name for path in done.get(modality, ())} for modality in folders
+            modality: {printable(path.name) for path in done.get(modality, ())} for modality in folders
         }
         self._answered = {
-            pairing.device(path, modality) for modality in folders for path in done.get(modality, ())
+            same_name(pairing.device(path, modality)) for modality in folders for path in done.get(modality, ())
         }  # by name only: a second image that comes after its device was answered
+        self._bad: deque[Arrival] = deque(maxlen=BAD_REMEMBERED)
         self._unreachable: set[Path] = set()
         self._began: float | None = None
 
@@ -142,19 +229,41 @@ class HotFolders:
         """Return the devices that are complete, or that have waited long enough, by ``now`` (seconds since 1970)."""
         if self._began is None:
             self._began = now
-        devices = [self._pairs.add(image) for image in self._new_images(now)]
-        found = [device for device in devices if device is not None] + self._pairs.overdue(now)
-        if self._pairing.by == "name":
-            self._answered.update(device.name for device in found)
-        return found
+        for again in [device for device in self._bad if device.changed()]:
+            self._bad.remove(again)
+            self.put_back(again)
+        found = []
+        for image in self._new_images(now):
+            device = self._pairs.add(image) if self._is_wanted(image) else None
+            if device is not None:
+                self._answered.add(image.key)
+                found.append(device)
+        overdue = self._pairs.overdue(now)
+        self._answered.update(same_name(device.name) for device in overdue)
+        return found + overdue
+
+    def put_back(self, device: Arrival) -> None:
+        """Take a device for new, since its files were not whole when they were read."""
+        for modality, path in device.images.items():
+            self._known[modality].discard(printable(path.name))
+        self._answered.discard(same_name(device.name))
+
+    def note_bad(self, device: Arrival) -> None:
+        """Remember that an image of a device could not be used: when a file of it changes, it comes again."""
+        self._bad.append(device)
 
     def _new_images(self, now: float) -> list[Image]:
-        images = [
-            image
-            for modality, folder in self._folders.items()
-            for entry in self._entries(folder)
-            if entry.name not in self._known[modality] and (image := self._whole(Path(entry.path), modality, now))
-        ]
+        images = []
+        for modality, folder in self._folders.items():
+            for entry in self._entries(folder):
+                if printable(entry.name) not in self._known[modality]:
+                    try:
+                        image = self._whole(Path(entry.path), modality, now)
+                    except OSError:  # gone again, or the drive is
+                        continue
+                    if image is not None:
+                        self._known[modality].add(printable(entry.name))
+                        images.append(image)
         return sorted(images, key=lambda image: (image.taken, image.path.name))
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
@@ -172,28 +281,62 @@ class HotFolders:
 
     def _whole(self, path: Path, modality: Modality, now: float) -> Image | None:
         """Return a file once its size and time have stayed the same for long enough."""
-        try:
-            if not is_image(path):
-                return None
-            status = path.stat()
-        except OSError:  # gone again
+        if not is_image(path):
             return None
+        status = path.stat()
         state = (status.st_size, status.st_mtime_ns)
         before, since = self._growing.get(path, (None, now))
         if state != before:
             since = now
         self._growing[path] = (state, since)
-        if now - since < self._pairing.settle:
+        if status.st_size == 0 or now - since < self._pairing.settle:
             return None
-        del self._growing[path]
-        self._known[modality].add(path.name)
-        device = self._pairing.device(path, modality)
-        if self._pairing.by == "name" and device in self._answered:
-            self._say(f"{path} came when its device had been answered: it is left out.")
+        # Who sets settle to 0 promises that files are whole from the first.
+        unfilled = self._pairing.settle > 0 and _ends_in_zeros(path)
+        if unfilled and now - since < self._pairing.wait:
             return None
         # What was there before the watch began has been waiting since it was written.
         arrived = status.st_mtime if since == self._began else since
-        return _image(path, modality, self._pairing, arrived, now)
+        image = _image(path, modality, self._pairing, state, arrived, now)
+        del self._growing[path]
+        return replace(image, refused=_unfilled(path)) if unfilled else image
+
+    def _is_wanted(self, image: Image) -> bool:
+        """Say whether an image is, by its name, of a device that has not been answered, and has no such image yet."""
+        if self._pairing.by == "time":
+            return True
+        if image.key in self._answered:
+            self._say(f"{image.path} came when its device had been answered: it is left out.")
+            return False
+        twin = self._pairs.twin(image)
+        if twin is not None:
+            self._say(f"{image.path} shows the same device as {twin.path.name} by its name: it is left out.")
+        return twin is None
+
+
+def _ends_in_zeros(path: Path) -> bool:
+    """Say whether a file ends in zeros, or is still held by its writer, as Windows says."""
+    try:
+        with path.open("rb") as content:
+            content.seek(-min(TAIL, path.stat().st_size), os.SEEK_END)
+            return not any(content.read())
+    except PermissionError:
+        return True
+
+
+def _unfilled(path: Path) -> InputError | None:
+    """Refuse a file that ends in zeros where these would pass for pixels; other formats have an end of their own."""
+    try:
+        would_pass = file_kind(path) in ("tiff", "dicom")
+    except InputError:  # which is said when it is read
+        return None
+    if not would_pass:
+        return None
+    return InputError(
+        path,
+        "ends in zeros, as a file does that was not written to its end",
+        "write it under another name and rename it when it is whole, and set settle=0",
+    )
 
 
 def arrivals_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) -> list[Arrival]:
@@ -206,18 +349,31 @@ def arrivals_in(folder: Path, modalities: Sequence[Modality], pairing: Pairing) 
         pairing: how images find each other.
 
     Raises:
-        InputError: the folder does not exist or holds no images, or an image does not say what it is.
+        InputError: the folder does not exist or holds no images, an image does not say what it is, or two of one
+            modality show the same device.
     """
     check_folder(folder)
     pairs = PairQueue(pairing, modalities)
     images = [
-        _image(path, modality, pairing, None, 0.0)
+        _image(path, modality, pairing, _state(path), None, 0.0)
         for path, modality in _sorted_by_modality(folder, modalities, pairing)
     ]
     if not images:
         raise InputError(folder, "holds no images", f"put some into it, with one of {', '.join(IMAGE_SUFFIXES)}")
+    if len(modalities) > 1 and pairing.by == "name":
+        _refuse_twins(images)
     devices = [pairs.add(image) for image in sorted(images, key=lambda image: (image.taken, image.path.name))]
     return [device for device in devices if device is not None] + pairs.overdue(pairing.wait)
+
+
+def _refuse_twins(images: Sequence[Image]) -> None:
+    known: dict[tuple[Modality, str], Image] = {}
+    for image in sorted(images, key=lambda image: image.path.name):
+        other = known.setdefault((image.modality, image.key), image)
+        if other is not image:
+            raise InputError(
+                image.path, f"and {other.path.name} show one device by their names", "rename or remove one of them"
+            )
 
 
 def check_folder(folder: Path) -> None:
@@ -235,9 +391,8 @@ def _sorted_by_modality(folder: Path, modalities: Sequence[Modality], pairing: P
 
 
 def _modality(path: Path, modalities: Sequence[Modality], pairing: Pairing) -> Modality:
-    stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
     for modality in MODALITIES:
-        if stem.endswith(pairing.suffix(modality)):
+        if _ends_with(_stem(path), pairing.suffix(modality)):
             return modality
     if len(modalities) > 1:
         ends = f"'{pairing.rgb_suffix}' and '{pairing.xray_suffix}'"
@@ -247,11 +402,34 @@ def _modality(path: Path, modalities: Sequence[Modality], pairing: Pairing) -> M
     return modalities[0]
 
 
-def _image(path: Path, modality: Modality, pairing: Pairing, arrived: float | None, seen: float) -> Image:
+def _stem(path: Path) -> str:
+    """Return the name of a file without the suffix of an image, in the one form (NFC) that accents are composed in."""
+    stem = path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
+    return _composed(printable(stem))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _ends_with(stem: str, ending: str) -> bool:
+    return same_name(stem).endswith(same_name(ending))
+
+
+def _image(path: Path, modality: Modality, pairing: Pairing, state: State, arrived: float | None, seen: float) -> Image:
     taken = 0.0
     if pairing.by == "time":
         taken = _time(path) - (pairing.offset if modality == "xray" else 0.0)
-    return Image(path, modality, pairing.device(path, modality), arrived, seen, taken)
+    return Image(path, modality, pairing.device(path, modality), state, arrived, seen, taken)
+
+
+def _state(path: Path, gone: State = (0, 0)) -> State:
+    """Return what changes whenever a file does; ``gone`` where it cannot be seen."""
+    try:
+        status = path.stat()
+    except OSError:
+        return gone
+    return status.st_size, status.st_mtime_ns
 
 
 def _time(path: Path) -> float:
@@ -269,4 +447,6 @@ def _arrival(images: Sequence[Image]) -> Arrival:
         {image.modality: image.path for image in images},
         min(arrivals, default=None),
         max(arrivals, default=None),
+        {image.modality: image.state for image in images if image.state is not None},
+        {image.modality: image.refused for image in images if image.refused},
     )

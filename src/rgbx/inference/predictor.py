@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
+from rgbx.datasets.polarity import inverted_warning, looks_inverted
 from rgbx.errors import RgbxError
 from rgbx.inference.early_exit import EarlyExit
 from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
@@ -206,7 +207,7 @@ class Predictor:
         encoded: list[Encoded] = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            prepared = np.stack(in_threads(lambda image: self.prepare(modality, image), batch))
+            prepared = in_threads(lambda image: self._prepare(modality, image), batch)
             encoded += self._run(modality, batch, prepared, explain)
         return encoded
 
@@ -285,11 +286,11 @@ class Predictor:
             self._check(modality)
         modalities = list(images)
         prepared = dict(
-            zip(modalities, in_threads(lambda each: self.prepare(each, images[each]), modalities), strict=True)
+            zip(modalities, in_threads(lambda each: self._prepare(each, images[each]), modalities), strict=True)
         )
 
         def encode(modality: Modality) -> Encoded:
-            return self._run(modality, [images[modality]], prepared[modality][None], explain)[0]
+            return self._run(modality, [images[modality]], [prepared[modality]], explain)[0]
 
         found = self._threads.map(encode, modalities) if self._threads else map(encode, modalities)
         given = dict(zip(modalities, found, strict=True))
@@ -301,13 +302,18 @@ class Predictor:
         Raises:
             RgbxError: it cannot be used.
         """
+        return self._prepare(modality, image).pixels
+
+    def _prepare(self, modality: Modality, image: ImageLike) -> "_Prepared":
+        inverted = False
         if modality == "xray":
             pixels = as_radiograph(image) if isinstance(image, np.ndarray) else read_radiograph(Path(image))
             if self._flat_field is not None:
                 pixels = _flattened(pixels, image, self._flat_field)
+            inverted = looks_inverted(pixels)
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
-        return prepare_image(pixels, modality, self._configs[modality].transform)
+        return _Prepared(prepare_image(pixels, modality, self._configs[modality].transform), inverted)
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:
@@ -315,9 +321,9 @@ class Predictor:
             raise RgbxError(f"the bundle knows {have} images only, not '{modality}': give a bundle trained on both.")
 
     def _run(
-        self, modality: Modality, images: Sequence[ImageLike], prepared: np.ndarray, explain: bool
+        self, modality: Modality, images: Sequence[ImageLike], prepared: Sequence["_Prepared"], explain: bool
     ) -> list[Encoded]:
-        output = self._streams[modality](as_input(prepared), crops=explain)
+        output = self._streams[modality](as_input(np.stack([each.pixels for each in prepared])), crops=explain)
         views: Sequence[tuple[View, ...]] = [()] * len(prepared)
         if output.crops is not None:
             views = [_views(*each) for each in zip(output.windows, output.cams, output.crops, strict=True)]
@@ -328,17 +334,26 @@ class Predictor:
         judge = self._judge if explain else None
         return [
             replace(
-                _with_acquisition(each, image),
+                _with_acquisition(each, image, inverted),
                 layout=layout_of(pixels),
                 anomaly_map=judge.anomaly_map(pixels) if judge is not None else None,
             )
-            for each, image, pixels in zip(found, images, prepared, strict=True)
+            for each, image, (pixels, inverted) in zip(found, images, prepared, strict=True)
         ]
 
 
-def _with_acquisition(encoded: Encoded, radiograph: ImageLike) -> Encoded:
-    acquisition = acquisition_of(radiograph)
-    return replace(encoded, acquisition=acquisition, warnings=acquisition.warnings(_name(radiograph)))
+class _Prepared(NamedTuple):
+    """An image as a stream gets it."""
+
+    pixels: np.ndarray
+    inverted: bool
+    """Whether it is a radiograph that looks inverted."""
+
+
+def _with_acquisition(encoded: Encoded, radiograph: ImageLike, inverted: bool) -> Encoded:
+    acquisition, name = acquisition_of(radiograph), _name(radiograph)
+    warnings = (*acquisition.warnings(name), *([inverted_warning(name)] if inverted else []))
+    return replace(encoded, acquisition=acquisition, warnings=warnings)
 
 
 def _flattened(pixels: np.ndarray, radiograph: ImageLike, flat_field: FlatField) -> np.ndarray:

@@ -23,6 +23,7 @@ from rgbx.files import readable_os_errors, write_text
 from rgbx.inference.arrivals import Arrival
 from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
 from rgbx.modality import Modality
+from rgbx.names import printable
 from rgbx.trust.decision import Decision
 
 COMPLETED, FAILED = 1, 4
@@ -117,11 +118,15 @@ def answer(predictor: Predictor, devices: Sequence[Arrival], deadline: float | N
     start = datetime.now(UTC)
     found: dict[Modality, dict[Path, Encoded | InputError]] = {}
     for modality in predictor.modalities:
-        paths = [device.images[modality] for device in devices if modality in device.images]
+        paths = [
+            device.images[modality]
+            for device in devices
+            if modality in device.images and modality not in device.refused
+        ]
         found[modality] = dict(zip(paths, _encode(predictor, modality, paths), strict=True))
     answers = []
     for device in devices:
-        each = {modality: found[modality][path] for modality, path in device.images.items()}
+        each = {m: device.refused.get(m) or found[m][path] for m, path in device.images.items()}
         errors = tuple(str(one) for one in each.values() if isinstance(one, InputError))
         good = {modality: one for modality, one in each.items() if isinstance(one, Encoded)}
         answers.append((predictor.combine(good.get("rgb"), good.get("xray")) if good else None, errors))
@@ -134,16 +139,24 @@ def answer(predictor: Predictor, devices: Sequence[Arrival], deadline: float | N
 
 def answer_all(
     predictor: Predictor, devices: Sequence[Arrival], log: "ResultLog", deadline: float | None = None
-) -> Iterator[Result]:
-    """Answer devices, some at a time; what is yielded is in the log.
+) -> Iterator[tuple[Arrival, Result | None]]:
+    """Answer devices, some at a time.
+
+    Yields:
+        Each device with its result, which is in the log by then; with None where a file of it changed while it was
+        read: it was not whole, and has no answer yet.
 
     Raises:
         RgbxError: the log cannot be written.
     """
     for start in range(0, len(devices), BATCH):
-        results = answer(predictor, devices[start : start + BATCH], deadline)
-        log.append(results)
-        yield from results
+        batch = devices[start : start + BATCH]
+        results = [
+            None if device.changed() else result
+            for device, result in zip(batch, answer(predictor, batch, deadline), strict=True)
+        ]
+        log.append([result for result in results if result is not None])
+        yield from zip(batch, results, strict=True)
 
 
 def _encode(predictor: Predictor, modality: Modality, paths: Sequence[Path]) -> list[Encoded | InputError]:
@@ -175,7 +188,7 @@ def _result(
     return Result(
         result_id=Identifier(id=str(uuid4())),
         result_state=COMPLETED if prediction else FAILED,
-        part_id=Identifier(id=component or device.name),
+        part_id=Identifier(id=component or printable(device.name)),
         creation_time=end,
         processing_times=ProcessingTimes(
             start_time=start,
@@ -194,7 +207,7 @@ def _result(
                 streams={
                     modality: predictor.classes[int(encoded.logits.argmax())] for modality, encoded in streams.items()
                 },
-                images={modality: str(path) for modality, path in device.images.items()},
+                images={modality: printable(path) for modality, path in device.images.items()},
                 warnings=prediction.warnings if prediction else (),
                 errors=errors,
                 model=predictor.weights_sha256,
@@ -230,7 +243,7 @@ class ResultLog:
         self.path = path
         self.table = path.with_suffix(".csv") if table else None
         self.done: dict[Modality, set[Path]] = {"rgb": set(), "xray": set()}
-        """Images that have been answered."""
+        """Images that have been answered, as the log names them (:func:`rgbx.names.printable`)."""
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -257,11 +270,24 @@ class ResultLog:
 
     def holds(self, device: Arrival) -> bool:
         """Whether any image of a device has been answered."""
-        return any(path in self.done[modality] for modality, path in device.images.items())
+        return any(Path(printable(path)) in self.done[modality] for modality, path in device.images.items())
 
     def _note(self, result: Result) -> None:
-        for modality, path in result.content.images.items():
-            self.done[modality].add(Path(path))
+        """Take the images of a device for answered, but for those of which a bad one has changed since."""
+        images = {modality: Path(path) for modality, path in result.content.images.items()}
+        again = bool(result.content.errors) and any(_is_newer(path, result.creation_time) for path in images.values())
+        for modality, path in images.items():
+            if again:
+                self.done[modality].discard(path)
+            else:
+                self.done[modality].add(path)
+
+
+def _is_newer(path: Path, time: datetime) -> bool:
+    try:
+        return path.stat().st_mtime > time.timestamp()
+    except OSError:
+        return False
 
 
 def _claim(path: Path) -> FileLock:

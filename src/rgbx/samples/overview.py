@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from rgbx.errors import InputError
-from rgbx.pictures import contact_sheet, write_image
+from rgbx.pictures import contact_sheet, read_picture, write_image
 from rgbx.samples.record import SampleRecord
 from rgbx.samples.sets import SampleSet
 
@@ -27,7 +27,7 @@ def write_overview(samples: SampleSet, per_class: int = 8, tile: int = 160) -> P
 
 
 def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    image = read_picture(path, cv2.IMREAD_UNCHANGED)
     if image is None:
         raise InputError(path, "cannot be read as an image", "delete it and render the set again")
     return image[..., ::-1] if image.ndim == 3 else image

@@ -113,7 +113,7 @@ def _fit(
 
 
 def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence[SampleSet]]) -> dict[Modality, Bundle]:
-    """Load both trained streams and check that they and the sets speak of the same classes.
+    """Load both trained streams, with the classes of both in the order of the RGB stream's.
 
     Raises:
         InputError: a run is no finished stream of its modality, or classes differ.
@@ -128,7 +128,7 @@ def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence
                 f"holds {found}, not the stream '{modality}'",
                 "give the run of 'rgbx train " + modality + "'",
             )
-        if header.classes != sets[modality][0].header.classes:
+        if set(header.classes) != set(sets[modality][0].header.classes):
             raise InputError(
                 sets[modality][0].folder,
                 f"has other classes than the stream {runs[modality]}",
@@ -136,7 +136,18 @@ def load_streams(runs: Mapping[Modality, Path], sets: Mapping[Modality, Sequence
             )
         bundles[modality] = bundle.load_bundle(runs[modality])
     check_same_classes(sets["rgb"][0], sets["xray"][0])
-    return bundles
+    return {modality: _in_order(loaded, bundles["rgb"].header.classes) for modality, loaded in bundles.items()}
+
+
+def _in_order(loaded: Bundle, classes: tuple[str, ...]) -> Bundle:
+    """Return a stream whose classes, the same ones, are in another order."""
+    rows = [loaded.header.classes.index(name) for name in classes]
+    for stream in loaded.network.streams.values():
+        classifier: Any = stream.classifier
+        with torch.no_grad():
+            classifier.weight.copy_(classifier.weight[rows])
+            classifier.bias.copy_(classifier.bias[rows])
+    return Bundle(loaded.header.updated({"classes": classes}), loaded.network)
 
 
 @torch.no_grad()
@@ -295,7 +306,10 @@ def _load(loaded: Bundle, sets: Sequence[SampleSet], config: FusionTraining) -> 
     modality = sets[0].header.modality
     transform = loaded.header.streams[modality].transform
     return load_images(
-        sets, partial(prepare_image, modality=modality, config=transform), per_class=config.images_per_class
+        sets,
+        partial(prepare_image, modality=modality, config=transform),
+        classes=loaded.header.classes,
+        per_class=config.images_per_class,
     )
 
 

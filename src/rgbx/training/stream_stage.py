@@ -105,7 +105,7 @@ def load_split(
     prepared = partial(prepare_image, modality=config.stream.modality, config=config.stream.transform)
     training = load_images(train_sets, prepared, per_class=config.images_per_class)
     if validation_sets:
-        return training, load_images(validation_sets, prepared)
+        return training, load_images(validation_sets, prepared, classes=training.classes)
     if config.validation_units == 0:
         return training, None
     units = Counter(label for label, _ in set(zip(training.labels.tolist(), training.units, strict=True)))

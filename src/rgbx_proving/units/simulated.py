@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from rgbx.devices.library import Library, Unit
-from rgbx.devices.volume_tiff import natural_key
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
+from rgbx.names import natural_key
 from rgbx_proving.units.parts import PARTS_FILE, PartList, read_parts
 
 
