@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from trimesh.visual.material import PBRMaterial
 from typer.testing import CliRunner
 
 from rgbx.cli import app
@@ -23,7 +24,9 @@ def _unit(folder, mesh_extents=(13.0, 27.0, 5.0)) -> Unit:
     folder.mkdir(parents=True)
     write_itk(folder / "scan.nrrd", phantom(), SPACING)
     if mesh_extents is not None:
-        write_mesh(folder / "mesh.glb", trimesh.Scene(trimesh.creation.box(mesh_extents)))
+        box = trimesh.creation.box(mesh_extents)
+        box.visual = trimesh.visual.TextureVisuals(material=PBRMaterial(baseColorFactor=[0.2, 0.3, 0.4, 1.0]))
+        write_mesh(folder / "mesh.glb", trimesh.Scene(box))
     return Unit.open(folder)
 
 

@@ -123,7 +123,7 @@ class Unit:
             return []
         if path.is_dir():
             found = [entry for entry in path.iterdir() if entry.is_file()]
-        elif path.suffix in (*_HEADERS_OF_RAW, ".obj"):  # these point to further files beside them
+        elif path.suffix.lower() in (*_HEADERS_OF_RAW, ".obj", ".ply"):  # these point to further files beside them
             found = [entry for entry in self.folder.iterdir() if entry.is_file()]
         else:
             found = [path]
