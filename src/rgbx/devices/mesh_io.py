@@ -19,8 +19,9 @@ MESH_SUFFIXES = tuple(_READERS)
 
 _MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 _NAMES = {"mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
-_TYPICAL_MM = 150.0
-"""Longest side of a phone; where several units of length would do, the one that comes nearest is offered."""
+_LIKELY_MM = (30.0, 600.0)
+"""Longest sides of most devices: what is too small or too large is offered the units of length that make it one."""
+_MICROMETRE = 1e-3
 _COARSE = 1e-4
 """Distance of two 32-bit floats, as a share of the longest side, from which on shapes suffer."""
 
@@ -118,16 +119,17 @@ def _check_length(path: Path, longest: float, unit: str) -> None:
     """Refuse what is too small or too large for a device, and offer the unit of length that would make it one."""
     if SIZE_RANGE_MM[0] <= longest <= SIZE_RANGE_MM[1]:
         return
-    lengths = {other: longest / _MM[unit] * mm for other, mm in _MM.items()}
-    fitting = [other for other, length in lengths.items() if SIZE_RANGE_MM[0] <= length <= SIZE_RANGE_MM[1]]
     shown = f"{longest:,.0f}" if 1000 <= longest < 1e9 else f"{longest:.4g}"
-    if not fitting:
+    number = longest / _MM[unit]
+    likely = [other for other, mm in _MM.items() if _LIKELY_MM[0] <= number * mm <= _LIKELY_MM[1]]
+    if likely:
+        names = " or ".join(f"{_NAMES[other]} ({number * _MM[other]:.3g} mm)" for other in likely)
+        keys = " or ".join(f"'mesh_unit: {other}'" for other in likely)
         raise InputError(
-            path, f"is {shown} mm long by '{unit}'", "scale it to the size of the device and export it again"
+            path,
+            f"is {shown} mm long; it looks as if its numbers are in {names}",
+            f"set {keys} in {path.parent / UNIT_FILE}, or in library.yaml for all units",
         )
-    likely = min(fitting, key=lambda other: abs(np.log(lengths[other] / _TYPICAL_MM)))
-    raise InputError(
-        path,
-        f"is {shown} mm long; it looks as if its numbers are in {_NAMES[likely]}",
-        f"set 'mesh_unit: {likely}' in {path.parent / UNIT_FILE}, or in library.yaml for all units",
-    )
+    micrometres = _LIKELY_MM[0] <= number * _MICROMETRE <= _LIKELY_MM[1]
+    guess = "it looks as if its numbers are in micrometres" if micrometres else "in no unit of length is it a device"
+    raise InputError(path, f"is {shown} mm long; {guess}", "scale it and export it again")

@@ -77,6 +77,8 @@ def read_obj(path: Path) -> MeshParts:
         elif keyword in ("f", "fo"):
             group = groups.setdefault((name, material), _Group())
             corners = [_corner(word, counts) for word in rest.split()]
+            if len(corners) < 3:
+                raise ValueError("a face of fewer than three corners")
             group.sizes.append(len(corners))
             group.corners.extend(corners)
         elif keyword == "usemtl":
