@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+
 from scan_files import write_unit_file
 
 BLOCKS = (((0, 0, 0), (30, 10, 6)), ((0, 10, 0), (10, 60, 6)), ((0, 60, 6), (8, 8, 3)))

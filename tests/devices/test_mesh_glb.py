@@ -6,8 +6,9 @@ import struct
 import DracoPy
 import numpy as np
 import pytest
-from mesh_files import VOLUME, Glb, expect_phantom, phantom
 from PIL import Image
+
+from mesh_files import VOLUME, Glb, expect_phantom, phantom
 from rgbx.devices.mesh_io import mesh_remarks, read_mesh
 from rgbx.devices.mesh_parts import srgb_to_linear, vertex_colours
 from rgbx.errors import InputError
@@ -131,12 +132,10 @@ def test_meshopt_without_its_fallback_is_refused_by_name(tmp_path):
 def test_quantised_positions(normalised, tmp_path):
     glb = Glb()
     vertices, _ = phantom()
-    most = np.iinfo(np.int16).max if normalised else 1
     steps = np.rint(vertices / 70 * np.iinfo(np.int16).max).astype("<i2") if normalised else vertices.astype("<i2")
     glb.attribute("POSITION", steps, **({"normalized": True} if normalised else {}))
     glb.json["extensionsRequired"] = ["KHR_mesh_quantization"]
     glb.node["scale"] = [0.07] * 3 if normalised else [0.001] * 3
-    assert most
     expect_phantom(read_mesh(glb.write(tmp_path)))
 
 
@@ -283,7 +282,8 @@ def _text(glb: Glb) -> bytes:
 
 
 def _first_version(glb: Glb) -> bytes:
-    return struct.pack("<4sII", b"glTF", 1, 20) + b"\0" * 8
+    content = glb.content()
+    return content[:4] + struct.pack("<I", 1) + content[8:]
 
 
 def _outside_buffer(glb: Glb) -> bytes:
@@ -402,7 +402,7 @@ def test_lines_are_left_out_and_what_hangs_on_them_stays_in_place(tmp_path):
     glb.json["nodes"].append({"mesh": 1, "translation": [0.1, 0, 0], "children": [0]})
     glb.json["scenes"][0]["nodes"] = [1]
     scene = read_mesh(glb.write(tmp_path))
-    expect_phantom(scene, lambda at: at + [100, 0, 0])
+    expect_phantom(scene, lambda at: np.add(at, (100, 0, 0)))
     assert any("has lines or points, which are left out" in remark for remark in mesh_remarks(scene))
 
 
@@ -411,7 +411,7 @@ def test_what_hangs_on_a_camera_stays_in_place(tmp_path):
     glb.json["cameras"] = [{"type": "perspective", "perspective": {"yfov": 1, "znear": 0.1}}]
     glb.json["nodes"].append({"camera": 0, "translation": [0, 0.1, 0], "children": [0]})
     glb.json["scenes"][0]["nodes"] = [1]
-    expect_phantom(read_mesh(glb.write(tmp_path)), lambda at: at + [0, 100, 0])
+    expect_phantom(read_mesh(glb.write(tmp_path)), lambda at: np.add(at, (0, 100, 0)))
 
 
 def test_a_mirrored_node_is_mirrored_with_its_outside_out(tmp_path):

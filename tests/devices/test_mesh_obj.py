@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import trimesh
-from mesh_files import expect_phantom, obj_text, phantom, write_in_mm
 from PIL import Image
+
+from mesh_files import expect_phantom, obj_text, phantom, write_in_mm
 from rgbx.devices.mesh_io import mesh_remarks, read_mesh
 from rgbx.devices.mesh_parts import find_beside, vertex_colours
 from rgbx.errors import InputError
@@ -197,7 +198,7 @@ def test_no_file_of_another_folder_is_read(tmp_path):
 
 def test_numbers_far_from_the_origin_are_remarked_on(tmp_path):
     box = trimesh.creation.box((40, 90, 8))
-    far = box.vertices + [2e6, 0, 0]
+    far = np.add(box.vertices, (2e6, 0, 0))
     faces = ["f {} {} {}".format(*face) for face in box.faces + 1]
     scene = read(tmp_path, "\n".join([*("v {:.0f} {:.0f} {:.0f}".format(*at) for at in far), *faces]))
     assert "lies so far from its origin that its numbers are only good to 1/720 of its length" in mesh_remarks(scene)[1]

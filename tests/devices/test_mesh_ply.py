@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import trimesh
-from mesh_files import expect_phantom, phantom, ply_bytes, write_in_mm
 from PIL import Image
+
+from mesh_files import expect_phantom, phantom, ply_bytes, write_in_mm
 from rgbx.devices.mesh_io import mesh_remarks, read_mesh
 from rgbx.devices.mesh_parts import vertex_colours
 from rgbx.errors import InputError
@@ -67,7 +68,7 @@ def test_colours_are_made_linear_once(tmp_path):
 def mixed(kind: str) -> bytes:
     """A prism over an L that is not convex: two polygons of six corners, five quads, one of them as two triangles."""
     ring = np.array([(0, 0), (40, 0), (40, 10), (10, 10), (10, 90), (0, 90)], float)
-    vertices = np.row_stack([np.column_stack([ring, np.full(6, z)]) for z in (0, 8)])
+    vertices = np.vstack([np.column_stack([ring, np.full(6, z)]) for z in (0, 8)])
     faces = [[5, 4, 3, 2, 1, 0], [6, 7, 8, 9, 10, 11], [0, 1, 7], [0, 7, 6]]
     faces += [[at, (at + 1) % 6, (at + 1) % 6 + 6, at + 6] for at in range(1, 6)]
     head = (

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from mesh_files import expect_phantom, stl_bytes, stl_text, write_in_mm
 from rgbx.devices.mesh_io import mesh_remarks, read_mesh
 from rgbx.errors import InputError
