@@ -103,7 +103,7 @@ class Glb:
         return {"index": len(textures) - 1}
 
     def content(self) -> bytes:
-        if not self.json["buffers"]:
+        if self.json.get("buffers") == []:
             self.json["buffers"] = [{"byteLength": len(self.binary)}]
         text = json.dumps(self.json).encode()
         text += b" " * (-len(text) % 4)

@@ -11,6 +11,7 @@ from PIL import Image
 from mesh_files import VOLUME, Glb, expect_phantom, phantom
 from rgbx.devices.mesh_io import mesh_remarks, read_mesh
 from rgbx.devices.mesh_parts import srgb_to_linear, vertex_colours
+from rgbx.devices.preview import shade_mesh
 from rgbx.errors import InputError
 from rgbx.photography.meshes import write_render_mesh
 from scan_files import write_unit_file
@@ -272,6 +273,36 @@ def test_unlit_is_matt(tmp_path):
     glb.material(pbrMetallicRoughness={"baseColorFactor": [1, 0, 0, 1]}, extensions={"KHR_materials_unlit": {}})
     shown, _, _ = surface(read_mesh(glb.write(tmp_path)), tmp_path)
     assert (shown.colour, shown.metallic, shown.roughness) == ((1, 0, 0), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "opacity"),
+    [
+        ({"alphaMode": "BLEND"}, 0.4),
+        ({"alphaMode": "OPAQUE"}, 1.0),
+        ({"extensions": {"KHR_materials_transmission": {"transmissionFactor": 0.75}}}, 0.25),
+    ],
+)
+def test_what_can_be_seen_through(keys, opacity, tmp_path):
+    glb = Glb()
+    glb.material(pbrMetallicRoughness={"baseColorFactor": [0, 0, 1, 0.4]}, **keys)
+    scene = read_mesh(glb.write(tmp_path))
+    assert surface(scene, tmp_path)[0].opacity == pytest.approx(opacity, abs=2e-3)
+    assert shade_mesh(scene, side=32).min() < 255, "what alone is there is drawn"
+    assert mesh_remarks(scene) == ()
+
+
+def test_opacity_of_a_texture(tmp_path):
+    glb = Glb()
+    with_uv(glb)
+    file = io.BytesIO()
+    Image.new("RGBA", (4, 4), (10, 20, 30, 51)).save(file, "PNG")
+    finish = {"baseColorTexture": glb.texture(file.getvalue()), "baseColorFactor": [1, 1, 1, 0.5]}
+    glb.material(pbrMetallicRoughness=finish, alphaMode="BLEND")
+    assert surface(read_mesh(glb.write(tmp_path)), tmp_path)[0].opacity == pytest.approx(0.1, abs=2e-3)
+    glb.json["materials"][0]["alphaMode"] = "MASK"
+    (remark,) = mesh_remarks(read_mesh(glb.write(tmp_path)))
+    assert "has parts with holes that only their texture makes, which are rendered closed: phone" in remark
 
 
 # --- the container ---

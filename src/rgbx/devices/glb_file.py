@@ -62,8 +62,8 @@ class GlbFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.json, self._binary = _chunks(path)
-        version = str(self.json["asset"].get("minVersion", self.json["asset"]["version"]))
-        if version != "2.0":
+        version = self.json["asset"].get("minVersion", self.json["asset"]["version"])
+        if float(version) != 2.0:
             raise InputError(path, f"is of glTF version {version}, which is not read", "export it as glTF 2.0")
         for name in self.json.get("extensionsRequired", []):
             if name not in READ_EXTENSIONS | PASSED_OVER_EXTENSIONS:
@@ -187,9 +187,9 @@ def _chunks(path: Path) -> tuple[dict[str, Any], bytes]:
     magic, version, length = struct.unpack("<4sII", data[:12])
     if magic != b"glTF":
         raise ValueError("no GLB")
-    if version != 2:
-        raise InputError(path, f"is a GLB of version {version}, which is not read", "export it as glTF 2.0")
-    if length > len(data):
+    if version == 1:
+        raise InputError(path, "is a GLB of version 1, which is not read", "export it as glTF 2.0")
+    if version != 2 or length > len(data):
         raise ValueError("cut off")
     kinds, contents, start = [], [], 12
     while start < length:

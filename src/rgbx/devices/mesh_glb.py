@@ -21,7 +21,10 @@ _INSTANCES = "EXT_mesh_gpu_instancing"
 _TRANSFORM = "KHR_texture_transform"
 _UNLIT = "KHR_materials_unlit"
 _GLOSS = "KHR_materials_pbrSpecularGlossiness"
-_TRANSMISSIONS = ("KHR_materials_transmission", "KHR_materials_diffuse_transmission")
+_TRANSMISSIONS = {
+    "KHR_materials_transmission": "transmissionFactor",
+    "KHR_materials_diffuse_transmission": "diffuseTransmissionFactor",
+}
 _METAL = 0.5
 _NO_TEXTURE = "has textures that cannot be read, so that these parts show their plain colour"
 
@@ -46,7 +49,8 @@ def read_glb(path: Path) -> MeshParts:
     for node, matrix in _placed_nodes(file, found):
         if "mesh" not in node:
             continue
-        name = node.get("name") or file.entry("meshes", node["mesh"]).get("name") or f"part-{len(found.parts) + 1}"
+        given = node.get("name") or file.entry("meshes", node["mesh"]).get("name")
+        name = str(given or f"part-{len(found.parts) + 1}")
         if "skin" in node:
             raise InputError(path, f"bends the part {name} by a skeleton", "apply it and export it without")
         if "weights" in node or node["mesh"] not in primitives:
@@ -83,7 +87,7 @@ def _placed_nodes(file: GlbFile, found: MeshParts) -> Iterator[tuple[dict[str, A
 
 def _roots(file: GlbFile, found: MeshParts) -> list[Any]:
     scenes, nodes = file.json.get("scenes", []), file.json.get("nodes", [])
-    if not nodes:  # a file of meshes that are in no scene
+    if not nodes and not scenes:  # a file of meshes that are in no scene
         file.json["nodes"] = [{"mesh": index} for index in range(len(file.json.get("meshes", [])))]
         return list(range(len(file.json["nodes"])))
     if not scenes:
@@ -206,29 +210,38 @@ def _look(
         return {"colours": None if light is None else linear_to_srgb(light)}
     material = file.entry("materials", primitive["material"])
     extensions = material.get("extensions", {})
-    if material.get("alphaMode", "OPAQUE") != "OPAQUE" or any(name in extensions for name in _TRANSMISSIONS):
-        found.remark("has parts that can be seen through, which are rendered opaque", part)
+    if material.get("alphaMode") == "MASK":
+        found.remark("has parts with holes that only their texture makes, which are rendered closed", part)
     finish = _specular_glossiness(extensions[_GLOSS]) if _GLOSS in extensions else material.get(
         "pbrMetallicRoughness", {}
     )  # fmt: skip
-    factor = np.array(finish.get("baseColorFactor", (1, 1, 1, 1)), float)[:3]
+    *factor, opacity = np.array(finish.get("baseColorFactor", (1, 1, 1, 1)), float)
     metallic, roughness = float(finish.get("metallicFactor", 1.0)), float(finish.get("roughnessFactor", 1.0))
     if _UNLIT in extensions:
         metallic, roughness = 0.0, 1.0
     elif (shared := _texture(file, finish.get("metallicRoughnessTexture"), attributes, part, found)) is not None:
-        _, green, blue = sampled(*shared).mean(axis=0) / 255
+        _, green, blue = sampled(*shared).mean(axis=0)[:3] / 255
         metallic, roughness = metallic * blue, roughness * green
     texture = _texture(file, finish.get("baseColorTexture"), attributes, part, found)
     if texture is None and light is not None:
-        light, factor = light * factor, np.ones(3)
-    if not (np.isfinite(factor).all() and factor.shape == (3,) and np.isfinite((metallic, roughness)).all()):
+        light, factor = light * factor, [1.0, 1.0, 1.0]
+    if texture is not None and texture[0].mode == "RGBA":
+        opacity *= sampled(*texture)[:, 3].mean() / 255
+    if "COLOR_0" in attributes and attributes["COLOR_0"].shape[1] == 4:
+        opacity *= float(_shares(attributes["COLOR_0"])[:, 3].mean())
+    if material.get("alphaMode", "OPAQUE") != "BLEND":
+        opacity = 1.0
+    for name, share in _TRANSMISSIONS.items():
+        opacity *= 1.0 - float(extensions.get(name, {}).get(share, 0.0))
+    if len(factor) != 3 or not np.isfinite((*factor, metallic, roughness, opacity)).all():
         raise ValueError("a material with colours that are no numbers")
     shown = PBRMaterial(
-        name=material.get("name"),
-        baseColorFactor=np.append(np.clip(factor, 0, 1) if texture is None else np.ones(3), 1.0),
+        name=str(material.get("name") or "mesh"),
+        baseColorFactor=np.clip((*(factor if texture is None else np.ones(3)), opacity), 0, 1),
         baseColorTexture=None if texture is None else tinted(texture[0], factor),
         metallicFactor=metallic,
         roughnessFactor=roughness,
+        alphaMode="BLEND" if opacity < 1 else "OPAQUE",
     )
     return {
         "material": shown,
@@ -241,11 +254,15 @@ def _vertex_light(attributes: Attributes) -> np.ndarray | None:
     """Return the colours at the vertices, (N, 3) of linear light."""
     if "COLOR_0" not in attributes:
         return None
-    colours = attributes["COLOR_0"]
+    return _shares(attributes["COLOR_0"])[:, :3]
+
+
+def _shares(colours: np.ndarray) -> np.ndarray:
+    """Return RGB or RGBA as shares of 1; integers are always meant so here."""
     if colours.shape[1] not in (3, 4):
         raise ValueError("colours that are neither RGB nor RGBA")
-    most = 1.0 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max  # integers are always shares here
-    return np.clip(np.nan_to_num(colours[:, :3].astype(float) / most), 0, 1)
+    most = 1.0 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max
+    return np.clip(np.nan_to_num(colours.astype(float) / most), 0, 1)
 
 
 def _specular_glossiness(finish: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +273,9 @@ def _specular_glossiness(finish: dict[str, Any]) -> dict[str, Any]:
     return {
         "metallicFactor": nearest["metallicFactor"],
         "roughnessFactor": nearest["roughnessFactor"],
-        "baseColorFactor": finish.get("specularFactor" if metal else "diffuseFactor", (1, 1, 1, 1)),
+        "baseColorFactor": [*finish.get("specularFactor", (1, 1, 1)), 1]
+        if metal
+        else finish.get("diffuseFactor", (1, 1, 1, 1)),
         "baseColorTexture": finish.get("specularGlossinessTexture" if metal else "diffuseTexture"),
     }
 

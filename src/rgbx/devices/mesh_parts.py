@@ -97,12 +97,10 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def tinted(image: Image.Image, factor: np.ndarray) -> Image.Image:
-    """Return an RGB texture with its linear light multiplied by ``factor``, (3,)."""
-    if np.allclose(factor, 1.0):
-        return image
+    """Return the colours of a texture, RGB, with their linear light multiplied by ``factor``, (3,)."""
     levels = srgb_to_linear(np.arange(256) / 255)
     tables = [np.rint(255 * linear_to_srgb(np.clip(levels * channel, 0, 1))) for channel in factor]
-    return image.point([int(value) for table in tables for value in table])
+    return image.convert("RGB").point([int(value) for table in tables for value in table])
 
 
 def sampled(image: Image.Image, uv: np.ndarray) -> np.ndarray:
@@ -147,7 +145,7 @@ def decode_texture(content: bytes) -> Image.Image:
     """Decode a texture.
 
     Returns:
-        In RGB, 8 bits, whatever it was; opacity is dropped.
+        In RGB or RGBA, 8 bits, whatever it was.
 
     Raises:
         OSError: it cannot be decoded.
@@ -156,7 +154,7 @@ def decode_texture(content: bytes) -> Image.Image:
         with Image.open(io.BytesIO(content)) as image:
             if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
                 image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
-            return image.convert("RGB")
+            return image.convert("RGBA" if image.has_transparency_data else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise OSError("no image that can be decoded") from error
 

@@ -64,8 +64,9 @@ def read_ply(path: Path) -> MeshParts:
         return found
     positions = np.stack([np.asarray(vertex[axis], float).reshape(-1) for axis in "xyz"], axis=1)
     sizes = np.array([len(corners) for corners in lists])
-    corners = np.concatenate(list(lists)).astype(np.int64)
-    if sizes.min() < 3 or not 0 <= corners.min() <= corners.max() < len(positions):
+    indices = np.concatenate(list(lists))
+    corners = indices.astype(np.int64)
+    if sizes.min() < 3 or (corners != indices).any() or not 0 <= corners.min() <= corners.max() < len(positions):
         raise ValueError("faces of vertices that are not there")
     triangles, polygons = triangulate(positions[corners], sizes)
 

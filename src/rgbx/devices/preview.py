@@ -57,7 +57,9 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     Returns:
         (side, side, 3) uint8.
     """
-    triangles = np.concatenate([mesh.triangles for mesh in scene.geometry.values()])
+    opaque = [mesh for mesh in scene.geometry.values() if not _seen_through(mesh)]
+    meshes = opaque or list(scene.geometry.values())
+    triangles = np.concatenate([mesh.triangles for mesh in meshes])
     turned = triangles @ (rotation_matrix((TILT, 0.0, 0.0)) @ rotation_matrix((0.0, turn, 0.0))).T
     corners = turned.reshape(-1, 3)
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
@@ -72,13 +74,20 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     brightness = AMBIENT + (1 - AMBIENT) * np.clip(facing @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
     shown = np.ones((pixels, pixels, 3))
     start = 0
-    for mesh in scene.geometry.values():
+    for mesh in meshes:
         mask = (faces >= start) & (faces < start + len(mesh.faces))
         weights = _shares(placed[faces[mask]], np.argwhere(mask)[:, ::-1] + 0.5)
         shown[mask] = _colours(mesh, faces[mask] - start, weights) * brightness[faces[mask], None] ** (1 / 2.2)
         start += len(mesh.faces)
     blocks = shown.reshape(side, _SUPERSAMPLING, side, _SUPERSAMPLING, 3)
     return np.rint(_PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
+
+
+def _seen_through(mesh: trimesh.Trimesh) -> bool:
+    """Whether more light passes through a mesh than it stops; it is left out, so that what lies behind is seen."""
+    material: Any = getattr(mesh.visual, "material", None)
+    blends = getattr(material, "alphaMode", None) == "BLEND" and material.baseColorFactor is not None
+    return bool(blends and material.baseColorFactor[3] < 128)
 
 
 def _shares(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:

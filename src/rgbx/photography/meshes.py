@@ -35,6 +35,8 @@ class Surface(Config):
     roughness: float
     texture: str | None = None
     """Name of an image beside the mesh's file that replaces ``colour``."""
+    opacity: float = 1.0
+    """Share of the light that does not pass through."""
     vertex_colours: bool = False
     """The mesh's own colours at its vertices replace ``colour``; they multiply a texture."""
 
@@ -98,7 +100,7 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
     textures: dict[str, str] = {}
     for geometry in _geometries(scene):
         finish = _finish(geometry, path, textures)
-        key = (finish.name, finish.colour, finish.metallic, finish.roughness, finish.texture, finish.vertex_colours)
+        key = tuple(finish.model_dump().values())
         surfaces.setdefault(key, finish)
         geometries.setdefault(key, []).append(geometry)
     pieces = [
@@ -152,7 +154,7 @@ def _finish(mesh: trimesh.Trimesh, path: Path, textures: dict[str, str]) -> Surf
     """Return the finish of a mesh, and write its texture if it is not yet in ``textures``, names by digest."""
     visual: Any = mesh.visual
     material = getattr(visual, "material", None)
-    image, colour, name, metallic, roughness = None, np.array(_PLAIN), "mesh", 0.0, 0.5
+    image, colour, name, metallic, roughness, opacity = None, np.array(_PLAIN), "mesh", 0.0, 0.5, 1.0
     if isinstance(material, SimpleMaterial):
         image, name = material.image, material.name
         colour = srgb_to_linear(np.asarray(material.diffuse[:3], float) / 255)
@@ -162,6 +164,8 @@ def _finish(mesh: trimesh.Trimesh, path: Path, textures: dict[str, str]) -> Surf
         colour = factor / 255 if np.asarray(material.baseColorFactor).dtype == np.uint8 else factor
         metallic = 1.0 if material.metallicFactor is None else float(material.metallicFactor)
         roughness = 1.0 if material.roughnessFactor is None else float(material.roughnessFactor)
+        if material.alphaMode == "BLEND" and material.baseColorFactor is not None:
+            opacity = round(float(material.baseColorFactor[3]) / 255, 4)
     texture = None
     if image is not None and visual.uv is not None:
         pixels = np.asarray(image.convert("RGB"))
@@ -177,6 +181,7 @@ def _finish(mesh: trimesh.Trimesh, path: Path, textures: dict[str, str]) -> Surf
         metallic=metallic,
         roughness=roughness,
         texture=texture,
+        opacity=opacity,
         vertex_colours=vertex_colours(mesh) is not None,
     )
 

@@ -145,7 +145,7 @@ def _rgba(colour: list[float]) -> tuple[float, ...]:
 
 
 def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None:
-    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"]}
+    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"], "Alpha": surface["opacity"]}
     textured = surface["texture"] is not None or surface["vertex_colours"]
     if look["pattern"] is None and (look["colour"] is not None or not textured):
         colour = look["colour"] if look["colour"] is not None else _shifted(surface["colour"], look)
