@@ -52,8 +52,8 @@ def expect_what_it_says(path: Path, says: Callable[[], Triangles]) -> None:
 DELETED = object()
 VALUES = [
     DELETED, None, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 100, 10**6, 2**31, 2**63, 0.5, -0.5, 1e30, "x", "",
-    [], {}, [0], [0, 0, 0], [-1, 1, 1], [2, 2, 2], [1, 0.5, -1.5], [0.6, 0, 0, 0.8], [0, 0, 0, 0], 5120, 5121, 5122, 5123,
-    5125, 5126, "SCALAR", "VEC2", "VEC3", "VEC4", True, False,
+    [], {}, [0], [0, 0, 0], [-1, 1, 1], [2, 2, 2], [1, 0.5, -1.5], [0.6, 0, 0, 0.8], [0, 0, 0, 0], 5120, 5121, 5122,
+    5123, 5125, 5126, "SCALAR", "VEC2", "VEC3", "VEC4", True, False,
 ]  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def obj_says(text: str) -> Triangles:
     points: list[list[float]] = []
     rings = []
     for line in text.replace("\\\n", " ").splitlines():
-        keyword, *words = line.split() or [""]
+        keyword, *words = line.partition("#")[0].split() or [""]
         if keyword == "v":
             points.append([float(word) for word in words[:3]])
         elif keyword == "f":

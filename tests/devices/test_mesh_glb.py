@@ -268,6 +268,21 @@ def test_specular_glossiness(tmp_path):
     assert (shown.metallic, shown.roughness) == pytest.approx((0.0, 0.3), abs=1e-3)
 
 
+def test_specular_glossiness_is_that_of_its_textures(tmp_path):
+    glb = Glb()
+    with_uv(glb)
+    file = io.BytesIO()
+    Image.new("RGBA", (4, 4), (56, 56, 56, 128)).save(file, "PNG")  # 4 % of the light, as plastics and glass
+    dark, colour = glb.texture(file.getvalue()), glb.texture(picture(), source=0)
+    glb.json["textures"][1]["source"] = 1
+    finish = {"diffuseTexture": colour, "specularGlossinessTexture": dark}
+    glb.material(extensions={"KHR_materials_pbrSpecularGlossiness": finish})
+    shown, _, written = surface(read_mesh(glb.write(tmp_path)), tmp_path)
+    assert shown.metallic == pytest.approx(0, abs=0.02)
+    assert shown.roughness == pytest.approx(0.5, abs=5e-3)
+    assert Image.open(written.path.with_name(shown.texture)).getpixel((1, 1)) == (200, 100, 50)
+
+
 def test_unlit_is_matt(tmp_path):
     glb = Glb()
     glb.material(pbrMetallicRoughness={"baseColorFactor": [1, 0, 0, 1]}, extensions={"KHR_materials_unlit": {}})

@@ -71,6 +71,10 @@ def test_lines_that_go_on(tmp_path):
     expect_phantom(read(tmp_path, obj_text().replace("f 1 ", "f 1 \\\n")))
 
 
+def test_comments_behind_statements(tmp_path):
+    expect_phantom(read(tmp_path, obj_text().replace("\n", " # so it is\n")))
+
+
 @pytest.mark.parametrize(
     "face", ["f 1 2 25", "f 0 1 2", "f 1 2 -25", "f 1 2 x", "f 1/1 2/1 3/1", "f 1/ 2//1 3", "f 1 2"]
 )

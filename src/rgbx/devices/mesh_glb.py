@@ -1,34 +1,21 @@
-"""Reading GLB, the binary form of glTF 2.0: nodes, triangles and materials."""
+"""Reading GLB, the binary form of glTF 2.0: its nodes and triangles."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from trimesh.transformations import quaternion_matrix
-from trimesh.visual.gloss import specular_to_pbr
-from trimesh.visual.material import PBRMaterial
 
 from rgbx.devices.glb_file import GlbFile
-from rgbx.devices.mesh_parts import GREY, MeshParts, coloured_mesh, linear_to_srgb, sampled, tinted
+from rgbx.devices.glb_look import Attributes, read_look
+from rgbx.devices.mesh_parts import MeshParts, coloured_mesh
 from rgbx.errors import InputError
 from rgbx.extras import optional_packages
 
 _STRIP, _FAN, _TRIANGLES = 5, 6, 4
 _DRACO = "KHR_draco_mesh_compression"
 _INSTANCES = "EXT_mesh_gpu_instancing"
-_TRANSFORM = "KHR_texture_transform"
-_UNLIT = "KHR_materials_unlit"
-_GLOSS = "KHR_materials_pbrSpecularGlossiness"
-_TRANSMISSIONS = {
-    "KHR_materials_transmission": "transmissionFactor",
-    "KHR_materials_diffuse_transmission": "diffuseTransmissionFactor",
-}
-_METAL = 0.5
-_NO_TEXTURE = "has textures that cannot be read, so that these parts show their plain colour"
-
-Attributes = dict[str, np.ndarray]
 
 
 def read_glb(path: Path) -> MeshParts:
@@ -57,8 +44,10 @@ def read_glb(path: Path) -> MeshParts:
             primitives[node["mesh"]] = list(_primitives(file, node, found))
         for number, (primitive, faces, attributes) in enumerate(primitives[node["mesh"]], start=1):
             part = name if number == 1 else f"{name}-{number}"
-            look = _look(file, primitive, attributes, part, found)
-            mesh = coloured_mesh(attributes["POSITION"], faces, **look)
+            look = read_look(file, primitive, attributes, part, found)
+            mesh = coloured_mesh(
+                attributes["POSITION"], faces, material=look.material, uv=look.uv, colours=look.colours
+            )
             found.parts.append((part, mesh.apply_transform(matrix)))
     return found
 
@@ -197,108 +186,3 @@ def _triangles(mode: int, corners: np.ndarray) -> np.ndarray:
         odd = np.arange(len(first)) % 2 == 1  # every other triangle of a strip runs the other way round
         return np.column_stack([first, np.where(odd, third, second), np.where(odd, second, third)])
     raise ValueError(f"no primitive is of mode {mode}")
-
-
-def _look(
-    file: GlbFile, primitive: dict[str, Any], attributes: Attributes, part: str, found: MeshParts
-) -> dict[str, Any]:
-    """Return material, texture coordinates and colours of a primitive."""
-    light = _vertex_light(attributes)
-    if "material" not in primitive:
-        if light is None:
-            found.remark(GREY, part)
-        return {"colours": None if light is None else linear_to_srgb(light)}
-    material = file.entry("materials", primitive["material"])
-    extensions = material.get("extensions", {})
-    if material.get("alphaMode") == "MASK":
-        found.remark("has parts with holes that only their texture makes, which are rendered closed", part)
-    finish = _specular_glossiness(extensions[_GLOSS]) if _GLOSS in extensions else material.get(
-        "pbrMetallicRoughness", {}
-    )  # fmt: skip
-    *factor, opacity = np.array(finish.get("baseColorFactor", (1, 1, 1, 1)), float)
-    metallic, roughness = float(finish.get("metallicFactor", 1.0)), float(finish.get("roughnessFactor", 1.0))
-    if _UNLIT in extensions:
-        metallic, roughness = 0.0, 1.0
-    elif (shared := _texture(file, finish.get("metallicRoughnessTexture"), attributes, part, found)) is not None:
-        _, green, blue = sampled(*shared).mean(axis=0)[:3] / 255
-        metallic, roughness = metallic * blue, roughness * green
-    texture = _texture(file, finish.get("baseColorTexture"), attributes, part, found)
-    if texture is None and light is not None:
-        light, factor = light * factor, [1.0, 1.0, 1.0]
-    if texture is not None and texture[0].mode == "RGBA":
-        opacity *= sampled(*texture)[:, 3].mean() / 255
-    if "COLOR_0" in attributes and attributes["COLOR_0"].shape[1] == 4:
-        opacity *= float(_shares(attributes["COLOR_0"])[:, 3].mean())
-    if material.get("alphaMode", "OPAQUE") != "BLEND":
-        opacity = 1.0
-    for name, share in _TRANSMISSIONS.items():
-        opacity *= 1.0 - float(extensions.get(name, {}).get(share, 0.0))
-    if len(factor) != 3 or not np.isfinite((*factor, metallic, roughness, opacity)).all():
-        raise ValueError("a material with colours that are no numbers")
-    shown = PBRMaterial(
-        name=str(material.get("name") or "mesh"),
-        baseColorFactor=np.clip((*(factor if texture is None else np.ones(3)), opacity), 0, 1),
-        baseColorTexture=None if texture is None else tinted(texture[0], factor),
-        metallicFactor=metallic,
-        roughnessFactor=roughness,
-        alphaMode="BLEND" if opacity < 1 else "OPAQUE",
-    )
-    return {
-        "material": shown,
-        "uv": None if texture is None else texture[1],
-        "colours": None if light is None else linear_to_srgb(light),
-    }
-
-
-def _vertex_light(attributes: Attributes) -> np.ndarray | None:
-    """Return the colours at the vertices, (N, 3) of linear light."""
-    if "COLOR_0" not in attributes:
-        return None
-    return _shares(attributes["COLOR_0"])[:, :3]
-
-
-def _shares(colours: np.ndarray) -> np.ndarray:
-    """Return RGB or RGBA as shares of 1; integers are always meant so here."""
-    if colours.shape[1] not in (3, 4):
-        raise ValueError("colours that are neither RGB nor RGBA")
-    most = 1.0 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max
-    return np.clip(np.nan_to_num(colours.astype(float) / most), 0, 1)
-
-
-def _specular_glossiness(finish: dict[str, Any]) -> dict[str, Any]:
-    """Return the metallic-roughness material that comes nearest."""
-    given = {key: finish[key] for key in ("diffuseFactor", "specularFactor", "glossinessFactor") if key in finish}
-    nearest = specular_to_pbr(**given)
-    metal = nearest["metallicFactor"] > _METAL
-    return {
-        "metallicFactor": nearest["metallicFactor"],
-        "roughnessFactor": nearest["roughnessFactor"],
-        "baseColorFactor": [*finish.get("specularFactor", (1, 1, 1)), 1]
-        if metal
-        else finish.get("diffuseFactor", (1, 1, 1, 1)),
-        "baseColorTexture": finish.get("specularGlossinessTexture" if metal else "diffuseTexture"),
-    }
-
-
-def _texture(
-    file: GlbFile, info: dict[str, Any] | None, attributes: Attributes, part: str, found: MeshParts
-) -> tuple[Image.Image, np.ndarray] | None:
-    """Return a texture and the coordinates, v upwards, at which a primitive wants it."""
-    if info is None:
-        return None
-    transform = info.get("extensions", {}).get(_TRANSFORM, {})
-    uv = attributes.get(f"TEXCOORD_{transform.get('texCoord', info.get('texCoord', 0))}")
-    texture = file.entry("textures", info["index"])
-    source = texture.get("extensions", {}).get("EXT_texture_webp", {}).get("source", texture.get("source"))
-    if uv is None or source is None:
-        found.remark(_NO_TEXTURE, part)
-        return None
-    try:
-        image = file.image(source)
-    except OSError:
-        found.remark(_NO_TEXTURE, part)
-        return None
-    (left, top), turn = transform.get("offset", (0, 0)), transform.get("rotation", 0.0)
-    turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * transform.get("scale", (1, 1))
-    across, down = (uv[:, :2].astype(float) @ turned.T + (left, top)).T
-    return image, np.column_stack([across, 1.0 - down])

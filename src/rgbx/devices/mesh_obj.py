@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -66,7 +67,8 @@ def read_obj(path: Path) -> MeshParts:
     groups: dict[tuple[str, str | None], _Group] = {}
     materials: dict[str, _Material] = {}
     counts = (vertices, coordinates, normals)
-    name, material, has_objects = path.stem, None, False
+    name, has_objects = path.stem, False
+    material: str | None = None
     for keyword, rest in _statements(path):
         if keyword == "v":
             vertices.add(rest)
@@ -74,13 +76,13 @@ def read_obj(path: Path) -> MeshParts:
             coordinates.add(rest)
         elif keyword == "vn":
             normals.add(rest)
-        elif keyword in ("f", "fo"):
-            group = groups.setdefault((name, material), _Group())
-            corners = [_corner(word, counts) for word in rest.split()]
-            if len(corners) < 3:
+        elif keyword == "f":
+            face = [_corner(word, counts) for word in rest.partition("#")[0].split()]
+            if len(face) < 3:
                 raise ValueError("a face of fewer than three corners")
-            group.sizes.append(len(corners))
-            group.corners.extend(corners)
+            group = groups.setdefault((name, material), _Group())
+            group.sizes.append(len(face))
+            group.corners.extend(face)
         elif keyword == "usemtl":
             material = rest
         elif keyword == "o" or (keyword == "g" and not has_objects):
@@ -118,7 +120,7 @@ class _Rows:
         return len(self.rows)
 
     def add(self, text: str) -> None:
-        self.rows.append([float(word) for word in text.split()])
+        self.rows.append([float(word) for word in text.partition("#")[0].split()])
 
     def values(self, width: int) -> np.ndarray:
         return np.array([row[:width] for row in self.rows], float).reshape(len(self.rows), width)
@@ -178,7 +180,7 @@ def _look(
     colours: np.ndarray,
     part: str,
     found: MeshParts,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return material, texture coordinates and colours of a part."""
     known = materials.get(material or "")
     if known is not None and known.see_through:

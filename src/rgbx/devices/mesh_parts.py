@@ -151,10 +151,10 @@ def decode_texture(content: bytes) -> Image.Image:
         OSError: it cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
-                image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
-            return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image: Image.Image = Image.open(io.BytesIO(content))
+        if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8
+            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).astype(np.uint8))
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise OSError("no image that can be decoded") from error
 
