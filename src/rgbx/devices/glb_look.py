@@ -9,7 +9,7 @@ from trimesh.visual.gloss import specular_to_pbr
 from trimesh.visual.material import PBRMaterial
 
 from rgbx.devices.glb_file import GlbFile
-from rgbx.devices.mesh_parts import GREY, MeshParts, linear_to_srgb, sampled, srgb_to_linear, tinted
+from rgbx.devices.mesh_parts import BECOMES_GREY, MeshParts, linear_to_srgb, sampled, srgb_to_linear, tinted
 
 Attributes = dict[str, np.ndarray]
 """Values at the vertices of a primitive, (N, width), by the names of glTF."""
@@ -76,7 +76,7 @@ def read_look(file: GlbFile, primitive: dict[str, Any], attributes: Attributes, 
     colours = None if light is None else linear_to_srgb(light[:, :3])
     if "material" not in primitive:
         if light is None:
-            found.remark(GREY, part)
+            found.remark(BECOMES_GREY, part)
         return GlbLook(colours=colours)
     material = file.entry("materials", primitive["material"])
     finish = _finish(file, material, attributes, part, found)

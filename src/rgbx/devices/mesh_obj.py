@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from trimesh.visual.material import SimpleMaterial
 
-from rgbx.devices.mesh_parts import GREY, MeshParts, coloured_mesh, find_beside, find_texture, triangulate
+from rgbx.devices.mesh_parts import BECOMES_GREY, MeshParts, coloured_mesh, find_beside, find_texture, triangulate
 
 _NUMBERS_OF_OPTIONS = {
     "-blendu": 1,
@@ -196,7 +196,7 @@ def _look(
         return {"material": SimpleMaterial(diffuse=(*known.colour, 1.0), name=known.name)}
     if np.isfinite(at_vertices := colours[corners[:, 0]]).all():
         return {"colours": at_vertices}
-    found.remark(GREY, part)
+    found.remark(BECOMES_GREY, part)
     return {}
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import Material
 
-GREY = "has no colours for these parts, which become grey"
+BECOMES_GREY = "has no colours for these parts, which become grey"
 
 _COLOUR = "color"
 """Where trimesh keeps the colours at the vertices of a mesh that has a material too."""

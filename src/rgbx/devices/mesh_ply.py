@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from trimesh.visual.material import SimpleMaterial
 
-from rgbx.devices.mesh_parts import GREY, MeshParts, coloured_mesh, find_texture, triangulate
+from rgbx.devices.mesh_parts import BECOMES_GREY, MeshParts, coloured_mesh, find_texture, triangulate
 
 _TYPES = {
     "char": "i1",
@@ -93,7 +93,7 @@ def read_ply(path: Path) -> MeshParts:
         else:
             mesh = coloured_mesh(positions, corners[triangles], colours=at_vertices)
             if at_vertices is None:
-                found.remark(GREY, part)
+                found.remark(BECOMES_GREY, part)
         found.parts.append((part, mesh))
     return found
 
