@@ -9,7 +9,15 @@ import numpy as np
 from PIL import Image
 from trimesh.visual.material import SimpleMaterial
 
-from rgbx.devices.mesh_parts import BECOMES_GREY, MeshParts, coloured_mesh, find_beside, find_texture, triangulate
+from rgbx.devices.mesh_parts import (
+    BECOMES_GREY,
+    MeshParts,
+    coloured_mesh,
+    distinct_rows,
+    find_beside,
+    find_texture,
+    triangulate,
+)
 
 _NUMBERS_OF_OPTIONS = {
     "-blendu": 1,
@@ -67,6 +75,7 @@ def read_obj(path: Path) -> MeshParts:
     groups: dict[tuple[str, str | None], _Group] = {}
     materials: dict[str, _Material] = {}
     counts = (vertices, coordinates, normals)
+    known: dict[str, tuple[int, int, int]] = {}
     name, has_objects = path.stem, False
     material: str | None = None
     for keyword, rest in _statements(path):
@@ -77,7 +86,7 @@ def read_obj(path: Path) -> MeshParts:
         elif keyword == "vn":
             normals.add(rest)
         elif keyword == "f":
-            face = [_corner(word, counts) for word in rest.partition("#")[0].split()]
+            face = [known.get(word) or _corner(word, counts, known) for word in rest.partition("#")[0].split()]
             if len(face) < 3:
                 raise ValueError("a face of fewer than three corners")
             group = groups.setdefault((name, material), _Group())
@@ -103,9 +112,9 @@ def read_obj(path: Path) -> MeshParts:
             raise ValueError("faces of vertices that are not there")
         triangles, _ = triangulate(positions[corners[:, 0]], group.sizes)
         if len(triangles):
-            distinct, faces = np.unique(corners, axis=0, return_inverse=True)
+            distinct, faces = distinct_rows(corners)
             look = _look(material, materials, distinct, uv, colours, part, found)
-            mesh = coloured_mesh(positions[distinct[:, 0]], faces.reshape(-1)[triangles], **look)
+            mesh = coloured_mesh(positions[distinct[:, 0]], faces[triangles], **look)
             found.parts.append((part, mesh))
     return found
 
@@ -141,8 +150,13 @@ def _statements(path: Path) -> Iterator[tuple[str, str]]:
             yield words[0].lower(), words[1].strip() if len(words) == 2 else ""
 
 
-def _corner(word: str, counts: tuple[_Rows, _Rows, _Rows]) -> tuple[int, int, int]:
-    """Return the indices of a corner such as ``7/3/2``, ``7//2`` or ``-1``, counted back from the last one so far."""
+def _corner(
+    word: str, counts: tuple[_Rows, _Rows, _Rows], known: dict[str, tuple[int, int, int]]
+) -> tuple[int, int, int]:
+    """Return the indices of a corner such as ``7/3/2``, ``7//2`` or ``-1``, counted back from the last one so far.
+
+    Those that mean the same wherever they stand are put into ``known``: most come six times.
+    """
     given = word.split("/")
     if len(given) > 3 or not given[0]:
         raise ValueError(f"no corner of a face: {word}")
@@ -153,7 +167,10 @@ def _corner(word: str, counts: tuple[_Rows, _Rows, _Rows]) -> tuple[int, int, in
             indices[place] = number - 1 if number > 0 else len(counts[place]) + number
             if number == 0 or indices[place] < 0:
                 raise ValueError(f"no corner of a face: {word}")
-    return indices[0], indices[1], indices[2]
+    corner = indices[0], indices[1], indices[2]
+    if "-" not in word:
+        known[word] = corner
+    return corner
 
 
 def _positions(vertices: _Rows) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ BECOMES_GREY = "has no colours for these parts, which become grey"
 
 _COLOUR = "color"
 """Where trimesh keeps the colours at the vertices of a mesh that has a material too."""
+_ROUNDING = 1e-9
 _NAMED = 5
 """Parts that a remark names."""
 
@@ -111,6 +112,16 @@ def sampled(image: Image.Image, uv: np.ndarray) -> np.ndarray:
     return texels[down, across]
 
 
+def distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a table that differ, and for each row of it which of these it is."""
+    order = np.lexsort(rows.T)
+    ordered = rows[order]
+    starts = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))
+    numbers = np.empty(len(rows), np.int64)
+    numbers[order] = np.cumsum(starts) - 1
+    return ordered[starts], numbers
+
+
 def find_beside(folder: Path, name: str) -> Path | None:
     """Find a file that another one names.
 
@@ -191,7 +202,8 @@ def triangulate(corners: np.ndarray, sizes: Sequence[int] | np.ndarray) -> tuple
         if size > 3:
             spokes = corners[rows] - corners[rows[:, :1]]
             doubled = np.cross(spokes[:, 1:-1], spokes[:, 2:])  # each triangle's area and normal
-            inward = np.einsum("ptk,pk->pt", doubled, doubled.sum(axis=1)) < 0
+            normals = doubled.sum(axis=1)
+            inward = np.einsum("ptk,pk->pt", doubled, normals) < -_ROUNDING * (normals**2).sum(axis=1, keepdims=True)
             for place in np.flatnonzero(inward.any(axis=1)):
                 cuts[place] = _clip_ears(spokes[place], doubled[place].sum(axis=0))
         triangles.append(np.take_along_axis(rows[:, None], cuts, axis=2).reshape(-1, 3))

@@ -197,32 +197,51 @@ def _read_text(elements: list[_Element], body: bytes) -> dict[str, dict[str, Col
     columns: dict[str, dict[str, Column]] = {}
     start = 0
     for element in elements:
-        entries: dict[str, list[np.ndarray]] = {name: [] for name, _, _ in element.properties}
-        plain = all(length is None for _, _, length in element.properties)
-        if plain:
-            width = len(element.properties)
-            table = numbers[start : start + element.count * width].reshape(element.count, width)
-            columns[element.name] = {name: table[:, at] for at, (name, _, _) in enumerate(element.properties)}
-            start += table.size
-            continue
-        for _ in range(element.count):
-            for name, _, length in element.properties:
-                count = 1 if length is None else int(numbers[start])
-                start += length is not None
-                if count < 0 or start + count > len(numbers):
-                    raise ValueError("an entry is cut off")
-                entries[name].append(numbers[start : start + count])
-                start += count
-        columns[element.name] = {
-            name: entries[name] if length is not None else np.concatenate(entries[name])
-            for name, _, length in element.properties
-        }
+        columns[element.name], start = _text_table(element, numbers, start) or _text_rows(element, numbers, start)
     if start != len(numbers):
         raise ValueError("more than the header says")
     for element in elements:
         for name, kind, _ in element.properties:
             columns[element.name][name] = _typed(columns[element.name][name], np.dtype(kind))
     return columns
+
+
+def _text_table(element: _Element, numbers: np.ndarray, start: int) -> tuple[dict[str, Column], int] | None:
+    """Read an element whose lists are as long as those of its first entry; None if they are not."""
+    places: dict[str, slice | int] = {}
+    lengths: list[tuple[int, float]] = []
+    width = 0
+    for name, _, length in element.properties:
+        if length is None:
+            places[name] = width
+            width += 1
+        else:
+            count = float(numbers[start + width]) if element.count else 0.0
+            lengths.append((width, count))
+            places[name] = slice(width + 1, width + 1 + int(count))
+            width += 1 + int(count)
+    end = start + element.count * width
+    if width <= 0 or end > len(numbers):
+        return None
+    table = numbers[start:end].reshape(element.count, width)
+    if any((table[:, at] != count).any() or count < 0 for at, count in lengths):
+        return None
+    return {name: table[:, place] for name, place in places.items()}, end
+
+
+def _text_rows(element: _Element, numbers: np.ndarray, start: int) -> tuple[dict[str, Column], int]:
+    """Read an element whose lists differ in length, entry by entry."""
+    entries: dict[str, list[np.ndarray]] = {name: [] for name, _, _ in element.properties}
+    for _ in range(element.count if element.properties else 0):
+        for name, _, length in element.properties:
+            count = 1 if length is None else int(numbers[start])
+            start += length is not None
+            if count < 0 or start + count > len(numbers):
+                raise ValueError("an entry is cut off")
+            entries[name].append(numbers[start : start + count])
+            start += count
+    lists = {name for name, _, length in element.properties if length is not None}
+    return {name: rows if name in lists else np.concatenate(rows) for name, rows in entries.items()}, start
 
 
 def _typed(column: Column, dtype: np.dtype) -> Column:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.devices.mesh_parts import MeshParts, coloured_mesh
+from rgbx.devices.mesh_parts import MeshParts, coloured_mesh, distinct_rows
 
 _HEADER = 84
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -32,7 +32,7 @@ def read_stl(path: Path) -> MeshParts:
         solids = _read_text(path.stem, content)
     for name, corners in solids:
         if len(corners):
-            vertices, faces = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
+            vertices, faces = distinct_rows(corners.reshape(-1, 3))
             found.parts.append((name, coloured_mesh(vertices, faces.reshape(-1, 3))))
     return found
 
@@ -45,10 +45,10 @@ def _read_text(stem: str, content: bytes) -> list[tuple[str, np.ndarray]]:
     facets = 0
     for line in content.decode("latin-1").splitlines():
         match line.lower().split():
-            case ["solid", *_] if open_solid is None:
-                open_solid, corners, facets = line.strip()[5:].strip() or stem, [], 0
             case ["vertex", x, y, z] if open_solid is not None:
                 corners.append((float(x), float(y), float(z)))
+            case ["solid", *_] if open_solid is None:
+                open_solid, corners, facets = line.strip()[5:].strip() or stem, [], 0
             case ["facet", "normal", _, _, _] | ["facet"] if open_solid is not None and len(corners) == 3 * facets:
                 facets += 1
             case ["endfacet"] if open_solid is not None and len(corners) == 3 * facets:
