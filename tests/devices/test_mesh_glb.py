@@ -425,6 +425,12 @@ def test_a_skeleton_is_refused_and_a_morph_is_applied(tmp_path):
     expect_phantom(read_mesh(glb.write(tmp_path)))
     glb.json["meshes"][0]["weights"] = [0.5]
     expect_phantom(read_mesh(glb.write(tmp_path)), lambda at: 1.5 * at)
+    glb.json["nodes"] = [{"mesh": 0, "weights": [1.0]}, {"mesh": 0}]
+    glb.json["scenes"][0]["nodes"] = [0, 1]
+    first, second = read_mesh(glb.write(tmp_path)).geometry.values()
+    assert (first.extents[1], second.extents[1]) == pytest.approx((140, 105))
+    glb.json["nodes"] = [{"name": "phone", "mesh": 0}]
+    glb.json["scenes"][0]["nodes"] = [0]
     glb.node["skin"] = 0
     assert "bends the part phone by a skeleton" in refused(glb, tmp_path)
 

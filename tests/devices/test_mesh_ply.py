@@ -119,6 +119,9 @@ def test_textures(coordinates, tmp_path):
     assert mesh.visual.material.image.getpixel((1, 1)) == (200, 100, 50)
     np.testing.assert_allclose(mesh.visual.uv, mesh.vertices[:, :2] / [40, 90])
     assert mesh_remarks(scene) == ()
+    without = textured(coordinates).replace("texcoord", "else").replace("property float s", "property float k")
+    without = without.replace("property float u", "property float k").replace("texture_u", "k")
+    assert "has no texture coordinates" in mesh_remarks(read(tmp_path, without))[0]
 
 
 @pytest.mark.parametrize(

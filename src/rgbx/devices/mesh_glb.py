@@ -32,7 +32,7 @@ def read_glb(path: Path) -> MeshParts:
     file, found = GlbFile(path), MeshParts()
     for name in file.unknown_extensions:
         found.remark(f"uses the glTF extension {name}, which is not read")
-    primitives: dict[int, list[tuple[dict[str, Any], np.ndarray, Attributes]]] = {}
+    primitives: dict[object, list[tuple[dict[str, Any], np.ndarray, Attributes]]] = {}
     for node, matrix in _placed_nodes(file, found):
         if "mesh" not in node:
             continue
@@ -40,9 +40,10 @@ def read_glb(path: Path) -> MeshParts:
         name = str(given or f"part-{len(found.parts) + 1}")
         if "skin" in node:
             raise InputError(path, f"bends the part {name} by a skeleton", "apply it and export it without")
-        if "weights" in node or node["mesh"] not in primitives:
-            primitives[node["mesh"]] = list(_primitives(file, node, found))
-        for number, (primitive, faces, attributes) in enumerate(primitives[node["mesh"]], start=1):
+        key = node["mesh"], *node.get("weights", ())
+        if key not in primitives:
+            primitives[key] = list(_primitives(file, node, found))
+        for number, (primitive, faces, attributes) in enumerate(primitives[key], start=1):
             part = name if number == 1 else f"{name}-{number}"
             look = read_look(file, primitive, attributes, part, found)
             mesh = coloured_mesh(

@@ -70,31 +70,34 @@ def read_ply(path: Path) -> MeshParts:
         raise ValueError("faces of vertices that are not there")
     triangles, polygons = triangulate(positions[corners], sizes)
 
-    at_vertices = _colours(vertex)
-    at_faces = None if at_vertices is not None else _colours(face)
     uv = _coordinates(vertex, face, corners, sizes)
-    if textures and uv is not None:
-        number = np.asarray(face["texnumber"])[polygons] if "texnumber" in face else np.zeros(len(triangles), int)
-        for index in np.unique(number[number >= 0]):
-            image = find_texture(path.parent, textures[index])
-            if image is None:
-                found.remark(f"names the texture {textures[index]}, which is not beside it or cannot be read")
-            else:
-                rows, faces = np.unique(triangles[number == index], return_inverse=True)
-                material = SimpleMaterial(image=image, name=Path(textures[index]).stem)
-                mesh = coloured_mesh(positions[corners[rows]], faces.reshape(-1, 3), material=material, uv=uv[rows])
-                found.parts.append((part, mesh))
-                triangles, polygons = triangles[number != index], polygons[number != index]
-                number = number[number != index]
-    if len(triangles):
-        if at_faces is not None:
-            split, faces = positions[corners[triangles]].reshape(-1, 3), np.arange(3 * len(triangles)).reshape(-1, 3)
-            mesh = coloured_mesh(split, faces, colours=np.repeat(at_faces[polygons], 3, axis=0))
-        else:
-            mesh = coloured_mesh(positions, corners[triangles], colours=at_vertices)
-            if at_vertices is None:
-                found.remark(BECOMES_GREY, part)
+    number = np.asarray(face["texnumber"])[polygons] if "texnumber" in face else np.zeros(len(triangles), int)
+    plain = np.ones(len(triangles), bool)
+    for index in np.unique(number[number >= 0]) if textures else ():
+        image = find_texture(path.parent, textures[index])
+        if uv is None:
+            found.remark("has no texture coordinates, so that its texture is not shown")
+            continue
+        if image is None:
+            found.remark(f"names the texture {textures[index]}, which is not beside it or cannot be read")
+            continue
+        rows, faces = np.unique(triangles[number == index], return_inverse=True)
+        material = SimpleMaterial(image=image, name=Path(textures[index]).stem)
+        mesh = coloured_mesh(positions[corners[rows]], faces.reshape(-1, 3), material=material, uv=uv[rows])
         found.parts.append((part, mesh))
+        plain &= number != index
+    if not plain.any():
+        return found
+    faces, at_vertices, at_faces = corners[triangles[plain]], _colours(vertex), _colours(face)
+    if at_vertices is not None:
+        mesh = coloured_mesh(positions, faces, colours=at_vertices)
+    elif at_faces is not None:  # every corner becomes a vertex of its own, so that colours do not run
+        apart = np.arange(faces.size).reshape(-1, 3)
+        mesh = coloured_mesh(positions[faces.ravel()], apart, colours=np.repeat(at_faces[polygons[plain]], 3, axis=0))
+    else:
+        mesh = coloured_mesh(positions, faces)
+        found.remark(BECOMES_GREY, part)
+    found.parts.append((part, mesh))
     return found
 
 
