@@ -8,11 +8,15 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
+from trimesh.visual.material import PBRMaterial, SimpleMaterial
 from typer.testing import CliRunner
 
+from mesh_files import write_in_mm
 from rgbx.cli import app
 from rgbx.devices.check import LibraryCheck, check_library, check_unit, class_remarks
 from rgbx.devices.library import Library, Unit
+from rgbx.devices.mesh_parts import coloured_mesh
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.volume import Volume
 from rgbx_proving.units.part_mesh import write_mesh
@@ -25,7 +29,9 @@ def _unit(folder, mesh_extents=(13.0, 27.0, 5.0)) -> Unit:
     folder.mkdir(parents=True)
     write_itk(folder / "scan.nrrd", phantom(), SPACING)
     if mesh_extents is not None:
-        write_mesh(folder / "mesh.glb", trimesh.Scene(trimesh.creation.box(mesh_extents)))
+        box = trimesh.creation.box(mesh_extents)
+        box.visual = trimesh.visual.TextureVisuals(material=PBRMaterial(baseColorFactor=[0.2, 0.3, 0.4, 1.0]))
+        write_mesh(folder / "mesh.glb", trimesh.Scene(box))
     return Unit.open(folder)
 
 
@@ -94,6 +100,17 @@ def test_a_mesh_that_is_not_as_large_as_its_scan_is_remarked(tmp_path):
     assert "the mesh is 270 mm long and the scan 28 mm" in remark
 
 
+def test_what_is_missing_of_a_mesh_is_remarked(tmp_path):
+    unit = _unit(tmp_path / "A" / "1")
+    (tmp_path / "A" / "1" / "mesh.glb").unlink()
+    text = "mtllib mesh.mtl\nv 0 0 0\nv 13 0 0\nv 0 27 0\nv 0 0 5\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n"
+    path = write_in_mm(unit.folder, "mesh.obj", text)
+    assert check_unit(Unit.open(unit.folder)).summary.remarks == (
+        f"{path} names the materials mesh.mtl, which are not beside it.",
+        f"{path} has no colours for these parts, which become grey: mesh.",
+    )
+
+
 def test_classes_without_scan_or_mesh_are_remarked(tmp_path):
     _unit(tmp_path / "A" / "1")
     _unit(tmp_path / "A" / "2")
@@ -132,6 +149,17 @@ def test_front_and_back_of_a_mesh_are_told_apart():
         assert middle[channel] > 60
         assert middle[2 - channel] == 0
         assert (picture[:2] == 255).all()
+
+
+def test_textures_are_seen():
+    corners = [[-35, -70, 0], [35, -70, 0], [35, 70, 0], [-35, 70, 0]]
+    image = Image.fromarray(np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8))
+    uv = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    for material in (SimpleMaterial(image=image), PBRMaterial(baseColorTexture=image)):
+        mesh = coloured_mesh(np.array(corners), np.array([[0, 1, 2], [0, 2, 3]]), material=material, uv=np.array(uv))
+        picture = shade_mesh(trimesh.Scene(mesh), side=64).astype(int)
+        assert picture[20, 32, 0] > 60 > picture[20, 32, 2], "the first row of an image is the upper one"
+        assert picture[44, 32, 2] > 60 > picture[44, 32, 0]
 
 
 def test_windings_do_not_matter():

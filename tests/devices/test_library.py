@@ -1,7 +1,7 @@
 import pytest
 import trimesh
 
-from rgbx.devices.library import Library, find_units
+from rgbx.devices.library import Library, Unit, find_units
 from rgbx.errors import InputError
 from rgbx_proving.units.part_mesh import write_mesh
 from rgbx_proving.units.parts import PartList, write_parts
@@ -176,3 +176,13 @@ def test_several_problems_are_counted_and_all_found(tmp_path):
     units, faults = find_units(tmp_path)
     assert [unit.name for unit in units] == ["1"]
     assert [fault.path.name for fault in faults] == ["2", "B", "C"]
+
+
+@pytest.mark.parametrize("name", ["mesh.obj", "mesh.OBJ", "mesh.ply"])
+def test_a_mesh_depends_on_the_textures_that_it_may_name(name, tmp_path):
+    folder = tmp_path / "A" / "1"
+    for path in (name, "mesh.mtl", "textures/skin.png", "photos/1.png", "dicom/1.dcm"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    files = Unit.open(folder).files("mesh")
+    assert {str(path.relative_to(folder)) for path in files} == {name, "mesh.mtl", "textures/skin.png"}

@@ -170,8 +170,16 @@ BAD = {
     "points": (_points, "mesh.ply has no faces", "export a surface of triangles"),
     "no-faces": (_without_faces, "mesh.obj has no faces", "export a surface of triangles"),
     "not-finite": (_not_finite, "mesh.obj has vertices that are NaN", "export it again"),
-    "wrong-unit": (_metres_taken_for_mm, "mesh.stl is 0.14 mm long", "correct its unit by 'mesh_unit'"),
-    "glb-in-mm": (_glb_in_mm, "mesh.glb is 1.4e+05 mm long", "correct its unit by 'mesh_unit'"),
+    "wrong-unit": (
+        _metres_taken_for_mm,
+        "mesh.stl is 0.14 mm long; it looks as if its numbers are in metres",
+        "set 'mesh_unit: m' in",
+    ),
+    "glb-in-mm": (
+        _glb_in_mm,
+        "mesh.glb is 140,000 mm long; it looks as if its numbers are in millimetres",
+        "set 'mesh_unit: mm'",
+    ),
     "unknown-format": (_unknown_format, "mesh.step is no mesh in a format", "give one of .glb"),
     "text": (_text, "mesh.glb is damaged or cut off", "export it again"),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from mesh_files import stl_bytes, write_in_mm
 from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.errors import InputError, MissingToolError, RgbxError
@@ -118,6 +119,12 @@ class TestWithoutBlender:
         self.healed.touch()
         samples = render_photographs(library, tmp_path / "rgb", TINY, images_per_class=5, units="2", workers=0)
         assert {record.unit for record in samples} == {"A-002", "B-002"}
+
+    def test_remarks_on_meshes_are_printed(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.healed.touch()
+        path = write_in_mm(tmp_path / "library/A/1", "mesh.stl", stl_bytes(b"COLOR=\xff\0\0\xff"))
+        render_photographs(Library.open(tmp_path / "library"), tmp_path / "rgb", TINY, images_per_class=1, workers=0)
+        assert f"remark: {path} has colours that are no part of the format" in capfd.readouterr().err
 
     def test_joined_shards_are_the_same_set(self, library: Library, tmp_path: Path) -> None:
         self.healed.touch()

@@ -12,6 +12,7 @@ import trimesh
 
 from rgbx.config import Config
 from rgbx.devices.library import Unit, find_units
+from rgbx.devices.mesh_io import mesh_remarks
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.unit_file import UNIT_FILE
 from rgbx.devices.volume import Volume
@@ -216,6 +217,7 @@ def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> 
         sizes["scan"] = volume.size_mm
     if scene is not None:
         sizes["mesh"] = _extents(scene)
+        yield from mesh_remarks(scene)
     for what, size in sizes.items():
         if size[2] > 1.02 * min(size):
             thin = "xyz"[int(np.argmin(size))]

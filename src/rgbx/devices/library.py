@@ -123,8 +123,10 @@ class Unit:
             return []
         if path.is_dir():
             found = [entry for entry in path.iterdir() if entry.is_file()]
-        elif path.suffix in (*_HEADERS_OF_RAW, ".obj"):  # these point to further files beside them
+        elif path.suffix in _HEADERS_OF_RAW:  # these point to further files beside them
             found = [entry for entry in self.folder.iterdir() if entry.is_file()]
+        elif path.suffix.lower() in (".obj", ".ply"):  # and these also to files in folders
+            found = [entry for entry in self.folder.rglob("*") if entry.is_file() and not _is_other(self.folder, entry)]
         else:
             found = [path]
         sidecar = self.folder / UNIT_FILE
@@ -238,6 +240,11 @@ _EXAMPLES = {
     "labels": "labels.nrrd, the material of each voxel of its scan",
     "mesh": "a mesh, e.g. mesh.glb",
 }
+
+
+def _is_other(folder: Path, entry: Path) -> bool:
+    """Whether a file of a unit lies in a folder that has nothing to do with its mesh."""
+    return entry.relative_to(folder).parts[0] in (*SCAN_FOLDERS, "photos", "radiographs")
 
 
 def _grid(volume: Volume) -> str:

@@ -5,13 +5,25 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from rgbx.devices.mesh_glb import read_glb
+from rgbx.devices.mesh_obj import read_obj
+from rgbx.devices.mesh_parts import MeshParts
+from rgbx.devices.mesh_ply import read_ply
+from rgbx.devices.mesh_stl import read_stl
 from rgbx.devices.unit_file import UNIT_FILE, UnitFile, read_unit_file, signed_axes
-from rgbx.devices.volume_io import check_size
-from rgbx.errors import InputError
+from rgbx.devices.volume_io import SIZE_RANGE_MM
+from rgbx.errors import InputError, RgbxError
 
-MESH_SUFFIXES = (".glb", ".obj", ".stl", ".ply")
+_READERS = {".glb": read_glb, ".obj": read_obj, ".stl": read_stl, ".ply": read_ply}
+MESH_SUFFIXES = tuple(_READERS)
 
 _MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
+_NAMES = {"mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
+_LIKELY_MM = (30.0, 600.0)
+"""Longest sides of most devices: what is too small or too large is offered the units of length that make it one."""
+_MICROMETRE = 1e-3
+_COARSE = 1e-4
+"""Distance of two 32-bit floats, as a share of the longest side, from which on shapes suffer."""
 
 
 def read_mesh(path: Path) -> trimesh.Scene:
@@ -22,11 +34,13 @@ def read_mesh(path: Path) -> trimesh.Scene:
             do not say it, is read from ``unit.yaml`` beside it.
 
     Returns:
-        One geometry for each object of the file, named as there, vertices in mm in the unit frame; all transforms of
-        the file's scene graph are applied, so that ``scene.geometry`` needs no graph.
+        One geometry for each part of the file, named as there, vertices in mm in the unit frame; all transforms of
+        the file's scene graph are applied, so that ``scene.geometry`` needs no graph. What looks odd about the file
+        is told by :func:`mesh_remarks`.
 
     Raises:
         InputError: the file cannot be used; the message says why and what to do.
+        MissingToolError: a package that it needs is not installed.
     """
     suffix = path.suffix.lower()
     if not path.exists():
@@ -37,25 +51,60 @@ def read_mesh(path: Path) -> trimesh.Scene:
     unit = unit_file.mesh_unit or ("m" if suffix == ".glb" else None)
     if unit is None:
         raise InputError(
-            path, "says no unit of length", f"add 'mesh_unit: mm' (or cm, m, inch) to {path.parent / UNIT_FILE}"
+            path,
+            "says no unit of length",
+            f"add 'mesh_unit: mm' (or cm, m, inch) to {path.parent / UNIT_FILE}, or to library.yaml for all units",
         )
-    scene = _placed(path, _load(path), _to_unit_frame(unit_file, _MM[unit]))
-    _check(path, scene)
+    found = _load(path)
+    transform = _to_unit_frame(unit_file, _MM[unit])
+    scene = trimesh.Scene()
+    for name, part in found.parts:
+        scene.add_geometry(part.apply_transform(transform), geom_name=name)
+    _check_length(path, float(max(scene.extents)), unit)
+    scene.metadata["remarks"] = tuple(f"{path} {remark}." for remark in found.remarks)
     return scene
 
 
-def _load(path: Path) -> trimesh.Scene:
+def mesh_remarks(scene: trimesh.Scene) -> tuple[str, ...]:
+    """Return what looks odd about the file that :func:`read_mesh` has read, a sentence each.
+
+    Parts that become grey, textures that are missing, things that are left out: the mesh can be used all the same.
+    """
+    return tuple(scene.metadata.get("remarks", ()))
+
+
+def _load(path: Path) -> MeshParts:
     if path.stat().st_size == 0:
         raise InputError(path, "is empty", "export it again")
     try:
-        scene = trimesh.load_scene(path, process=False)  # which would drop vertices that are NaN without a word
+        with np.errstate(all="ignore"):
+            found = _READERS[path.suffix.lower()](path)
+    except RgbxError:
+        raise
     except PermissionError as error:
         raise InputError(path, "may not be read", "give yourself the right to read it") from error
-    except Exception as error:  # trimesh's parsers raise whatever a damaged file trips them up with
+    except Exception as error:  # readers raise whatever a damaged file trips them up with
         raise InputError(path, "is damaged or cut off", "export it again") from error
-    if path.suffix.lower() == ".stl" and scene.is_empty:  # what is no binary STL is read as a text without triangles
-        raise InputError(path, "is damaged or cut off", "export it again")
-    return scene
+    if not found.parts:
+        raise InputError(path, "has no faces (a point cloud, perhaps)", "export a surface of triangles")
+    corners = np.concatenate([part.vertices[part.faces].reshape(-1, 3) for _, part in found.parts])
+    if not np.isfinite(corners).all():
+        raise InputError(path, "has vertices that are NaN or infinite", "export it again")
+    _remark_on_precision(found, corners)
+    return found
+
+
+def _remark_on_precision(found: MeshParts, corners: np.ndarray) -> None:
+    """Say so if the file's numbers are 32-bit floats so far from the origin that shapes are lost between them."""
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    with np.errstate(over="ignore"):
+        single = corners.astype(np.float32)
+    step, longest = float(np.spacing(np.abs(single).max())), float((high - low).max())
+    if longest > 0 and step > _COARSE * longest and np.array_equal(corners, single):
+        found.remark(
+            f"lies so far from its origin that its numbers are only good to 1/{longest / step:.0f} of its length: "
+            "move it to the origin before it is exported"
+        )
 
 
 def _to_unit_frame(unit_file: UnitFile, scale: float) -> np.ndarray:
@@ -66,21 +115,21 @@ def _to_unit_frame(unit_file: UnitFile, scale: float) -> np.ndarray:
     return transform
 
 
-def _placed(path: Path, scene: trimesh.Scene, transform: np.ndarray) -> trimesh.Scene:
-    """Apply the scene graph and ``transform`` to each geometry that has faces, and merge equal vertices."""
-    placed = trimesh.Scene()
-    for node in scene.graph.nodes_geometry:
-        to_scene, name = scene.graph[node]
-        geometry = scene.geometry[name]
-        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-            if not np.isfinite(geometry.vertices).all():
-                raise InputError(path, "has vertices that are NaN or infinite", "export it again")
-            mesh = geometry.copy().apply_transform(transform @ to_scene).process()
-            placed.add_geometry(mesh, geom_name=node, node_name=node)
-    return placed
-
-
-def _check(path: Path, scene: trimesh.Scene) -> None:
-    if not scene.geometry:
-        raise InputError(path, "has no faces (a point cloud, perhaps)", "export a surface of triangles")
-    check_size(path, float(max(scene.extents)), f"correct its unit by 'mesh_unit' in {path.parent / UNIT_FILE}")
+def _check_length(path: Path, longest: float, unit: str) -> None:
+    """Refuse what is too small or too large for a device, and offer the unit of length that would make it one."""
+    if SIZE_RANGE_MM[0] <= longest <= SIZE_RANGE_MM[1]:
+        return
+    shown = f"{longest:,.0f}" if 1000 <= longest < 1e9 else f"{longest:.4g}"
+    number = longest / _MM[unit]
+    likely = [other for other, mm in _MM.items() if _LIKELY_MM[0] <= number * mm <= _LIKELY_MM[1]]
+    if likely:
+        names = " or ".join(f"{_NAMES[other]} ({number * _MM[other]:.3g} mm)" for other in likely)
+        keys = " or ".join(f"'mesh_unit: {other}'" for other in likely)
+        raise InputError(
+            path,
+            f"is {shown} mm long; it looks as if its numbers are in {names}",
+            f"set {keys} in {path.parent / UNIT_FILE}, or in library.yaml for all units",
+        )
+    micrometres = _LIKELY_MM[0] <= number * _MICROMETRE <= _LIKELY_MM[1]
+    guess = "it looks as if its numbers are in micrometres" if micrometres else "in no unit of length is it a device"
+    raise InputError(path, f"is {shown} mm long; {guess}", "scale it and export it again")

@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import trimesh
 from numba import njit
-from trimesh.visual import TextureVisuals
+from PIL import Image
+from trimesh.visual import ColorVisuals
 
+from rgbx.devices.mesh_parts import linear_to_srgb, sampled, srgb_to_linear, vertex_colours
 from rgbx.devices.volume import Volume
 from rgbx.geometry import rotation_matrix
 
@@ -55,8 +57,9 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     Returns:
         (side, side, 3) uint8.
     """
-    triangles = np.concatenate([mesh.triangles for mesh in scene.geometry.values()])
-    colours = np.concatenate([_face_colours(mesh) for mesh in scene.geometry.values()])
+    opaque = [mesh for mesh in scene.geometry.values() if not _seen_through(mesh)]
+    meshes = opaque or list(scene.geometry.values())
+    triangles = np.concatenate([mesh.triangles for mesh in meshes])
     turned = triangles @ (rotation_matrix((TILT, 0.0, 0.0)) @ rotation_matrix((0.0, turn, 0.0))).T
     corners = turned.reshape(-1, 3)
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
@@ -69,26 +72,61 @@ def shade_mesh(scene: trimesh.Scene, turn: float = FRONT, side: int = 320) -> np
     normals = trimesh.unitize(np.cross(turned[:, 1] - turned[:, 0], turned[:, 2] - turned[:, 0]))
     facing = normals * np.where(normals[:, 2:] < 0, -1.0, 1.0)  # windings of users' meshes cannot be relied on
     brightness = AMBIENT + (1 - AMBIENT) * np.clip(facing @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
-    shown = np.append(colours * brightness[:, None] ** (1 / 2.2), [[1.0, 1.0, 1.0]], axis=0)[faces]
+    shown = np.ones((pixels, pixels, 3))
+    start = 0
+    for mesh in meshes:
+        mask = (faces >= start) & (faces < start + len(mesh.faces))
+        weights = _shares(placed[faces[mask]], np.argwhere(mask)[:, ::-1] + 0.5)
+        shown[mask] = _colours(mesh, faces[mask] - start, weights) * brightness[faces[mask], None] ** (1 / 2.2)
+        start += len(mesh.faces)
     blocks = shown.reshape(side, _SUPERSAMPLING, side, _SUPERSAMPLING, 3)
     return np.rint(_PAPER * blocks.mean(axis=(1, 3))).astype(np.uint8)
 
 
-def _face_colours(mesh: trimesh.Trimesh) -> np.ndarray:
-    """Return sRGB in 0..1, one a face."""
-    material = getattr(mesh.visual, "material", None)
-    textured = getattr(material, "baseColorTexture", None) is not None or getattr(material, "image", None) is not None
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is not None and not textured:
-        linear = np.array(factor[:3], float) / (255.0 if np.asarray(factor).dtype.kind in "iu" else 1.0)
-        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        return np.tile(srgb, (len(mesh.faces), 1))
-    visual: Any = mesh.visual.to_color() if isinstance(mesh.visual, TextureVisuals) else mesh.visual
-    if not visual.defined:
-        return np.tile(_PLAIN, (len(mesh.faces), 1))
-    if visual.kind == "vertex":
-        return np.asarray(visual.vertex_colors, float)[mesh.faces, :3].mean(axis=1) / 255
-    return np.asarray(visual.face_colors, float)[:, :3] / 255
+def _seen_through(mesh: trimesh.Trimesh) -> bool:
+    """Whether more light passes through a mesh than it stops; it is left out, so that what lies behind is seen."""
+    material: Any = getattr(mesh.visual, "material", None)
+    blends = getattr(material, "alphaMode", None) == "BLEND" and material.baseColorFactor is not None
+    return bool(blends and material.baseColorFactor[3] < 128)
+
+
+def _shares(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the weights, (N, 3), of the corners of (N, 3, 3) triangles at (N, 2) points in them."""
+    first, second, third = (triangles[:, corner, :2] - points for corner in range(3))
+    areas = np.column_stack([_cross(second, third), _cross(third, first), _cross(first, second)])
+    return areas / areas.sum(axis=1, keepdims=True)
+
+
+def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+
+
+def _colours(mesh: trimesh.Trimesh, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return sRGB in 0..1, (N, 3), at places on ``faces`` where their corners have ``weights``."""
+    visual: Any = mesh.visual
+    if isinstance(visual, ColorVisuals) and visual.kind == "face":
+        return np.asarray(visual.face_colors, float)[faces, :3] / 255
+    light, at_vertices = _material_light(visual, mesh.faces[faces], weights), vertex_colours(mesh)
+    if at_vertices is not None:
+        light = light * np.einsum("nc,nck->nk", weights, srgb_to_linear(at_vertices)[mesh.faces[faces]])
+    elif isinstance(visual, ColorVisuals):
+        return np.tile(_PLAIN, (len(faces), 1))
+    return linear_to_srgb(light)
+
+
+def _material_light(visual: Any, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the linear light, 0..1, of a material alone; white where there is none."""
+    material = getattr(visual, "material", None)
+    image: Image.Image | None = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if image is not None and visual.uv is not None:
+        uv = np.einsum("nc,nck->nk", weights, np.asarray(visual.uv)[corners])
+        return srgb_to_linear(sampled(image.convert("RGB"), uv) / 255)
+    factor, diffuse = getattr(material, "baseColorFactor", None), getattr(material, "diffuse", None)
+    if factor is not None:
+        return np.tile(np.asarray(factor[:3], float) / 255, (len(corners), 1))
+    if diffuse is not None:
+        return np.tile(srgb_to_linear(np.asarray(diffuse[:3], float) / 255), (len(corners), 1))
+    return np.ones((len(corners), 3))
 
 
 def _resized(image: np.ndarray, width_mm: float, height_mm: float, side: int) -> np.ndarray:

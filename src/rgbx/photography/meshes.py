@@ -13,7 +13,8 @@ import trimesh
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from rgbx.config import Config
-from rgbx.files import atomic_path, read_json, write_json
+from rgbx.devices.mesh_parts import srgb_to_linear, vertex_colours
+from rgbx.files import atomic_path, digest, read_json, write_json
 from rgbx.samples import write_image
 
 SMOOTH_DEGREES = 35.0
@@ -34,8 +35,10 @@ class Surface(Config):
     roughness: float
     texture: str | None = None
     """Name of an image beside the mesh's file that replaces ``colour``."""
+    opacity: float = 1.0
+    """Share of the light that does not pass through."""
     vertex_colours: bool = False
-    """The mesh's own colours at its vertices replace ``colour``."""
+    """The mesh's own colours at its vertices replace ``colour``; they multiply a texture."""
 
     @property
     def plain(self) -> bool:
@@ -94,9 +97,10 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
     """
     surfaces: dict[tuple[object, ...], Surface] = {}
     geometries: dict[tuple[object, ...], list[trimesh.Trimesh]] = {}
+    textures: dict[str, str] = {}
     for geometry in _geometries(scene):
-        finish = _finish(geometry, path, len(surfaces))
-        key = (finish.name, finish.colour, finish.metallic, finish.roughness, finish.texture, finish.vertex_colours)
+        finish = _finish(geometry, path, textures)
+        key = tuple(finish.model_dump().values())
         surfaces.setdefault(key, finish)
         geometries.setdefault(key, []).append(geometry)
     pieces = [
@@ -116,7 +120,7 @@ def write_render_mesh(scene: trimesh.Scene, path: Path) -> RenderMesh:
             faces=faces.astype(np.int32),
             surface=index.astype(np.int32),
             uv=np.concatenate([_uv(mesh) for mesh, _ in pieces]).astype(np.float32),
-            colours=np.concatenate([_vertex_colours(mesh) for mesh, _ in pieces]).astype(np.float32),
+            colours=np.concatenate([_vertex_light(mesh) for mesh, _ in pieces]).astype(np.float32),
         )
     areas = np.bincount(index, np.concatenate([mesh.area_faces for mesh, _ in pieces]), len(surfaces))
     hull = trimesh.convex.convex_hull(vertices).vertices - middle
@@ -146,31 +150,39 @@ def _geometries(scene: trimesh.Scene) -> list[trimesh.Trimesh]:
     return geometries
 
 
-def _finish(mesh: trimesh.Trimesh, path: Path, number: int) -> Surface:
+def _finish(mesh: trimesh.Trimesh, path: Path, textures: dict[str, str]) -> Surface:
+    """Return the finish of a mesh, and write its texture if it is not yet in ``textures``, names by digest."""
     visual: Any = mesh.visual
     material = getattr(visual, "material", None)
+    image, colour, name, metallic, roughness, opacity = None, np.array(_PLAIN), "mesh", 0.0, 0.5, 1.0
     if isinstance(material, SimpleMaterial):
-        image, uv = material.image, visual.uv
-        colour = _linear(np.asarray(material.diffuse[:3], float) / 255)
-        name, metallic, roughness = material.name, 0.0, 0.5
+        image, name = material.image, material.name
+        colour = srgb_to_linear(np.asarray(material.diffuse[:3], float) / 255)
     elif isinstance(material, PBRMaterial):
-        image, uv = material.baseColorTexture, visual.uv
+        image, name = material.baseColorTexture, material.name
         factor = np.ones(3) if material.baseColorFactor is None else np.asarray(material.baseColorFactor, float)[:3]
         colour = factor / 255 if np.asarray(material.baseColorFactor).dtype == np.uint8 else factor
-        name = material.name
         metallic = 1.0 if material.metallicFactor is None else float(material.metallicFactor)
         roughness = 1.0 if material.roughnessFactor is None else float(material.roughnessFactor)
-    else:
-        return Surface(
-            name="mesh", colour=_PLAIN, metallic=0.0, roughness=0.5, vertex_colours=_has_vertex_colours(mesh)
-        )
+        if material.alphaMode == "BLEND" and material.baseColorFactor is not None:
+            opacity = round(float(material.baseColorFactor[3]) / 255, 4)
     texture = None
-    if image is not None and uv is not None:
-        texture = f"{path.stem}-texture-{number}.png"
-        write_image(path.with_name(texture), np.asarray(image.convert("RGB")))
+    if image is not None and visual.uv is not None:
+        pixels = np.asarray(image.convert("RGB"))
+        key = digest(str(pixels.shape), pixels.tobytes())
+        if key not in textures:
+            textures[key] = f"{path.stem}-texture-{len(textures)}.png"
+            write_image(path.with_name(textures[key]), pixels)
+        texture = textures[key]
     red, green, blue = (round(float(channel), 6) for channel in colour)
     return Surface(
-        name=name or "mesh", colour=(red, green, blue), metallic=metallic, roughness=roughness, texture=texture
+        name=name or "mesh",
+        colour=(red, green, blue),
+        metallic=metallic,
+        roughness=roughness,
+        texture=texture,
+        opacity=opacity,
+        vertex_colours=vertex_colours(mesh) is not None,
     )
 
 
@@ -185,24 +197,15 @@ def _smooth(geometries: list[trimesh.Trimesh]) -> trimesh.Trimesh:
     return trimesh.graph.smooth_shade(bare, angle=np.radians(SMOOTH_DEGREES), facet_minarea=None)
 
 
-def _has_vertex_colours(mesh: trimesh.Trimesh) -> bool:
-    return isinstance(mesh.visual, trimesh.visual.ColorVisuals) and mesh.visual.kind is not None
-
-
 def _uv(mesh: trimesh.Trimesh) -> np.ndarray:
     uv = getattr(mesh.visual, "uv", None)
     return np.zeros((len(mesh.vertices), 2)) if uv is None else np.asarray(uv)[:, :2]
 
 
-def _vertex_colours(mesh: trimesh.Trimesh) -> np.ndarray:
-    if not _has_vertex_colours(mesh):
-        return np.zeros((len(mesh.vertices), 3))
-    visual: Any = mesh.visual
-    return _linear(np.asarray(visual.vertex_colors[:, :3], float) / 255)
-
-
-def _linear(srgb: np.ndarray) -> np.ndarray:
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+def _vertex_light(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Return the linear light of the colours at a mesh's vertices, (N, 3); black where it has none."""
+    colours = vertex_colours(mesh)
+    return np.zeros((len(mesh.vertices), 3)) if colours is None else srgb_to_linear(colours)
 
 
 def _named_apart(surfaces: list[Surface]) -> tuple[Surface, ...]:

@@ -1,5 +1,6 @@
 """Sets of photographs by domain randomisation: labelled training images from the meshes of a library."""
 
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.devices.library import Library
+from rgbx.devices.mesh_io import mesh_remarks
 from rgbx.devices.selection import by_class, select_units
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
 from rgbx.photography.film import develop
@@ -81,10 +83,15 @@ def render_photographs(
     )
 
     def prepare(meshes: Path) -> RenderJob:
+        remarks: list[str] = []
         for unit in track(chosen, "reading meshes", total=len(chosen)):
             path = _mesh_path(meshes, unit.device_class, unit.name)
             if not is_written(path):
-                write_render_mesh(unit.read_mesh(), path)
+                scene = unit.read_mesh()
+                remarks.extend(mesh_remarks(scene))
+                write_render_mesh(scene, path)
+        for remark in remarks:
+            print(f"remark: {remark}", file=sys.stderr)
         names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
         threads = threads_of_each(workers) if ray is None else 1
         return RenderJob(Photographer, (names, config, seed, threads), meshes)

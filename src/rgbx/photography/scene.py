@@ -91,9 +91,9 @@ class _Nodes:
                 socket.default_value = value
         return node
 
-    def mix(self, factor: Any, first: Any, second: Any) -> Any:
+    def mix(self, factor: Any, first: Any, second: Any, how: str = "MIX") -> Any:
         inputs = {"Factor_Float": factor, "A_Color": first, "B_Color": second}
-        return self.add("Mix", inputs, data_type="RGBA").outputs[2]
+        return self.add("Mix", inputs, data_type="RGBA", blend_type=how).outputs[2]
 
     def finish(self, bsdf: Any) -> None:
         self.add("OutputMaterial", {"Surface": bsdf.outputs[0]})
@@ -145,7 +145,7 @@ def _rgba(colour: list[float]) -> tuple[float, ...]:
 
 
 def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None:
-    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"]}
+    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"], "Alpha": surface["opacity"]}
     textured = surface["texture"] is not None or surface["vertex_colours"]
     if look["pattern"] is None and (look["colour"] is not None or not textured):
         colour = look["colour"] if look["colour"] is not None else _shifted(surface["colour"], look)
@@ -155,11 +155,11 @@ def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None
     if look["pattern"] is not None:
         colour = nodes.pattern(look["pattern"])
     else:
+        own = nodes.add("VertexColor", layer_name="colour").outputs["Color"] if surface["vertex_colours"] else _WHITE
         if surface["texture"] is not None:
             image = bpy.data.images.load(surface["texture"], check_existing=True)
-            own = nodes.add("TexImage", image=image).outputs["Color"]
-        else:
-            own = nodes.add("VertexColor", layer_name="colour").outputs["Color"]
+            texture = nodes.add("TexImage", image=image).outputs["Color"]
+            own = nodes.mix(1.0, texture, own, "MULTIPLY") if surface["vertex_colours"] else texture
         shift = {"Color": own, "Hue": 0.5 + look["hue"], "Saturation": look["saturation"], "Value": look["value"]}
         colour = nodes.add("HueSaturation", shift).outputs["Color"]
     nodes.finish(nodes.add("BsdfPrincipled", {"Base Color": colour, **finish}, distribution="GGX"))
