@@ -109,8 +109,12 @@ def contestants(folder: Path) -> dict[str, Predictor]:
     plain = copy.deepcopy(network)
     fusion = Fusion.read(folder)
     found = {
-        "eager contiguous": Predictor(header, {m: EagerContiguous(plain.streams[m]) for m in MODALITIES}, fusion),
-        "eager channels_last": Predictor(header, {m: TorchRuntime(network.streams[m]) for m in MODALITIES}, fusion),
+        "eager contiguous": Predictor(
+            header.classes, header.streams, {m: EagerContiguous(plain.streams[m]) for m in MODALITIES}, fusion
+        ),
+        "eager channels_last": Predictor(
+            header.classes, header.streams, {m: TorchRuntime(network.streams[m]) for m in MODALITIES}, fusion
+        ),
     }
     precisions: tuple[Precision, ...] = ("f32", "bf16", "int8")
     for precision in precisions:
