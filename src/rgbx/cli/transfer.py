@@ -91,7 +91,7 @@ def import_preset_command(
     """
     from rich.console import Console
 
-    from rgbx.devices.volume_io import read_volume
+    from rgbx.devices.volume_io import read_scan
     from rgbx.errors import InputError
     from rgbx.files import write_text
     from rgbx.radiography.scans import find_unit
@@ -103,7 +103,7 @@ def import_preset_command(
         raise InputError(preset, f"holds {len(presets)} presets", f"choose one with --name: {', '.join(presets)}")
     if name is not None and name not in presets:
         raise InputError(preset, f"holds no preset '{name}'", f"choose from {', '.join(presets)}")
-    _, levels = find_unit(read_volume(scan).values)
+    _, levels = find_unit(read_scan(scan).values)
     made = to_transfer_preset(preset, presets[name or next(iter(presets))], levels)
     write_text(out, preset_text(made))
     Console().print(
@@ -137,7 +137,7 @@ def draw_sheet_command(
     from rich.console import Console
 
     from rgbx.devices.library import Library
-    from rgbx.devices.volume_io import is_scan_folder, read_volume
+    from rgbx.devices.volume_io import is_scan_folder, read_scan
     from rgbx.errors import InputError
     from rgbx.radiography.randomisation import XrayRandomisation
     from rgbx.radiography.scans import prepare_scan
@@ -152,6 +152,6 @@ def draw_sheet_command(
             raise InputError(source, "is a library without any scan", "add one, or give a scan")
         volume = unit.read_scan()
     else:
-        volume = read_volume(source)
+        volume = read_scan(source)
     write_image(out, transfer_sheet(prepare_scan(volume), chosen.transfer, draws, tile))
     Console().print(f"{out} shows {len(chosen.transfer.presets)} transfer functions.", soft_wrap=True)

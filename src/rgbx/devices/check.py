@@ -11,6 +11,7 @@ import numpy as np
 import trimesh
 
 from rgbx.config import Config
+from rgbx.devices.extent import find_extent
 from rgbx.devices.library import Unit, find_units
 from rgbx.devices.mesh_io import mesh_remarks
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
@@ -215,6 +216,7 @@ def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> 
     sizes: dict[str, Vector] = {}
     if volume is not None:
         sizes["scan"] = volume.size_mm
+        yield from _scan_remarks(unit, volume)
     if scene is not None:
         sizes["mesh"] = _extents(scene)
         yield from mesh_remarks(scene)
@@ -233,6 +235,20 @@ def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> 
                 f"{unit.folder}: the mesh is {mesh:.4g} mm long and the scan {scan:.4g} mm: "
                 f"if that is not so, correct 'mesh_unit' or 'voxel_size_mm' in {sidecar}."
             )
+
+
+def _scan_remarks(unit: Unit, volume: Volume) -> Iterator[str]:
+    if volume.padding is not None:
+        yield (
+            f"{unit.folder}: the scan's {volume.padding:g} beside noisy air is taken for padding outside the field of "
+            "view and made air: if it is a part of the unit, replace it in the scan by the unit's own grey value."
+        )
+    axes = [name for name, filled in zip("zyx", find_extent(volume.values).fills, strict=True) if filled]
+    if axes:
+        yield (
+            f"{unit.folder}: the unit fills the scan along {' and '.join(reversed(axes))}: if it was cut off, or lies "
+            "in something that is no air, scan it again with air round it."
+        )
 
 
 def _draw(volume: Volume | None, scene: trimesh.Scene | None) -> dict[str, np.ndarray]:

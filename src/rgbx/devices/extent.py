@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_opening, binary_propagation, uniform_filter
+from scipy.ndimage import binary_dilation, binary_propagation, maximum_filter, minimum_filter, uniform_filter
 
 from rgbx.devices.volume import Volume
 
@@ -20,11 +20,11 @@ BOX_MARGIN = 2
 """Voxels kept round the unit's box."""
 PADDING_SHARE = (1e-3, 0.5)
 """Of a scan's voxels are padding, where there is any; where more hold one value, the air was cut away."""
+APART = 0.005
+"""Fewer of the other voxels than this share come nearer to padding than this share of the scan's range."""
 DEVIATIONS = 4.0
 """Padding is further than this from the measured air beside it, and that air no further from the scan's lowest values;
 in standard deviations of its noise."""
-
-_CUBE = np.ones((3, 3, 3), bool)
 
 Box = tuple[slice, slice, slice]
 
@@ -38,10 +38,8 @@ class Extent(NamedTuple):
     """Scan intensity of air."""
     bright: float
     """Scan intensity that hardly anything is above."""
-
-    def fills(self, shape: tuple[int, ...]) -> tuple[bool, ...]:
-        """Say for each axis of the array whether the unit reaches both ends of it."""
-        return tuple(part.start == 0 and part.stop >= count for part, count in zip(self.box, shape, strict=True))
+    fills: tuple[bool, bool, bool]
+    """For each axis of the array, whether the unit reaches both ends of it."""
 
 
 def find_extent(values: np.ndarray) -> Extent:
@@ -49,14 +47,15 @@ def find_extent(values: np.ndarray) -> Extent:
     smooth = uniform_filter(values, SMOOTHING, mode="nearest")
     air, bright = np.percentile(thinned(smooth), [AIR_PERCENTILE, BRIGHT_PERCENTILE])
     solid = smooth > air + SOLID * (bright - air)
-    box = []
+    box, fills = [], []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
         enough = min(SOLID_VOXELS, solid.size // solid.shape[axis])
         inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
         first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
         box.append(slice(max(0, int(first) - BOX_MARGIN), min(int(last) + 1 + BOX_MARGIN, solid.shape[axis])))
-    return Extent((box[0], box[1], box[2]), float(air), float(bright))
+        fills.append(bool(len(inside)) and first == 0 and last == solid.shape[axis] - 1)
+    return Extent((box[0], box[1], box[2]), float(air), float(bright), (fills[0], fills[1], fills[2]))
 
 
 def without_padding(volume: Volume) -> Volume:
@@ -71,13 +70,13 @@ def without_padding(volume: Volume) -> Volume:
     """
     values = volume.values
     corners = values[:: len(values) - 1, :: values.shape[1] - 1, :: values.shape[2] - 1].ravel()
-    for constant in np.unique(corners[np.isin(corners, _repeated(corners))]):
-        equal = values == constant
-        if not PADDING_SHARE[0] <= np.mean(equal) <= PADDING_SHARE[1]:
+    sample = thinned(values).astype(np.float64)
+    for constant in _repeated(corners):
+        if not _stands_apart(constant, sample):
             continue
-        # The border counts as more of the same, else nothing at a face would be left by the opening.
-        core = binary_opening(np.pad(equal, 1, mode="edge"), _CUBE)[1:-1, 1:-1, 1:-1]
-        outside = binary_propagation(core, _CUBE, mask=equal)
+        equal = values == constant
+        core = maximum_filter(minimum_filter(equal, 3, mode="nearest"), 3, mode="nearest")  # no single voxels
+        outside = binary_propagation(core, np.ones((3, 3, 3)), mask=equal)
         beside = values[binary_dilation(outside, iterations=2) & ~equal]
         if not len(beside):
             continue
@@ -95,6 +94,15 @@ def without_padding(volume: Volume) -> Volume:
 def thinned(values: np.ndarray) -> np.ndarray:
     """Return a few million of the values, evenly spread: enough for percentiles."""
     return values.ravel()[:: values.size // 4_000_000 + 1]
+
+
+def _stands_apart(constant: float, sample: np.ndarray) -> bool:
+    """Say whether as many voxels hold a constant as padding does, and hardly any of the others nearly so."""
+    rest = sample[sample != constant]
+    if not PADDING_SHARE[0] <= 1 - len(rest) / len(sample) <= PADDING_SHARE[1]:
+        return False
+    low, high = np.percentile(rest, [1, 99.9])
+    return bool(np.mean(np.abs(rest - constant) < APART * (high - low)) < APART)
 
 
 def _repeated(values: np.ndarray) -> np.ndarray:

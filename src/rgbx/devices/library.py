@@ -12,7 +12,7 @@ import trimesh
 from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
 from rgbx.devices.unit_file import UNIT_FILE, read_unit_file
 from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_volume
+from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_scan, read_volume
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
 from rgbx.modality import IMAGE_SUFFIXES
@@ -66,7 +66,7 @@ class Unit:
         Raises:
             InputError: there is none, or it cannot be used.
         """
-        return read_volume(self._required("scan", self.scan_path))
+        return read_scan(self._required("scan", self.scan_path))
 
     def read_labels(self, scan: Volume) -> Volume:
         """Read the label volume: which material each voxel of the scan is.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from rgbx.devices.extent import without_padding
 from rgbx.devices.unit_file import UNIT_FILE, UnitFile, read_unit_file, signed_axes
 from rgbx.devices.volume import Volume, check_voxels
 from rgbx.devices.volume_dicom import is_dicom, read_dicom_folder
@@ -33,8 +34,20 @@ SIZE_RANGE_MM = (5.0, 2000.0)
 """The largest extent of a device lies between these; outside, the unit of length is almost certainly wrong."""
 
 
+def read_scan(path: Path) -> Volume:
+    """Read a scan as :func:`read_volume` does, and make air of voxels that were never measured.
+
+    Args:
+        path: of the scan; :func:`~rgbx.devices.extent.without_padding` says what was not measured.
+
+    Raises:
+        InputError: the file cannot be used; the message says why and what to do.
+    """
+    return without_padding(read_volume(path))
+
+
 def read_volume(path: Path) -> Volume:
-    """Read a scan.
+    """Read a scan, or a label volume, as its file has it.
 
     Args:
         path: a file of :data:`SCAN_SUFFIXES`, or a folder with a DICOM series or with TIFF slices. What its format

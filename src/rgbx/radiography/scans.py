@@ -133,7 +133,7 @@ def find_unit(values: np.ndarray) -> tuple[Box, ScanLevels]:
     Raises:
         RgbxError: nothing is denser than air.
     """
-    box, air, bright = find_extent(values)
+    box, air, bright, _ = find_extent(values)
     boxed = values[box]
     dense = np.percentile(thinned(boxed), DENSE_PERCENTILE)
     if dense <= air + SOLID * (bright - air):  # a wire, or a frame: nearly all of its box is air
