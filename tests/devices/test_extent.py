@@ -62,8 +62,8 @@ def test_air_is_no_padding(values):
     assert without_padding(volume) is volume
 
 
-def test_the_unit_reaches_the_ends_of_the_scan():
+def test_a_unit_that_fills_its_scan_is_found_out():
     whole = scan("counts")
-    assert find_extent(whole).fills == (False, False, False)
-    cropped = whole[14:26, 10:50]  # of the unit, which is at 12 to 28
-    assert find_extent(cropped).fills == (True, False, False)
+    assert not find_extent(whole).fills
+    assert not find_extent(whole[14:26, 22:42]).fills, "there is air along x"
+    assert find_extent(whole[14:26, 22:42, 18:38]).fills

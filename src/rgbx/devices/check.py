@@ -243,11 +243,10 @@ def _scan_remarks(unit: Unit, volume: Volume) -> Iterator[str]:
             f"{unit.folder}: the scan's {volume.padding:g} beside noisy air is taken for padding outside the field of "
             "view and made air: if it is a part of the unit, replace it in the scan by the unit's own grey value."
         )
-    axes = [name for name, filled in zip("zyx", find_extent(volume.values).fills, strict=True) if filled]
-    if axes:
+    if find_extent(volume.values).fills:
         yield (
-            f"{unit.folder}: the unit fills the scan along {' and '.join(reversed(axes))}: if it was cut off, or lies "
-            "in something that is no air, scan it again with air round it."
+            f"{unit.folder}: the unit fills its scan to all sides: if it was cut off, or lies in something that is no "
+            "air, scan it again with air round it."
         )
 
 

@@ -38,8 +38,8 @@ class Extent(NamedTuple):
     """Scan intensity of air."""
     bright: float
     """Scan intensity that hardly anything is above."""
-    fills: tuple[bool, bool, bool]
-    """For each axis of the array, whether the unit reaches both ends of it."""
+    fills: bool
+    """Whether the unit reaches both ends of each axis."""
 
 
 def find_extent(values: np.ndarray) -> Extent:
@@ -47,15 +47,15 @@ def find_extent(values: np.ndarray) -> Extent:
     smooth = uniform_filter(values, SMOOTHING, mode="nearest")
     air, bright = np.percentile(thinned(smooth), [AIR_PERCENTILE, BRIGHT_PERCENTILE])
     solid = smooth > air + SOLID * (bright - air)
-    box, fills = [], []
+    box, fills = [], True
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
         enough = min(SOLID_VOXELS, solid.size // solid.shape[axis])
         inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
         first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
         box.append(slice(max(0, int(first) - BOX_MARGIN), min(int(last) + 1 + BOX_MARGIN, solid.shape[axis])))
-        fills.append(bool(len(inside)) and first == 0 and last == solid.shape[axis] - 1)
-    return Extent((box[0], box[1], box[2]), float(air), float(bright), (fills[0], fills[1], fills[2]))
+        fills = fills and bool(len(inside)) and first == 0 and last == solid.shape[axis] - 1
+    return Extent((box[0], box[1], box[2]), float(air), float(bright), fills)
 
 
 def without_padding(volume: Volume) -> Volume:
