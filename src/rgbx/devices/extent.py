@@ -54,7 +54,7 @@ def find_extent(values: np.ndarray) -> Extent:
         inside = np.flatnonzero(np.count_nonzero(solid, axis=others) >= enough)
         first, last = (inside[0], inside[-1]) if len(inside) else (0, solid.shape[axis] - 1)
         box.append(slice(max(0, int(first) - BOX_MARGIN), min(int(last) + 1 + BOX_MARGIN, solid.shape[axis])))
-        fills = fills and bool(len(inside)) and first == 0 and last == solid.shape[axis] - 1
+        fills &= bool(len(inside)) and bool(first == 0 and last == solid.shape[axis] - 1)
     return Extent((box[0], box[1], box[2]), float(air), float(bright), fills)
 
 
