@@ -67,5 +67,5 @@ def test_a_unit_that_fills_its_scan_is_found_out():
     distance = np.sqrt(sum(axis**2 for axis in np.mgrid[-20:21, -20:21, -20:21]))
     ball = rng.normal(100, 5, distance.shape) + 1000 * (distance <= 20)
     assert find_extent(ball).fills
-    assert not find_extent(np.pad(ball, ((4, 4), (0, 0), (0, 0)), mode="reflect")).fills
-    assert not find_extent(np.pad(ball, 4, mode="reflect")).fills
+    assert not find_extent(np.pad(ball, ((4, 4), (0, 0), (0, 0)), constant_values=100)).fills
+    assert not find_extent(np.pad(ball, 4, constant_values=100)).fills
