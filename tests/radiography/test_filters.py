@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from rgbx.errors import ConfigError, InputError
-from rgbx.radiography.filters import Acceptance, CornerCount, SuperPointCount
+from rgbx.radiography.filters import Acceptance, CornerCount, Structure, SuperPointCount, count_edges
 from rgbx.radiography.randomisation import (
     FIXED_OPEN_BEAM,
     FIXED_PROJECTOR,
     ScanStatistics,
     XrayRandomisation,
+    clearest_structure,
     draw_radiograph,
     render_radiograph,
 )
@@ -20,6 +21,7 @@ from rgbx.radiography.superpoint import SuperPoint
 from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.units.kinds import KINDS, make_kind
 from rgbx_proving.units.scanning import scan_unit
 
 DETECTORS = ("superpoint", "corners")
@@ -125,3 +127,47 @@ def test_torch_is_imported_only_where_it_is_used():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.fixture(scope="module", params=["coin cell", "key fob"])
+def device(request):
+    """What has few corners, or none."""
+    return prepare_scan(scan_unit(make_kind(request.param), 3 * KINDS[request.param][1]))
+
+
+@pytest.mark.parametrize("name", read_presets())
+@pytest.mark.parametrize(("strength", "kept"), [(1.0, True), (0.01, False), (300.0, False)])
+def test_of_what_has_few_corners_the_share_counts_that_it_can_show(device, name, strength, kept):
+    clearest = clearest_structure(XrayRandomisation(), "a", ScanStatistics.of([device.description]), device)
+    assert clearest.keypoints < 100 < clearest.edges
+    rendered = radiograph(device, name, strength)
+    assert Acceptance().accepts(rendered.noise_free, rendered.transmission, lambda: clearest) == kept
+    assert not Acceptance().accepts(rendered.noise_free, rendered.transmission)
+
+
+@pytest.mark.parametrize("variance", [100, 1000, 5000])
+def test_noise_and_blank_images_are_rejected_whatever_the_unit_shows(variance):
+    noise = 0.5 + np.sqrt(variance) / 255 * np.random.default_rng(0).standard_normal((240, 240))
+    for image in (np.clip(noise, 0, 1), np.full((240, 240), 0.5), np.ones((240, 240))):
+        render = image.astype(np.float32)
+        assert not Acceptance().accepts(render, render, lambda: Structure(0, 9000))
+
+
+def test_a_unit_with_many_corners_is_held_to_the_papers_rule():
+    squares = np.kron(np.indices((9, 9)).sum(axis=0) % 2, np.ones((20, 20))).astype(np.float32)  # 64 corners
+    render = 0.3 + 0.6 * squares
+    accept = Acceptance(detector="corners")
+    assert accept.accepts(render, render, lambda: Structure(150, 1000))
+    assert not accept.accepts(render, render, lambda: Structure(250, 1000))
+
+
+def test_edges_are_counted_at_any_size_and_not_in_noise():
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    disc = (0.9 - 0.5 * (np.hypot(x, y) < 0.5)).astype(np.float32)
+    counts = [count_edges(disc[::step, ::step]) for step in (1, 2)]
+    assert counts[0] == pytest.approx(counts[1], rel=0.15)
+    assert counts[0] > 2 * np.pi * 60
+    noise = 0.05 * np.random.default_rng(0).standard_normal(disc.shape).astype(np.float32)
+    assert count_edges(disc + noise) == pytest.approx(counts[0], rel=0.1)
+    assert count_edges(0.5 + noise) < 0.15 * counts[0]
+    assert count_edges(disc * 0.01) == 0

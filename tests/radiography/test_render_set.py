@@ -53,6 +53,46 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def solid(shape, *parts):
+    """Plastic in noisy air: a box of slices for each part; the last has a core of metal."""
+    values = np.random.default_rng(0).normal(300, 20, shape)
+    for part in parts:
+        values[part] += 900
+    values[tuple(slice((3 * each.start + each.stop) // 4, (each.start + each.stop) // 2) for each in parts[-1])] += 9000
+    return values.astype(np.uint16)
+
+
+BALL = np.linalg.norm(np.mgrid[-20:20, -30:30, -30:30], axis=0) < 18
+SHAPES = {
+    "a metre long": (solid((12, 12, 340), np.s_[5:7, 5:7, 4:336]), 3.0),
+    "5 mm long": (solid((40, 60, 60), np.s_[10:30, 10:50, 10:50]), 0.125),
+    "round": (solid((40, 60, 60), BALL, np.s_[15:25, 25:35, 25:35]), 1.0),
+    "one part, of one material": (np.pad(np.full((10, 40, 30), 800, np.uint16), 5), 1.0),
+    "two loose parts": (solid((20, 60, 90), np.s_[5:15, 10:50, 8:30], np.s_[8:12, 20:40, 60:80]), 1.0),
+    "thin as paper": (solid((10, 120, 80), np.s_[5:6, 5:115, 5:75]), 0.2),
+    "of metal alone": (np.pad(np.full((10, 40, 30), 30000, np.uint16), 5), 0.5),
+}
+
+
+@pytest.mark.parametrize("values, spacing", SHAPES.values(), ids=SHAPES)
+def test_a_device_of_any_shape_and_size_is_rendered_at_the_defaults(values, spacing, tmp_path):
+    write_volume(tmp_path / "library/A/1/scan.nrrd", Volume(values, (spacing,) * 3))
+    library = Library.open(tmp_path / "library")
+    summary = render_radiographs(library, tmp_path / "set", XrayRandomisation(size=64), images_per_class=5, workers=0)
+    assert summary.total.rate >= 0.3
+    for record in SampleSet.open(tmp_path / "set"):
+        image = cv2.imread(str(tmp_path / "set" / record.file_name), cv2.IMREAD_UNCHANGED)
+        assert image.max() - image.min() > 0.1 * 65535, "the unit is seen"
+
+
+def test_settings_may_change_after_a_run_that_made_nothing(library, tmp_path):
+    hopeless = CONFIG.updated({"acceptance.dark": 1.0, "acceptance.dark_share": 0.0, "attempts": 2})
+    with pytest.raises(RgbxError, match="were rejected"):
+        render_radiographs(library, tmp_path / "set", hopeless, images_per_class=2, workers=0)
+    render_radiographs(library, tmp_path / "set", CONFIG, images_per_class=2, workers=0)
+    assert len(SampleSet.open(tmp_path / "set")) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("config", [CONFIG, LEARNED], ids=["corners", "superpoint"])
 def test_any_number_of_workers_writes_the_same_bytes(library, tmp_path, config):

@@ -25,8 +25,8 @@ INTENSITY_EDGES = np.geomspace(0.01, 10, 33)
 """Between classes of intensity, on the scale of :class:`ScanLevels`; what is below is air."""
 INTENSITY_BINS = np.sqrt(INTENSITY_EDGES[1:] * INTENSITY_EDGES[:-1])
 """Their middles."""
-LIGHTEST = 0.05
-"""A line with nothing above this goes past the unit; noise and fog stay below."""
+LIGHTEST, LIGHTEST_TO_NOISE = 0.05, 5.0
+"""A line with nothing above this, and above so many standard deviations of the noise in air, goes past the unit."""
 
 
 class ScanLevels(Config):
@@ -156,7 +156,10 @@ def _contents(
     lines = across[every // 2 :: every, every // 2 :: every].reshape(-1, across.shape[2])
     intensities = (offset + slope * lines - levels.air) / (levels.dense - levels.air)
     counts = np.stack([np.histogram(line, INTENSITY_EDGES)[0] for line in intensities])
-    through_unit = counts[counts[:, INTENSITY_BINS > LIGHTEST].any(axis=1)] * spacing[2 - thinnest]
+    in_air = intensities[intensities < LIGHTEST]
+    noise = 1.4826 * np.median(np.abs(in_air - np.median(in_air)))
+    through = (intensities > max(LIGHTEST, LIGHTEST_TO_NOISE * noise)).any(axis=1)
+    through_unit = counts[through] * spacing[2 - thinnest]
     return tuple(tuple(line) for line in np.round(through_unit, 4).tolist())
 
 
