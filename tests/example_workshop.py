@@ -33,6 +33,7 @@ TINY_NETWORK = {
     "stream.transform.device_margin": None,
     "stream.icam.input_size": 64,
     "epochs": 1,
+    "restarts": 0,
     "warmup_epochs": 0,
     "join_frozen": False,
     "batch_size": 6,

@@ -87,7 +87,7 @@ lose_screen = acme:lose_screen
 """
 TINY = [
     "--epochs", "1", "--iterations", "2", "--backbone", "test_efficientnet", "--weights", "none",
-    "--set", "batch_size=6", "--set", "warmup_epochs=0", "--set", "join_frozen=false",
+    "--set", "batch_size=6", "--set", "warmup_epochs=0", "--set", "restarts=0", "--set", "join_frozen=false",
     "--set", "stream.icam.input_size=32", "--set", "stream.transform.source_size=48",
 ]  # fmt: skip
 

@@ -27,6 +27,7 @@ def tiny_training(modality: Modality, **changes: object) -> StreamTraining:
         "stream.icam.iterations": 3,
         "stream.icam.dropout": 0.2,
         "epochs": 2,
+        "restarts": 0,
         "warmup_epochs": 1,
         "join_frozen": False,
         "batch_size": 6,

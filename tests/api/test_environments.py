@@ -73,7 +73,7 @@ def test_train_makes_networks_and_trains_them(tmp_path):
 import rgbx, torch
 stream = rgbx.create_stream("test_resnet", classes=3, iterations=2, input_size=32)
 print(tuple(stream(torch.rand(2, 3, 64, 64)).cams.shape[:2]))
-run = rgbx.train_stream(sys.argv[1], sys.argv[2], epochs=1, warmup_epochs=0, settings={
+run = rgbx.train_stream(sys.argv[1], sys.argv[2], epochs=1, warmup_epochs=0, restarts=0, settings={
     "stream.backbone": {"name": "test_resnet", "weights": "none", "frozen_stages": 0}, "stream.icam.input_size": 32})
 print(rgbx.load(run).classes)
 """

@@ -221,11 +221,24 @@ def test_one_unit_a_class_trains_without_validation_and_says_so(
 
 def test_learning_rates() -> None:
     cycle = tiny_training("xray", epochs=10)
-    rates = [rate_factor(cycle, step, steps_per_epoch=10) for step in range(101)]
+    rates = [rate_factor(cycle, step, 100, steps_per_epoch=10) for step in range(101)]
     assert max(rates) == 1
     assert rates.index(max(rates)) == 20
     assert rates[-1] == pytest.approx(0, abs=1e-9)
     steps = stream_training("xray", "paper")
-    assert rate_factor(steps, 6, steps_per_epoch=1) == 1
-    assert rate_factor(steps, 7, steps_per_epoch=1) == pytest.approx(0.1)
-    assert rate_factor(steps, 14, steps_per_epoch=1) == pytest.approx(0.01)
+    assert rate_factor(steps, 6, 40, steps_per_epoch=1) == 1
+    assert rate_factor(steps, 7, 40, steps_per_epoch=1) == pytest.approx(0.1)
+    assert rate_factor(steps, 14, 40, steps_per_epoch=1) == pytest.approx(0.01)
+
+
+def test_a_schedule_begins_again_until_its_images_are_learnt(sets: dict[str, Path], tmp_path: Path) -> None:
+    images = open_sets([sets["xray"]], "xray")
+    config = tiny_training("xray", restarts=2, learnt=1.0, learning_rate=0.01, validation_units=0)
+    run = train_stream(config, images, [], tmp_path / "run")
+    history = json.loads((run / "metrics.json").read_text())
+    # One epoch of one iteration, once more twice as long, perhaps four times; then one of all iterations.
+    assert len(history) in (1 + 2 + 1, 1 + 2 + 4 + 1)
+    enough = config.updated({"learnt": 0.0})
+    once = json.loads((train_stream(enough, images, [], tmp_path / "once") / "metrics.json").read_text())
+    assert len(once) == 2
+    assert once[0]["train_loss"] == history[0]["train_loss"]

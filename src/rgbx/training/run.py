@@ -82,7 +82,7 @@ def fit_module(
         use_distributed_sampler=False,  # batches are shared by rgbx.training.batches
         max_epochs=epochs,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[keep_last, RichProgressBar() if on_terminal else EpochLines(description, epochs)],
+        callbacks=[keep_last, RichProgressBar() if on_terminal else EpochLines(description)],
         logger=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -103,16 +103,17 @@ def batch_share_of(trainer: L.Trainer | None) -> BatchShare:
 class EpochLines(Callback):
     """One line an epoch, for logs."""
 
-    def __init__(self, description: str, epochs: int) -> None:
+    def __init__(self, description: str) -> None:
         self._description = description
-        self._epochs = epochs
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
         """Print what was logged in the epoch."""
         if not trainer.is_global_zero:
             return
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(trainer.callback_metrics.items()))
-        print(f"{self._description}: epoch {trainer.current_epoch + 1}/{self._epochs}, {figures}", file=sys.stderr)
+        print(
+            f"{self._description}: epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, {figures}", file=sys.stderr
+        )
 
 
 def write_history(out: Path, history: Sequence[Mapping[str, float]]) -> None:

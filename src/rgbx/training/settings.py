@@ -17,6 +17,10 @@ class StreamTraining(Config):
     stream: StreamConfig
     augment: AugmentConfig = AugmentConfig()
     epochs: int = Field(default=8, ge=1)
+    restarts: int = Field(default=0, ge=0, le=4)
+    """How often a schedule that ends before the images have been learnt begins again, each time twice as long."""
+    learnt: float = Field(default=0.85, ge=0.0, le=1.0)
+    """Training accuracy from which images count as learnt."""
     warmup_epochs: int = Field(default=0, ge=0)
     """The first epochs run one iteration only: activation maps mean little before the network has learnt."""
     join_frozen: bool = False
@@ -82,6 +86,7 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
         stream=stream,
         augment=augment,
         epochs=epochs,
+        restarts=2,
         warmup_epochs=epochs - 1,
         join_frozen=True,
         batch_size=16,

@@ -26,6 +26,7 @@ from rgbx.registry import LOSSES
 from rgbx.samples import SampleSet
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, training_batches
+from rgbx.training.budget import Budget
 from rgbx.training.losses import Step
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
@@ -146,6 +147,7 @@ class StreamModule(L.LightningModule):
         self.config = config
         self.stream = build_stream(config.stream, classes)
         self.history: list[dict[str, float]] = []
+        self.budget = Budget(config)
 
     def training_step(self, batch: tuple[int, torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         number, images, labels = batch
@@ -179,14 +181,17 @@ class StreamModule(L.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         config = self.config
-        joined = config.stream.icam.iterations > 1 and 0 < config.warmup_epochs <= self.current_epoch
-        if config.join_frozen and joined:
+        joined = config.warmup_epochs > 0 and self.current_epoch >= self.budget.warm_up_ends
+        if config.join_frozen and config.stream.icam.iterations > 1 and joined:
             self.stream.backbone.requires_grad_(False)
 
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": float(self.current_epoch + 1), **figures})
-        if self.current_epoch + 1 == self.config.warmup_epochs:
+        epoch = self.current_epoch
+        if self.budget.restarts_after(epoch, figures["train_loss"], figures["train_accuracy"]):
+            self.trainer.fit_loop.max_epochs = self.budget.end
+        elif self.config.warmup_epochs and epoch + 1 == self.budget.warm_up_ends:
             self.stream.end_warm_up()
 
     def configure_optimizers(self) -> Any:
@@ -212,15 +217,23 @@ class StreamModule(L.LightningModule):
                 parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
             )
         steps = int(self.trainer.estimated_stepping_batches)
-        factor = partial(rate_factor, config, steps_per_epoch=max(steps // config.epochs, 1))
+        steps_per_epoch = max(steps // (self.trainer.max_epochs or 1), 1)
+
+        def factor(step: int) -> float:
+            start, end = self.budget.start, self.budget.end
+            return rate_factor(config, step - start * steps_per_epoch, (end - start) * steps_per_epoch, steps_per_epoch)
+
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        checkpoint["budget"] = self.budget.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
+        self.budget.restore(checkpoint["budget"])
+        self.trainer.fit_loop.max_epochs = self.budget.end
 
     def _loss(self, output: ICamOutput, labels: torch.Tensor) -> torch.Tensor:
         """Return the loss of the aggregated logits (Eq. 3) and, weighted, of each iteration's own."""
@@ -235,11 +248,11 @@ class StreamModule(L.LightningModule):
         return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
 
     def _iterations(self) -> int:
-        return 1 if self.current_epoch < self.config.warmup_epochs else self.config.stream.icam.iterations
+        return 1 if self.current_epoch < self.budget.warm_up_ends else self.config.stream.icam.iterations
 
 
-def rate_factor(config: StreamTraining, step: int, *, steps_per_epoch: int) -> float:
-    """Return the learning rate at ``step`` as a fraction of the configured one.
+def rate_factor(config: StreamTraining, step: int, steps: int, steps_per_epoch: int) -> float:
+    """Return the learning rate at ``step`` of a schedule of ``steps``, as a fraction of the configured one.
 
     One-cycle: up linearly over the first fifth, then down to 0 along a cosine.
     """
@@ -247,7 +260,7 @@ def rate_factor(config: StreamTraining, step: int, *, steps_per_epoch: int) -> f
         return config.step_factor ** (step // steps_per_epoch // config.step_epochs)
     if config.schedule == "constant":
         return 1.0
-    progress = step / (config.epochs * steps_per_epoch)
+    progress = step / steps
     if progress < 0.2:
         return max(progress / 0.2, 0.02)
     return 0.5 * (1 + math.cos(math.pi * min((progress - 0.2) / 0.8, 1.0)))
