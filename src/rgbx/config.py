@@ -199,10 +199,12 @@ def read_yaml(file: Path) -> dict[str, Any]:
         InputError: the file is missing or holds something else.
     """
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml.safe_load(file.read_bytes())  # which is UTF-8, or UTF-16 if it begins with its mark
     except FileNotFoundError as error:
         raise InputError(file, "does not exist", "check the path of the configuration") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.reader.ReaderError as error:
+        raise InputError(file, "is not text in UTF-8", "save it again with this encoding") from error
+    except yaml.YAMLError as error:
         raise InputError(file, "is not valid YAML", "correct it") from error
     if not isinstance(values, dict):
         raise InputError(file, "is not a YAML mapping", "write it as 'key: value' lines")

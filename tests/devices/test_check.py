@@ -185,6 +185,33 @@ def test_a_report_says_what_its_file_says(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == ["1.png", "contact-sheet.png"]
 
 
+def _mesh_without_unit(folder):
+    folder.mkdir(parents=True)
+    trimesh.creation.box((70, 140, 8)).export(folder / "mesh.stl")
+
+
+@pytest.mark.parametrize(("others", "place"), [(["A/2"], "A/class.yaml"), (["A/2", "B/1"], "library.yaml")])
+def test_equal_problems_of_many_units_are_one_with_a_place_for_all(others, place, tmp_path):
+    for name in ["A/1", *others]:
+        _mesh_without_unit(tmp_path / name)
+    (tmp_path / "C" / "1").mkdir(parents=True)
+    (tmp_path / "C" / "1" / "scan.nrrd").write_text("damaged")
+    found = check_library(tmp_path)
+    (grouped,) = [problem for problem in found.problems if "mesh.stl" in problem]
+    assert grouped.startswith(f"{tmp_path}/A/1/mesh.stl says no unit of length")
+    assert f"so it is with {len(others) + 1} units; {tmp_path / place} says it for all of them at once" in grouped
+    assert len(found.problems) == 2
+    assert found.usable == 0
+
+
+def test_a_class_file_that_cannot_be_used_is_one_problem(tmp_path):
+    for name in ("A/1", "A/2"):
+        _mesh_without_unit(tmp_path / name)
+    (tmp_path / "A" / "class.yaml").write_text("mesh_unit: furlong")
+    (problem,) = check_library(tmp_path).problems
+    assert "class.yaml cannot be used" in problem
+
+
 # --- command line ---
 
 

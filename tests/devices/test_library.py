@@ -1,11 +1,12 @@
 import pytest
+import SimpleITK as sitk
 import trimesh
 
 from rgbx.devices.library import Library, Unit, find_units
 from rgbx.errors import InputError
 from rgbx_proving.units.part_mesh import write_mesh
 from rgbx_proving.units.parts import PartList, write_parts
-from scan_files import WRITERS, phantom, write_unit_file
+from scan_files import WRITERS, itk_image, phantom, write_unit_file
 
 SPACING = (1.5, 1.25, 2.0)
 
@@ -137,6 +138,30 @@ def _two_meshes(root):
     return root
 
 
+def _other_format(root):
+    (root / "A" / "1").mkdir(parents=True)
+    (root / "A" / "1" / "scan.rek").touch()
+    return root
+
+
+def _array_by_another_name(root):
+    (root / "A" / "1").mkdir(parents=True)
+    (root / "A" / "1" / "phone.npy").touch()
+    return root
+
+
+def _two_folders_of_one_name(root):
+    _scan(root / "A" / "1")
+    for name in ("photos", "Photos"):
+        (root / "A" / "1" / name).mkdir()
+    return root
+
+
+def _other_format_beside_a_mesh(root):
+    trimesh.creation.box((70, 140, 8)).export(_other_format(root) / "A" / "1" / "mesh.ply")
+    return root
+
+
 def _class_level_left_out(root):
     _scan(root / "unit-1")
     return root
@@ -151,6 +176,10 @@ BAD = [
     (_scan_by_another_name, "is phone.nrrd its scan? Then rename it to scan.nrrd", "add scan.*"),
     (_two_scans, "has more than one scan (scan.nii.gz and scan.nrrd)", "keep one"),
     (_two_meshes, "has more than one mesh (mesh.ply and mesh.stl)", "keep one"),
+    (_other_format, "scan.rek is a scan of Fraunhofer's software, which cannot be read", "export it there"),
+    (_other_format_beside_a_mesh, "scan.rek is a scan of Fraunhofer's software", "export it there"),
+    (_array_by_another_name, "is phone.npy its scan? Then rename it to scan.npy", "add scan.*"),
+    (_two_folders_of_one_name, "has more than one folder of photographs (Photos and photos)", "keep one"),
     (_class_level_left_out, "unit-1 holds a scan or mesh directly", "move it one down"),
 ]
 
@@ -186,3 +215,49 @@ def test_a_mesh_depends_on_the_textures_that_it_may_name(name, tmp_path):
         (folder / path).write_text(path)
     files = Unit.open(folder).files("mesh")
     assert {str(path.relative_to(folder)) for path in files} == {name, "mesh.mtl", "textures/skin.png"}
+
+
+def test_equal_problems_of_many_units_are_one(tmp_path):
+    for name in ("A/1", "A/2", "B/1"):
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        Library.open(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}/A/1 holds nothing of a unit")
+    assert "so it is with 3 units" in str(caught.value)
+    assert "more problems" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["DICOM", "Scan", "Dicom"])
+def test_the_case_of_names_does_not_matter(name, tmp_path):
+    folder = tmp_path / "A" / "1"
+    _scan(folder, "dicom").rename(folder / "other")
+    (folder / "other").rename(folder / name)
+    (folder / "Photos").mkdir()
+    (folder / "Photos" / "front.jpg").touch()
+    (unit,) = Library.open(tmp_path).units
+    assert unit.scan_path == folder / name
+    assert len(unit.photo_paths) == 1
+    assert unit.read_scan().values.shape == (6, 14, 9)
+
+
+def test_a_scan_with_a_header_in_capitals_is_read(tmp_path):
+    folder = tmp_path / "A" / "1"
+    path = _scan(folder)
+    path.rename(folder / "Scan.NRRD")
+    (unit,) = Library.open(tmp_path).units
+    assert unit.read_scan().values.shape == (6, 14, 9)
+
+
+def test_labels_of_a_sheared_grid_are_not_mixed(tmp_path):
+    image = itk_image(phantom(), SPACING)
+    image.SetDirection([1, 0, 0.2, 0, 1, 0, 0, 0, 0.98])
+    labels = itk_image((phantom() > 0).astype("uint8") * 7, SPACING)
+    labels.SetDirection([1, 0, 0.2, 0, 1, 0, 0, 0, 0.98])
+    folder = tmp_path / "A" / "1"
+    folder.mkdir(parents=True)
+    sitk.WriteImage(image, str(folder / "scan.nrrd"))
+    sitk.WriteImage(labels, str(folder / "labels.nrrd"))
+    (unit,) = Library.open(tmp_path).units
+    scan = unit.read_scan()
+    assert scan.values.shape == (6, 14, 11)
+    assert set(unit.read_labels(scan).values.ravel().tolist()) == {0, 7}

@@ -378,8 +378,8 @@ def _text(folder):
 
 
 def _unknown_format(folder):
-    (folder / "scan.vol").write_bytes(bytes(10))
-    return folder / "scan.vol"
+    (folder / "scan.doc").write_bytes(bytes(10))
+    return folder / "scan.doc"
 
 
 BAD = [
@@ -425,7 +425,7 @@ BAD = [
     (_metres_as_mm, "scan.nrrd is 0.0014 mm long", "correct its voxel size"),
     (_micrometres_as_mm, "scan.nrrd is 7000 mm long", "correct its voxel size"),
     (_text, "scan.nrrd is not a NRRD file", "copy or export it again"),
-    (_unknown_format, "scan.vol is no scan in a format that can be read", "give one of .nrrd"),
+    (_unknown_format, "scan.doc is no scan in a format that can be read", "give one of .nrrd"),
 ]
 
 

@@ -12,11 +12,12 @@ import trimesh
 
 from rgbx.config import Config
 from rgbx.devices.extent import find_extent
-from rgbx.devices.library import Unit, find_units
+from rgbx.devices.library import Unit, find_units, group_faults
 from rgbx.devices.mesh_io import mesh_remarks
 from rgbx.devices.preview import BACK, FRONT, project_scan, shade_mesh
 from rgbx.devices.unit_file import UNIT_FILE
 from rgbx.devices.volume import Volume
+from rgbx.devices.volume_io import scan_format
 from rgbx.errors import RgbxError
 from rgbx.files import write_json
 from rgbx.geometry import Vector
@@ -73,7 +74,7 @@ class LibraryCheck(Config):
     library: str
     units: tuple[UnitSummary, ...]
     problems: tuple[str, ...]
-    """Of the library and of all units, a sentence each."""
+    """Of the library and of all units, a sentence each; equal ones of many units are one."""
     remarks: tuple[str, ...]
 
     @property
@@ -89,6 +90,8 @@ class UnitCheck:
     summary: UnitSummary
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
     """By caption: (h, w) or (h, w, 3) uint8."""
+    faults: tuple[RgbxError, ...] = ()
+    """The problems of the summary."""
 
 
 def check_library(library: Path, out: Path | None = None) -> LibraryCheck:
@@ -102,11 +105,13 @@ def check_library(library: Path, out: Path | None = None) -> LibraryCheck:
     Raises:
         InputError: there is no such folder.
     """
-    units, faults = find_units(library)
+    units, found_faults = find_units(library)
+    faults: list[RgbxError] = [*found_faults]
     summaries, rows, captions = [], [], []
     for unit in track(units, "checking", total=len(units)):
         checked = check_unit(unit, pictures=out is not None)
         summaries.append(checked.summary)
+        faults += checked.faults
         if out is not None and checked.pictures:
             row, texts = list(checked.pictures.values()), [f"{unit.name}  {name}" for name in checked.pictures]
             write_image(out / unit.device_class / f"{unit.name}.png", contact_sheet([row], [texts], tile=320))
@@ -115,7 +120,7 @@ def check_library(library: Path, out: Path | None = None) -> LibraryCheck:
     found = LibraryCheck(
         library=printable(library),
         units=tuple(summaries),
-        problems=(*map(str, faults), *(problem for summary in summaries for problem in summary.problems)),
+        problems=tuple(map(str, group_faults(library, faults))),
         remarks=(*class_remarks(units), *(remark for summary in summaries for remark in summary.remarks)),
     )
     if out is not None:
@@ -132,7 +137,7 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
         unit: the unit.
         pictures: whether to draw it.
     """
-    problems: list[str] = []
+    faults: dict[str, RgbxError] = {}
 
     def attempt(has: Path | None, read: Callable[[], Held]) -> Held | None:
         if has is None:
@@ -140,7 +145,7 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
         try:
             return read()
         except RgbxError as error:
-            problems.append(str(error))
+            faults.setdefault(str(error), error)
             return None
 
     volume = attempt(unit.scan_path, unit.read_scan)
@@ -154,10 +159,10 @@ def check_unit(unit: Unit, pictures: bool = True) -> UnitCheck:
         mesh=_summarise_mesh(unit.mesh_path, scene) if unit.mesh_path and scene else None,
         photos=len(unit.photo_paths),
         radiographs=len(unit.radiograph_paths),
-        problems=tuple(dict.fromkeys(problems)),
+        problems=tuple(faults),
         remarks=tuple(map(printable, _remarks(unit, volume, scene))),
     )
-    return UnitCheck(summary, _draw(volume, scene) if pictures else {})
+    return UnitCheck(summary, _draw(volume, scene) if pictures else {}, tuple(faults.values()))
 
 
 def class_remarks(units: list[Unit]) -> list[str]:
@@ -179,7 +184,7 @@ def class_remarks(units: list[Unit]) -> list[str]:
 def _summarise_scan(path: Path, volume: Volume) -> ScanSummary:
     nz, ny, nx = volume.values.shape
     return ScanSummary(
-        format=_scan_format(path),
+        format=scan_format(path),
         voxel_size_mm=volume.spacing,
         shape=(nx, ny, nz),
         size_mm=volume.size_mm,
@@ -201,14 +206,6 @@ def _summarise_mesh(path: Path, scene: trimesh.Scene) -> MeshSummary:
 def _extents(scene: trimesh.Scene) -> Vector:
     x, y, z = scene.extents
     return float(x), float(y), float(z)
-
-
-def _scan_format(path: Path) -> str:
-    if path.is_dir():
-        tiff = any(entry.suffix.lower() in (".tif", ".tiff") for entry in path.iterdir())
-        return "TIFF folder" if tiff else "DICOM"
-    names = {".mha": "MetaImage", ".mhd": "MetaImage", ".nii": "NIfTI", ".gz": "NIfTI", ".tif": "TIFF", ".tiff": "TIFF"}
-    return names.get(path.suffix.lower(), "raw" if path.suffix == ".raw" else "NRRD")
 
 
 def _remarks(unit: Unit, volume: Volume | None, scene: trimesh.Scene | None) -> Iterator[str]:

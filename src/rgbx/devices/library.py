@@ -1,6 +1,6 @@
 """The device library: a folder for each class, and in it a folder for each unit with whatever there is of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,10 @@ import numpy as np
 import trimesh
 
 from rgbx.devices.mesh_io import MESH_SUFFIXES, read_mesh
-from rgbx.devices.unit_file import UNIT_FILE, read_unit_file
+from rgbx.devices.unit_file import CLASS_FILE, LIBRARY_FILE, UNIT_FILE, check_placed, read_unit_file, unit_files
 from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import ITK_SUFFIXES, SCAN_SUFFIXES, read_scan, read_volume
-from rgbx.errors import InputError
+from rgbx.devices.volume_io import ITK_SUFFIXES, OTHER_SCANS, SCAN_SUFFIXES, other_scan, read_scan, read_volume
+from rgbx.errors import InputError, RgbxError
 from rgbx.files import digest, digest_files
 from rgbx.modality import IMAGE_SUFFIXES
 from rgbx.names import natural_key, printable
@@ -22,8 +22,8 @@ Kind = Literal["scan", "labels", "mesh"]
 
 SCAN_FOLDERS = ("scan", "dicom")
 
-_HEADERS_OF_RAW = (".mhd", ".nhdr")
-"""Scan formats whose voxels may lie in a ``.raw`` file beside them."""
+_HEADERS_OF_RAW = (".mhd", ".nhdr", ".vgi")
+"""Scan formats whose voxels may lie in a file beside them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Unit:
         Raises:
             InputError: it holds nothing usable, or two of what a unit has one of.
         """
+        check_placed(folder, UNIT_FILE)
         unit = cls(
             device_class=printable(folder.parent.name),
             name=printable(folder.name),
@@ -53,11 +54,13 @@ class Unit:
             scan_path=_only(folder, "scan", _scans_in(folder)),
             labels_path=_only(folder, "label volume", _named(folder, "labels", ITK_SUFFIXES)),
             mesh_path=_only(folder, "mesh", _named(folder, "mesh", MESH_SUFFIXES)),
-            photo_paths=_images_in(folder / "photos"),
-            radiograph_paths=_images_in(folder / "radiographs"),
+            photo_paths=_images_in(_only(folder, "folder of photographs", _folders_named(folder, "photos"))),
+            radiograph_paths=_images_in(_only(folder, "folder of radiographs", _folders_named(folder, "radiographs"))),
         )
+        if unit.scan_path is None and (other := _named(folder, "scan", tuple(OTHER_SCANS))):
+            raise other_scan(other[0])
         if not (unit.scan_path or unit.mesh_path or unit.photo_paths or unit.radiograph_paths):
-            raise InputError(folder, f"holds nothing of a unit{_nearly_named(folder)}", _WHAT_A_UNIT_HOLDS)
+            raise _nothing_in(folder)
         return unit
 
     def read_scan(self) -> Volume:
@@ -81,7 +84,7 @@ class Unit:
             InputError: there is none, it has another grid than the scan, or values that are no labels.
         """
         path = self._required("labels", self.labels_path)
-        labels = read_volume(path)
+        labels = read_volume(path, categories=True)
         same_spacing = all(
             abs(one - other) <= 1e-3 * other for one, other in zip(labels.spacing, scan.spacing, strict=True)
         )
@@ -123,14 +126,15 @@ class Unit:
             return []
         if path.is_dir():
             found = [entry for entry in path.iterdir() if entry.is_file()]
-        elif path.suffix in _HEADERS_OF_RAW:  # these point to further files beside them
+        elif path.suffix.lower() in _HEADERS_OF_RAW:  # these point to further files beside them
             found = [entry for entry in self.folder.iterdir() if entry.is_file()]
         elif path.suffix.lower() in (".obj", ".ply"):  # and these also to files in folders
             found = [entry for entry in self.folder.rglob("*") if entry.is_file() and not _is_other(self.folder, entry)]
         else:
             found = [path]
-        sidecar = self.folder / UNIT_FILE
-        return sorted({*found, *([sidecar] if sidecar.exists() else [])})
+        said = unit_files(self.folder)
+        names = {file.name for file in said if file.parent == self.folder}
+        return [*sorted(file for file in found if file.name not in names), *said]
 
     def _required(self, kind: Kind, path: Path | None) -> Path:
         if path is None:
@@ -153,14 +157,14 @@ class Library:
             InputError: ``path`` is not a library, or a class or unit in it cannot be used.
         """
         units, faults = find_units(path)
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            first = faults[0]
+        grouped = group_faults(path, faults)
+        if len(grouped) == 1:
+            raise grouped[0]
+        if grouped:
+            first, more = faults[0], len(grouped) - 1
+            remedy = grouped[0].remedy if isinstance(grouped[0], InputError) else first.remedy
             raise InputError(
-                first.path,
-                first.problem,
-                f"{first.remedy}; {len(faults) - 1} more problems are listed by 'rgbx devices check {path}'",
+                first.path, first.problem, f"{remedy}; {more} more problems are listed by 'rgbx devices check {path}'"
             )
         return cls(path, units)
 
@@ -210,7 +214,9 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
     classes = _folders_in(path)
     if not classes:
         raise InputError(path, "is not a library: it has no folders of classes", _TREE)
+    faults += _misplaced(path, LIBRARY_FILE)
     for class_folder in classes:
+        faults += _misplaced(class_folder, CLASS_FILE)
         try:
             folders = _folders_in(class_folder)
             if _scans_in(class_folder) or _named(class_folder, "mesh", MESH_SUFFIXES):
@@ -252,6 +258,14 @@ def _grid(volume: Volume) -> str:
     return f"{counts} voxels of {' × '.join(f'{step:g}' for step in volume.spacing)} mm"
 
 
+def _misplaced(folder: Path, name: str) -> list[InputError]:
+    try:
+        check_placed(folder, name)
+    except InputError as error:
+        return [error]
+    return []
+
+
 def _as_fault(folder: Path, error: InputError | PermissionError) -> InputError:
     if isinstance(error, InputError):
         return error
@@ -275,8 +289,12 @@ def _named(folder: Path, stem: str, suffixes: tuple[str, ...]) -> list[Path]:
 def _scans_in(folder: Path) -> list[Path]:
     scans = [path for path in _named(folder, "scan", SCAN_SUFFIXES) if path.is_file()]
     if any(path.suffix.lower() in _HEADERS_OF_RAW for path in scans):
-        scans = [path for path in scans if path.suffix.lower() != ".raw"]
-    return scans + [folder / name for name in SCAN_FOLDERS if (folder / name).is_dir()]
+        scans = [path for path in scans if path.suffix.lower() != ".raw"]  # which are its voxels
+    return scans + _folders_named(folder, *SCAN_FOLDERS)
+
+
+def _folders_named(folder: Path, *names: str) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.name.lower() in names and entry.is_dir())
 
 
 def _only(folder: Path, what: str, found: list[Path]) -> Path | None:
@@ -288,17 +306,60 @@ def _only(folder: Path, what: str, found: list[Path]) -> Path | None:
     return found[0] if found else None
 
 
-def _images_in(folder: Path) -> tuple[Path, ...]:
-    if not folder.is_dir():
+def _images_in(folder: Path | None) -> tuple[Path, ...]:
+    if folder is None:
         return ()
     return tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES))
 
 
-def _nearly_named(folder: Path) -> str:
-    """Say which file would be the unit's scan or mesh if it were called so."""
-    for entry in sorted(folder.iterdir()):
+def _nothing_in(folder: Path) -> InputError:
+    """Return what is wrong with a unit that has nothing usable, with the way out where a file is nearly usable."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    for entry in entries:
         for stem, suffixes in (("scan", SCAN_SUFFIXES), ("mesh", MESH_SUFFIXES)):
             for suffix in sorted(suffixes, key=len, reverse=True):
                 if entry.name.lower().endswith(suffix):
-                    return f" (is {entry.name} its {stem}? Then rename it to {stem}{suffix})"
-    return ""
+                    nearly = f" (is {entry.name} its {stem}? Then rename it to {stem}{suffix})"
+                    return InputError(folder, f"holds nothing of a unit{nearly}", _WHAT_A_UNIT_HOLDS)
+    for entry in entries:
+        if entry.suffix.lower() in OTHER_SCANS:
+            return other_scan(entry)
+    return InputError(folder, "holds nothing of a unit", _WHAT_A_UNIT_HOLDS)
+
+
+def group_faults(library: Path, faults: Sequence[RgbxError]) -> list[RgbxError]:
+    """Put equal faults of many units into one sentence, with how many there are and where to mend them at once.
+
+    Args:
+        library: its folder.
+        faults: of its units and classes; those of one unit that are equal count once.
+    """
+    groups: dict[object, list[tuple[Path, RgbxError]]] = {}
+    for fault in faults:
+        unit = _unit_of(library, fault)
+        alike: object = str(fault)
+        if isinstance(fault, InputError) and unit is not None:
+            alike = fault.problem, fault.remedy.replace(str(unit), "")
+        groups.setdefault(alike, []).append((unit or library, fault))
+    return [_as_one(library, members) for members in groups.values()]
+
+
+def _unit_of(library: Path, fault: RgbxError) -> Path | None:
+    """Return the folder of the unit that a fault is in; None where it is not in one."""
+    if not isinstance(fault, InputError) or not fault.path.is_relative_to(library):
+        return None
+    parts = fault.path.relative_to(library).parts
+    return library / parts[0] / parts[1] if len(parts) > 1 and (library / parts[0] / parts[1]).is_dir() else None
+
+
+def _as_one(library: Path, members: list[tuple[Path, RgbxError]]) -> RgbxError:
+    units = list(dict.fromkeys(unit for unit, _ in members))
+    first = members[0][1]
+    if len(units) < 2 or not isinstance(first, InputError):
+        return first
+    hint = f"so it is with {len(units)} units"
+    if UNIT_FILE in first.remedy:
+        classes = {unit.parent for unit in units}
+        shared = classes.pop() / CLASS_FILE if len(classes) == 1 else library / LIBRARY_FILE
+        hint += f"; {shared} says it for all of them at once"
+    return InputError(first.path, first.problem, f"{first.remedy} ({hint})")

@@ -1,15 +1,22 @@
-"""``unit.yaml``: what a user says about a unit's files that their formats cannot say themselves."""
+"""``unit.yaml``: what a user says about a unit's files that their formats cannot say themselves.
+
+``class.yaml`` and ``library.yaml`` say it of all units of a class or a library.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from rgbx.config import Config, ConfigError, load_config
+from rgbx.config import Config, ConfigError, read_yaml
 from rgbx.errors import InputError
 from rgbx.geometry import Vector
 
 UNIT_FILE = "unit.yaml"
+CLASS_FILE = "class.yaml"
+"""Says the same of all units of a class, in the class's folder."""
+LIBRARY_FILE = "library.yaml"
+"""Says the same of all units of a library, in the library's folder."""
 
 Axis = Literal["x", "-x", "y", "-y", "z", "-z"]
 
@@ -45,16 +52,64 @@ class UnitFile(Config):
 
 
 def read_unit_file(folder: Path) -> UnitFile:
-    """Read the ``unit.yaml`` of a unit's folder; all defaults when there is none.
+    """Read what is said of the unit in ``folder``: in its ``unit.yaml``, in ``class.yaml`` and in ``library.yaml``.
+
+    The unit's goes before the class's, that before the library's, key by key, materials label by label. All defaults
+    where there is none of them.
 
     Raises:
-        InputError: the file is not YAML, or one of its keys is unknown or out of range.
+        InputError: a file is not YAML, is there under two names, or one of its keys is unknown or out of range.
     """
-    path = folder / UNIT_FILE
-    if not path.exists():
-        return UnitFile()
+    said: dict[str, Any] = {}
+    materials: dict[int, str] = {}
+    for path in unit_files(folder):
+        said_here = _read_one(path)
+        materials |= said_here.materials
+        said |= {key: getattr(said_here, key) for key in said_here.model_fields_set}
+    return UnitFile(**{**said, "materials": materials})
+
+
+def unit_files(folder: Path) -> list[Path]:
+    """Return the files that say something of the unit in ``folder``, the library's first.
+
+    Raises:
+        InputError: one is there under two names, such as ``unit.yaml`` and ``unit.yml``.
+    """
+    class_folder = folder.absolute().parent
+    places = ((class_folder.parent, LIBRARY_FILE), (class_folder, CLASS_FILE), (folder, UNIT_FILE))
+    return [path for place, name in places for path in _named_like(place, name)]
+
+
+def check_placed(folder: Path, name: str) -> None:
+    """Refuse a file in ``folder`` that says something of units but is not called ``name``, as it would not be read.
+
+    Raises:
+        InputError: there is one.
+    """
+    for other in (UNIT_FILE, CLASS_FILE, LIBRARY_FILE):
+        if other != name and (misplaced := _named_like(folder, other)):
+            raise InputError(misplaced[0], "is not read in this folder", f"rename it to {name}, or move it")
+
+
+def _named_like(folder: Path, name: str) -> list[Path]:
     try:
-        unit_file = load_config(UnitFile, path)
+        entries = list(folder.iterdir())
+    except OSError:
+        return []  # a folder above the unit that may not be listed, or none
+    stem = name.removesuffix(".yaml")
+    found = sorted(entry for entry in entries if entry.name.lower() in (name, f"{stem}.yml"))
+    if len(found) > 1:
+        raise InputError(folder, f"has both {found[0].name} and {found[1].name}", "keep one of them")
+    return found
+
+
+def _read_one(path: Path) -> UnitFile:
+    try:
+        unit_file = UnitFile.model_validate(read_yaml(path))
+    except PermissionError as error:
+        raise InputError(path, "may not be read", "give yourself the right to read it") from error
+    except OSError as error:
+        raise InputError(path, "cannot be read", "make it a text file") from error
     except ConfigError as error:
         raise InputError(path, f"cannot be used ({error})".replace(".)", ")"), "correct it") from error
     for key, axes in (("scan_axes", unit_file.scan_axes), ("mesh_axes", unit_file.mesh_axes)):

@@ -1,134 +1,393 @@
-"""Volumes as a folder with one DICOM series, a file a slice."""
+"""Volumes as DICOM: a series of a file a slice, or one file of several frames that each say where they lie.
 
+pydicom reads the headers and the stored values. What is stored is masked to the bits that are used, rescaled slice by
+slice, and what is padding becomes the lowest value that is none.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import imagecodecs
 import numpy as np
 import pydicom
-import SimpleITK as sitk
-from pydicom.errors import InvalidDicomError
+from pydicom.encaps import generate_frames
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    MediaStorageDirectoryStorage,
+)
 
-from rgbx.devices.volume_itk import GridData, canonical, check_fits_in_memory, readable_itk_errors
-from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
+from rgbx.devices.volume_grid import SAME_DIRECTION, SAME_LENGTH, Grid, Place, check_fits_in_memory, split_axes
+from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
-_SAME_IN_ALL = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient")
 _POSITION_TOLERANCE = 0.02
 """Of the distance between slices; scanners round positions to a few digits."""
+_SHIFT_TOLERANCE = 0.25
+"""How far, in pixels, a slice may lie beside the line through the first and the last."""
+_TILT_TOLERANCE = 0.1
+"""Degrees."""
+_EXPORT_WITH_GEOMETRY = "export the scan again with its geometry, or as NRRD"
+_VALUE_TYPES = {
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"OB", b"OW", b"PN", b"SH", b"TM", b"UI",
+    b"UL", b"UN",
+}  # fmt: skip
+
+_FUNCTIONAL_GROUPS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+}
+"""In which each is said in a file of several frames."""
+
+_DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
+    JPEGBaseline8Bit: imagecodecs.jpeg8_decode,
+    JPEGLossless: imagecodecs.jpegsof3_decode,
+    JPEGLosslessSV1: imagecodecs.jpegsof3_decode,
+    JPEGLSLossless: imagecodecs.jpegls_decode,
+    JPEGLSNearLossless: imagecodecs.jpegls_decode,
+    JPEG2000: imagecodecs.jpeg2k_decode,
+    JPEG2000Lossless: imagecodecs.jpeg2k_decode,
+}
+"""Of compressed frames; pydicom itself reads uncompressed and run-length encoded ones."""
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """One slice of a series: a file, or a frame of one."""
+
+    path: Path
+    frame: int
+    header: pydicom.Dataset
+    position: np.ndarray
+    """(3,) of the centre of its first pixel, mm in LPS."""
+    directions: np.ndarray
+    """(3, 2): along its rows and down its columns."""
+    pixel_spacing: tuple[float, float]
+    """Between columns and between rows, mm."""
+    slope: float
+    intercept: float
 
 
 def is_dicom(path: Path) -> bool:
-    """Say whether a file begins as DICOM files do."""
+    """Say whether a file begins as DICOM files do, with or without a preamble."""
     with path.open("rb") as content:
-        return content.read(132)[128:] == b"DICM"
+        head = content.read(132)
+    if head[128:] == b"DICM":
+        return True
+    group, element = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
+    short = int.from_bytes(head[4:8], "little") <= 64
+    return len(head) == 132 and group in (0x0002, 0x0008) and element < 0x0100 and (short or head[4:6] in _VALUE_TYPES)
 
 
-def read_dicom_folder(folder: Path) -> GridData:
-    """Read the one series in ``folder`` in canonical orientation, with its rescale slope and intercept applied.
+def read_dicom_scan(path: Path) -> Grid:
+    """Read a series, its slices in the order of their positions, with rescale slope and intercept applied.
+
+    Args:
+        path: a folder with the files of one series, or one file of several frames.
 
     Raises:
-        InputError: a file is cut off; there are several series, missing or doubled slices, uneven distances, colour.
+        InputError: a file is cut off; there are several series, missing or doubled slices, uneven distances, colour; or
+            it is not said where slices lie.
     """
-    slices = _read_headers(folder)
-    first_path, first = slices[0]
-    series = {str(header.get("SeriesInstanceUID", "")) for _, header in slices}
+    slices = _slices_in(path)
+    first = slices[0]
+    series = {str(each.header.get("SeriesInstanceUID", "")) for each in slices}
     if len(series) > 1:
         raise InputError(
-            folder,
+            path,
             f"mixes {len(series)} DICOM series",
             "keep the files of one scan and put others in units of their own",
         )
-    for tag in _SAME_IN_ALL:
-        for path, header in slices:
-            if header.get(tag) is None:
-                raise InputError(path, f"has no {tag}", "export the scan again with its geometry, or as NRRD")
-            if header.get(tag) != first.get(tag):
+    for each in slices:
+        for tag, differs in (
+            ("Rows", each.header.Rows != first.header.Rows),
+            ("Columns", each.header.Columns != first.header.Columns),
+            ("PixelSpacing", not np.allclose(each.pixel_spacing, first.pixel_spacing, rtol=SAME_LENGTH)),
+            ("ImageOrientationPatient", np.abs(each.directions - first.directions).max() > SAME_DIRECTION),
+        ):
+            if differs:
                 raise InputError(
-                    path, f"has another {tag} than {first_path.name}", "keep only the slices of one scan in the folder"
+                    each.path,
+                    f"has another {tag} than {first.path.name}",
+                    "keep only the slices of one scan in the folder",
                 )
-    across, down = np.reshape(np.array(first.ImageOrientationPatient, float), (2, 3))
-    normal = np.cross(across, down)
-    ordered = sorted(slices, key=lambda entry: float(normal @ np.array(entry[1].ImagePositionPatient, float)))
-    distances = np.array([normal @ np.array(header.ImagePositionPatient, float) for _, header in ordered])
-    spacing = _slice_distance(folder, [path for path, _ in ordered], distances)
-
-    check_fits_in_memory(folder, len(ordered) * first.Rows * first.Columns)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(path) for path, _ in ordered])
-    rescales = {(header.get("RescaleSlope", 1), header.get("RescaleIntercept", 0)) for _, header in ordered}
-    if len(rescales) > 1:
-        reader.SetOutputPixelType(sitk.sitkFloat32)  # else all slices take the type of the first
-    with readable_itk_errors(folder):
-        image = reader.Execute()
-    row_spacing, column_spacing = (float(value) for value in first.PixelSpacing)
-    if min(row_spacing, column_spacing) <= 0:
-        raise InputError(first_path, "has a spacing of zero or less", "correct the PixelSpacing of all slices")
-    image.SetSpacing((column_spacing, row_spacing, spacing))
-    image.SetDirection(np.column_stack([across, down, normal]).ravel().tolist())
-    return canonical(image)
+    normal = np.cross(*first.directions.T)
+    slices.sort(key=lambda each: float(normal @ each.position))
+    step = _slice_step(path, slices, normal)
+    length, _ = split_axes(step[:, None].repeat(3, axis=1))
+    directions = np.column_stack([first.directions, step / length[0]])
+    _check_tilt(path, first, directions)
+    check_fits_in_memory(path, len(slices) * first.header.Rows * first.header.Columns)
+    return _read_values(slices), Place((*first.pixel_spacing, length[0]), directions)
 
 
-def _read_headers(folder: Path) -> list[tuple[Path, pydicom.Dataset]]:
-    slices = []
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith("."):
+def _slices_in(path: Path) -> list[_Slice]:
+    slices: list[_Slice] = []
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if not file.is_file() or file.name.startswith("."):
             continue
-        if not is_dicom(path):
-            if path.suffix.lower() in DICOM_SUFFIXES:
-                raise InputError(path, f"{DAMAGED} or is no DICOM", COPY_AGAIN)
-            continue  # a read-me, a viewer's index
-        header = _read_header(path)
-        if header is not None:
-            slices.append((path, header))
+        if is_dicom(file):
+            slices += _read_slices(file)
+        elif file.suffix.lower() in DICOM_SUFFIXES:
+            raise InputError(file, f"{DAMAGED} or is no DICOM", COPY_AGAIN)
     if len(slices) < 2:
-        raise InputError(folder, f"holds {len(slices)} DICOM slices", "put all slices of one scan into it")
+        raise InputError(path, f"holds {len(slices)} DICOM slices", "put all slices of one scan into it")
     return slices
 
 
-def _read_header(path: Path) -> pydicom.Dataset | None:
-    """Read a slice's header and make sure that its pixels are all there; None for a DICOMDIR."""
-    try:
+def _read_slices(path: Path) -> list[_Slice]:
+    """Read the headers of a file's slices and make sure that its pixels are all there; none for a DICOMDIR."""
+    with damage_refused(path):
         with path.open("rb") as content:
-            header = pydicom.dcmread(content, stop_before_pixels=True)
+            header = pydicom.dcmread(content, stop_before_pixels=True, force=True)
             pixels_start = content.tell()
-    except (InvalidDicomError, EOFError, AttributeError, ValueError, OSError) as error:
-        raise InputError(path, DAMAGED, COPY_AGAIN) from error
-    if header.file_meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10":
-        return None
-    if any(header.get(tag) is None for tag in ("Rows", "Columns", "BitsAllocated", "ImagePositionPatient")):
-        if int(header.get("NumberOfFrames", 1)) > 1:
-            raise InputError(path, "is a multi-frame DICOM", "export the scan as one file a slice, or as NRRD")
-        raise InputError(path, f"{DAMAGED} or has no image with a position", COPY_AGAIN)
-    if header.get("SamplesPerPixel", 1) != 1:
+        if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+            return []
+        if any(header.get(tag) is None for tag in ("Rows", "Columns", "BitsAllocated")):
+            raise InputError(path, f"{DAMAGED} or holds no image", f"{COPY_AGAIN}, or remove it from the scan's folder")
+        _check_pixels(path, header)
+        frames = int(header.get("NumberOfFrames") or 1)
+        syntax = _transfer_syntax(header)
+        if syntax == DeflatedExplicitVRLittleEndian:
+            raise InputError(path, "is compressed as a whole", "export it uncompressed")
+        promised = frames * header.Rows * header.Columns * header.BitsAllocated // 8
+        if not syntax.is_compressed and path.stat().st_size - pixels_start < promised:
+            raise InputError(path, DAMAGED, COPY_AGAIN)
+        if "PerFrameFunctionalGroupsSequence" in header:
+            return _enhanced_slices(path, header, frames)
+        if frames > 1:
+            raise InputError(
+                path, "is a multi-frame DICOM that does not say where its frames lie", _EXPORT_WITH_GEOMETRY
+            )
+        return [_slice(path, 0, header, header.get)]
+
+
+def _check_pixels(path: Path, header: pydicom.Dataset) -> None:
+    if header.get("SamplesPerPixel", 1) != 1 or not str(header.get("PhotometricInterpretation")).startswith(
+        "MONOCHROME"
+    ):
         raise InputError(path, "holds a colour image", "export the scan's grey values")
-    promised = header.Rows * header.Columns * header.BitsAllocated // 8
-    compressed = header.file_meta.TransferSyntaxUID.is_compressed
-    if not compressed and path.stat().st_size - pixels_start < promised:
-        raise InputError(path, DAMAGED, COPY_AGAIN)
-    return header
+    stored = int(header.get("BitsStored") or header.BitsAllocated)
+    if not 1 <= stored <= header.BitsAllocated:
+        raise InputError(path, f"stores {stored} of {header.BitsAllocated} bits", COPY_AGAIN)
+    if header.get("HighBit", stored - 1) != stored - 1:
+        raise InputError(
+            path,
+            f"stores {stored} bits up to bit {header.HighBit}, which programs read in different ways",
+            f"export it again with HighBit {stored - 1}",
+        )
+    if header.get("ModalityLUTSequence"):
+        raise InputError(path, "has a table of values (ModalityLUTSequence)", "export the scan's linear grey values")
 
 
-def _slice_distance(folder: Path, paths: list[Path], positions: np.ndarray) -> float:
-    steps = np.diff(positions)
+def _enhanced_slices(path: Path, header: pydicom.Dataset, frames: int) -> list[_Slice]:
+    groups = header.PerFrameFunctionalGroupsSequence
+    shared = (header.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    if len(groups) != frames:
+        raise InputError(path, f"has {frames} frames, but says of {len(groups)} where they lie", _EXPORT_WITH_GEOMETRY)
+    return [_slice(path, frame, header, _FrameTags(groups[frame], shared)) for frame in range(frames)]
+
+
+class _FrameTags:
+    """Looks up what is said of one frame, in its own functional groups or in those that all frames share."""
+
+    def __init__(self, own: pydicom.Dataset, shared: pydicom.Dataset) -> None:
+        self._groups = own, shared
+
+    def __call__(self, tag: str, default: Any = None) -> Any:
+        for group in self._groups:
+            if items := group.get(_FUNCTIONAL_GROUPS[tag]):
+                return items[0].get(tag, default)
+        return default
+
+
+def _slice(path: Path, frame: int, header: pydicom.Dataset, look_up: Callable[..., Any]) -> _Slice:
+    numbers: dict[str, np.ndarray] = {}
+    for tag, count in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6), ("PixelSpacing", 2)):
+        value = look_up(tag)
+        if value is None:
+            instead = " (InstanceNumber and SliceLocation do not say where it lies)" if count == 3 else ""
+            raise InputError(path, f"has no {tag}{instead}", _EXPORT_WITH_GEOMETRY)
+        numbers[tag] = np.array(value, float)
+        if numbers[tag].shape != (count,) or not np.isfinite(numbers[tag]).all():
+            raise InputError(path, f"has the {tag} {value}, which are not {count} numbers", _EXPORT_WITH_GEOMETRY)
+    row_spacing, column_spacing = numbers["PixelSpacing"].tolist()
+    if min(row_spacing, column_spacing) <= 0:
+        raise InputError(path, "has a spacing of zero or less", "correct the PixelSpacing of all slices")
+    directions = numbers["ImageOrientationPatient"].reshape(2, 3).T
+    if np.abs(directions.T @ directions - np.eye(2)).max() > 2 * SAME_DIRECTION:
+        raise InputError(
+            path,
+            "has an ImageOrientationPatient that is not two perpendicular vectors of length one",
+            _EXPORT_WITH_GEOMETRY,
+        )
+    slope, intercept = (
+        float(default if (value := look_up(tag)) is None else value)
+        for tag, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    if slope == 0 or not math.isfinite(slope) or not math.isfinite(intercept):
+        raise InputError(path, f"has a RescaleSlope of {slope:g}", "export it again with its rescale")
+    return _Slice(
+        path,
+        frame,
+        header,
+        numbers["ImagePositionPatient"],
+        directions,
+        (column_spacing, row_spacing),
+        slope,
+        intercept,
+    )
+
+
+def _slice_step(path: Path, slices: list[_Slice], normal: np.ndarray) -> np.ndarray:
+    """Return the vector from one slice to the next; ``slices`` are in the order of their positions along ``normal``."""
+    positions = np.array([each.position for each in slices])
+    steps = np.diff(positions @ normal)
     usual = float(np.median(steps))
-    for (before, after), step in zip(pairwise(paths), steps, strict=True):
+    for (before, after), step in zip(pairwise(slices), steps, strict=True):
         if step <= max(usual, 1e-6) * _POSITION_TOLERANCE:
             raise InputError(
-                folder,
-                f"holds two slices at one position ({before.name} and {after.name})",
+                path,
+                f"holds two slices at one position ({_name(before)} and {_name(after)})",
                 "remove the doubled files",
             )
         missing = round(step / usual) - 1
         uneven = abs(step / usual - (missing + 1)) > _POSITION_TOLERANCE * (missing + 1)
         if missing > 0 and not uneven:
             raise InputError(
-                folder, f"lacks {missing} slices between {before.name} and {after.name}", "copy the whole series again"
+                path,
+                f"lacks {missing} slices between {_name(before)} and {_name(after)}",
+                "copy the whole series again",
             )
         if uneven:
             raise InputError(
-                folder,
-                f"has uneven distances between slices ({step:.4g} mm after {before.name}, {usual:.4g} mm elsewhere)",
+                path,
+                f"has uneven distances between slices ({step:.4g} mm after {_name(before)}, {usual:.4g} mm elsewhere)",
                 "resample the scan to even ones before exporting it",
             )
-    return float((positions[-1] - positions[0]) / (len(positions) - 1))
+    whole: np.ndarray = (positions[-1] - positions[0]) / (len(positions) - 1)
+    shifts = positions - positions[0] - np.outer(np.arange(len(positions)), whole)
+    beside = np.abs(shifts @ slices[0].directions / slices[0].pixel_spacing).max(axis=1)
+    if beside.max() > _SHIFT_TOLERANCE:
+        worst = slices[int(np.argmax(beside))]
+        raise InputError(
+            path,
+            f"has slices that are shifted against each other ({_name(worst)} by {beside.max():.3g} pixels)",
+            "resample the scan onto one grid before exporting it",
+        )
+    return whole
+
+
+def _name(each: _Slice) -> str:
+    return f"{each.path.name}, frame {each.frame + 1}" if each.header.get("NumberOfFrames") else each.path.name
+
+
+def _check_tilt(path: Path, first: _Slice, directions: np.ndarray) -> None:
+    """Refuse a tilted gantry that the positions of the slices know nothing of."""
+    with damage_refused(first.path):
+        tilt = abs(float(first.header.get("GantryDetectorTilt") or 0))
+    if tilt > _TILT_TOLERANCE and np.abs(directions[:, :2].T @ directions[:, 2]).max() <= SAME_DIRECTION:
+        raise InputError(
+            path,
+            f"has a GantryDetectorTilt of {tilt:g}°, but slices that lie straight above each other",
+            "export it again without tilt, or remove GantryDetectorTilt if the slices were straightened",
+        )
+
+
+def _read_values(slices: list[_Slice]) -> np.ndarray:
+    """Return (slices, rows, columns): integers where the rescale leaves them so, else float32."""
+    ends = [_rescaled(np.array(_stored_range(each.header), np.int64), each) for each in slices]
+    whole = all(end.dtype.kind == "i" for end in ends)
+    dtype: np.dtype = np.result_type(*(np.min_scalar_type(end) for end in np.unique(ends))) if whole else np.dtype("f4")
+    shape = (len(slices), slices[0].header.Rows, slices[0].header.Columns)
+    values, padding = np.empty(shape, dtype), np.zeros(shape, bool)
+    places: dict[Path, list[tuple[int, _Slice]]] = {}
+    for index, each in enumerate(slices):
+        places.setdefault(each.path, []).append((index, each))
+    for path, within in places.items():
+        stored, is_padding = _read_stored(path)
+        for index, each in within:
+            values[index] = _rescaled(stored[each.frame], each)
+            padding[index] = is_padding[each.frame]
+    if padding.any() and not padding.all():
+        values[padding] = values[~padding].min()
+    return values
+
+
+def _rescaled(stored: np.ndarray, each: _Slice) -> np.ndarray:
+    if each.slope.is_integer() and each.intercept.is_integer():
+        return stored.astype(np.int64) * int(each.slope) + int(each.intercept)
+    return stored * each.slope + each.intercept
+
+
+def _stored_range(header: pydicom.Dataset) -> tuple[int, int]:
+    bits = int(header.get("BitsStored") or header.BitsAllocated)
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if header.get("PixelRepresentation") else (0, 2**bits - 1)
+
+
+def _read_stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return a file's stored values, (frames, rows, columns), and which are padding.
+
+    They are of the bits that are used, with their sign.
+    """
+    with damage_refused(path):
+        image = pydicom.dcmread(path, force=True)
+        syntax = _transfer_syntax(image)
+        image.file_meta.TransferSyntaxUID = syntax
+        if decode := _DECODERS.get(syntax):
+            frames = generate_frames(image.PixelData, number_of_frames=int(image.get("NumberOfFrames") or 1))
+            pixels = np.stack([decode(frame) for frame in frames])
+        else:
+            try:
+                pixels = image.pixel_array
+            except (NotImplementedError, RuntimeError) as error:
+                if not syntax.is_compressed:
+                    raise
+                raise InputError(path, f"is compressed as {syntax.name}", "export it uncompressed") from error
+        if pixels.dtype.kind not in "iu":
+            raise InputError(path, f"holds {pixels.dtype} values", "export it with integers, or as NRRD")
+        lowest, highest = _stored_range(image)
+        wide = np.int32 if image.BitsAllocated <= 16 else np.int64
+        stored = np.bitwise_and(pixels.reshape(-1, image.Rows, image.Columns).astype(wide), highest - lowest)
+        stored[stored > highest] -= highest - lowest + 1
+        return stored, _padding(image, stored)
+
+
+def _transfer_syntax(header: pydicom.Dataset) -> UID:
+    """Return how the file is encoded; of a file without meta information pydicom has found it out."""
+    stated = header.file_meta.get("TransferSyntaxUID")
+    if stated is not None:
+        return stated
+    implicit, _ = header.original_encoding
+    return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+
+
+def _padding(image: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
+    """Say which stored values stand for nothing, such as the corners outside a round field of view."""
+    ends = [image.get(tag) for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return np.zeros(stored.shape, bool)
+    lowest, highest = _stored_range(image)
+    allocated = 2 ** int(image.BitsAllocated)
+    # Programs write the tag with the sign of the pixels or without it.
+    padding = [
+        int(end) - allocated if int(end) > highest and lowest < 0 else int(end) for end in ends if end is not None
+    ]
+    return (stored >= min(padding)) & (stored <= max(padding))

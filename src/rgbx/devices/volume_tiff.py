@@ -1,113 +1,154 @@
-"""Volumes as TIFF: one file with a page a slice, or a folder with a file a slice."""
+"""Volumes as TIFF files with a page a slice."""
 
-import re
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from rgbx.devices.volume_itk import GridData, check_fits_in_memory, length_in_mm
+from rgbx.devices.volume_grid import Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
 from rgbx.errors import InputError
-from rgbx.geometry import Vector
-from rgbx.names import natural_key
 from rgbx.tiff import open_tiff
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
+_GREY = {int(tifffile.PHOTOMETRIC.MINISBLACK), int(tifffile.PHOTOMETRIC.MINISWHITE)}
 
-def read_tiff_stack(path: Path) -> GridData:
+_ORIENTED = {
+    1: ((1, 0), (0, 1)), 2: ((-1, 0), (0, 1)), 3: ((-1, 0), (0, -1)), 4: ((1, 0), (0, -1)),
+    5: ((0, 1), (1, 0)), 6: ((0, 1), (-1, 0)), 7: ((0, -1), (-1, 0)), 8: ((0, -1), (1, 0)),
+}  # fmt: skip
+"""By the tag Orientation, where the columns and the rows of a page follow each other: (right, down)."""
+
+_MOST_CHANNELS = 7
+"""That ImageJ shows; programs that do not care write a stack of slices as more of them."""
+
+
+def read_tiff_stack(path: Path) -> Grid:
     """Read a multi-page TIFF; the spacing comes from ImageJ or OME metadata where they name a unit of length.
 
+    Pages that are marked as reduced images are left out. A stack whose zero is white is inverted; where its rows and
+    columns run is what its Orientation says.
+
     Raises:
-        InputError: the file is damaged or holds no stack of grey slices.
+        InputError: the file is damaged or holds no stack of grey slices that are all alike.
     """
     with open_tiff(path) as tiff:
-        series = list(tiff.series)
-        first = series[0]
-        if first.axes.endswith("S"):
-            raise InputError(path, "holds colour slices", "export the scan's grey values")
-        shape = first.shape
-        if len(shape) == 2 and all((page.shape, page.dtype) == (shape, first.dtype) for page in series):
-            shape = (len(series), *shape)  # written page by page, each as if it stood alone
+        pages = _full_pages(path, tiff)
+        series = [each for each in tiff.series if not each.keyframe.is_reduced]
+        shape = series[0].shape
+        if len(series) > 1 and all(each.shape == pages[0].shape for each in series):
+            shape = (len(series), *pages[0].shape)  # written page by page, each as if it stood alone
+        elif len(series) > 1:
+            shapes = " and ".join(dict.fromkeys(str(each.shape) for each in series))
+            raise InputError(
+                path, f"holds stacks of several shapes ({shapes})", "save one of them as a file of its own"
+            )
+        elif len(shape) == 3 and series[0].axes[0] == "C" and shape[0] <= _MOST_CHANNELS:
+            raise InputError(path, f"holds {shape[0]} channels, not slices", "save one of them as a file of its own")
         if len(shape) != 3 or shape[0] == 1:
             raise InputError(
-                path, f"holds an image of shape {first.shape}, not a stack of slices", "give a page a slice of one scan"
+                path,
+                f"holds an image of shape {series[0].shape}, not a stack of slices",
+                "give a page a slice of one scan",
             )
         check_fits_in_memory(path, int(np.prod(shape)))
-        values = first.asarray() if len(first.shape) == 3 else np.stack([page.asarray() for page in series])
-        return values, _spacing(tiff)
+        values = series[0].asarray() if len(series) == 1 else np.stack([each.asarray() for each in series])
+        place = _ome_place(tiff.ome_metadata) if tiff.ome_metadata else _imagej_place(tiff)
+        return _dense_bright(path, pages[0], values), replace(place, directions=_directions(pages[0]))
 
 
-def read_tiff_folder(folder: Path) -> GridData:
-    """Read a folder of single-page TIFF slices, in the natural order of their names; they say no voxel size.
+def read_tiff_slice(path: Path) -> Grid:
+    """Read the one page of a slice, (h, w), with zero black, and where its rows and columns run.
 
     Raises:
-        InputError: a slice is damaged, differs in shape or type, is missing from the numbering, or is coloured.
+        InputError: the file is damaged or holds anything but one grey page.
     """
-    paths = sorted(
-        (path for path in folder.iterdir() if path.suffix.lower() in TIFF_SUFFIXES and path.name[0] != "."),
-        key=lambda path: natural_key(path.name),
-    )
-    if len(paths) < 2:
-        raise InputError(folder, f"holds {len(paths)} TIFF slices", "put all slices of one scan into it")
-    _check_numbering(folder, paths)
-    slices: list[np.ndarray] = []
-    for path in paths:
-        with open_tiff(path) as tiff:
-            plane = tiff.asarray()
-        if plane.ndim != 2:
-            raise InputError(path, f"has the shape {plane.shape}, not that of a grey slice", "export grey slices")
-        if slices and (plane.shape, plane.dtype) != (slices[0].shape, slices[0].dtype):
+    with open_tiff(path) as tiff:
+        pages = _full_pages(path, tiff)
+        series = next(each for each in tiff.series if not each.keyframe.is_reduced)
+        if len(pages) > 1 or len(series.shape) != 2:
+            raise InputError(path, f"has {len(pages)} pages", "give a file a slice, or one file with all slices")
+        values = _dense_bright(path, pages[0], pages[0].asarray())
+        return values, Place(None, _directions(pages[0]))
+
+
+def _full_pages(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """Return the pages that are no thumbnails; they must be of one kind."""
+    everything = cast(list[tifffile.TiffPage], [tiff.pages.get(index) for index in range(len(tiff.pages))])
+    pages = [page for page in everything if not page.is_reduced]
+    if not pages:
+        raise InputError(path, "holds nothing but reduced images", "export the full slices")
+    first = pages[0]
+    if first.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        raise InputError(path, "holds slices of a colour palette", "export the scan's grey values")
+    if first.samplesperpixel != 1 or int(first.photometric) not in _GREY:
+        raise InputError(path, "holds colour slices", "export the scan's grey values")
+    for what, of in (
+        ("sizes", lambda page: f"{page.imagewidth} × {page.imagelength}"),
+        ("number types", lambda page: str(page.dtype)),
+        ("photometric interpretations", lambda page: tifffile.PHOTOMETRIC(page.photometric).name),
+        ("orientations", lambda page: str(page.tags.valueof("Orientation", 1))),
+    ):
+        kinds = list(dict.fromkeys(of(page) for page in pages))
+        if len(kinds) > 1:
             raise InputError(
-                path, f"differs in size or number type from {paths[0].name}", "keep only the slices of one scan"
+                path,
+                f"holds pages of different {what} ({' and '.join(kinds[:2])})",
+                "keep the slices of one scan, without thumbnails and labels",
             )
-        if not slices:
-            check_fits_in_memory(folder, plane.size * len(paths))
-        slices.append(plane)
-    return np.stack(slices), None
+    return pages
 
 
-def _check_numbering(folder: Path, paths: list[Path]) -> None:
-    """Where the last number in the names counts the slices, none may be missing."""
-    numbers = [re.findall(r"\d+", path.stem)[-1:] for path in paths]
-    if not all(numbers):
-        return
-    counted = sorted(int(number[0]) for number in numbers)
-    steps = np.diff(counted)
-    if steps.min() > 0 and np.median(steps) == 1 and steps.max() > 1:
-        gap = int(np.argmax(steps > 1))
+def _directions(page: tifffile.TiffPage) -> np.ndarray:
+    directions = np.eye(3)
+    directions[:2, :2] = np.transpose(_ORIENTED.get(page.tags.valueof("Orientation", 1), _ORIENTED[1]))
+    return directions
+
+
+def _dense_bright(path: Path, page: tifffile.TiffPage, values: np.ndarray) -> np.ndarray:
+    if page.photometric == tifffile.PHOTOMETRIC.MINISBLACK:
+        return values
+    if values.dtype.kind != "u":
         raise InputError(
-            folder, f"lacks the slices between {counted[gap]} and {counted[gap + 1]}", "copy all slices again"
+            path, f"says that the zero of its {values.dtype} values is white", "export it with black as its zero"
         )
+    return values.dtype.type(2**page.bitspersample - 1) - values
 
 
-def _spacing(tiff: tifffile.TiffFile) -> Vector | None:
-    return _ome_spacing(tiff.ome_metadata) if tiff.ome_metadata else _imagej_spacing(tiff)
-
-
-def _imagej_spacing(tiff: tifffile.TiffFile) -> Vector | None:
-    """ImageJ keeps pixels per unit in the resolution tags, and the unit and the distance of slices in its text."""
+def _imagej_place(tiff: tifffile.TiffFile) -> Place:
+    """ImageJ keeps pixels per unit in the resolution tags, and the units and the distance of slices in its text."""
     metadata = tiff.imagej_metadata or {}
-    unit = length_in_mm(str(metadata.get("unit", "")).replace("\\u00B5", "µ"))
-    page = tiff.pages.first
-    resolutions = [page.tags.get(name) for name in ("XResolution", "YResolution")]
-    if unit is None or "spacing" not in metadata or None in resolutions:
-        return None
-    pixels_a_unit = [tag.value[0] / tag.value[1] if tag.value[1] else 0.0 for tag in resolutions if tag is not None]
-    distance = float(metadata["spacing"])
-    if min(*pixels_a_unit, distance) <= 0:
-        return None
-    return unit / pixels_a_unit[0], unit / pixels_a_unit[1], unit * distance
+    unit = str(metadata.get("unit", ""))
+    lengths: list[float] = []
+    for name in (unit, str(metadata.get("yunit", unit)), str(metadata.get("zunit", unit))):
+        try:
+            length = length_in_mm(name)
+        except ValueError:
+            return Place(None, no_spacing=unknown_unit(name))
+        if length is None:
+            return Place(None)
+        lengths.append(length)
+    resolutions = [tiff.pages.first.tags.valueof(name) for name in ("XResolution", "YResolution")]
+    if "spacing" not in metadata or None in resolutions or 0 in [part for pair in resolutions for part in pair]:
+        return Place(None)
+    across, down = (denominator / numerator for numerator, denominator in resolutions)
+    return Place((lengths[0] * across, lengths[1] * down, lengths[2] * float(metadata["spacing"])))
 
 
-def _ome_spacing(xml: str) -> Vector | None:
+def _ome_place(xml: str) -> Place:
     """OME-XML names each voxel size and its unit, micrometres when it names none."""
-    lengths = []
+    pixels = next(element for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}Pixels"))
+    steps: list[float] = []
     for axis in "XYZ":
-        size = re.search(rf'PhysicalSize{axis}="([^"]+)"', xml)
-        unit = re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', xml)
-        scale = length_in_mm(unit[1]) if unit else 1e-3
-        if size is None or scale is None:
-            return None
-        lengths.append(float(size[1]) * scale)
-    return (lengths[0], lengths[1], lengths[2]) if min(lengths) > 0 else None
+        size, unit = pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        try:
+            length = length_in_mm(unit)
+        except ValueError:
+            return Place(None, no_spacing=unknown_unit(unit))
+        if size is None or length is None:
+            return Place(None)
+        steps.append(float(size) * length)
+    return Place((steps[0], steps[1], steps[2]))
