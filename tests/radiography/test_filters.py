@@ -19,7 +19,7 @@ from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.superpoint import SuperPoint
 from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 DETECTORS = ("superpoint", "corners")
@@ -27,7 +27,7 @@ DETECTORS = ("superpoint", "corners")
 
 @pytest.fixture(scope="module")
 def phone():
-    return prepare_scan(scan_unit(make_unit("SP7", 1), spacing_mm=0.4))
+    return prepare_scan(scan_unit(SP10.make_unit("SP7", 1), spacing_mm=0.4))
 
 
 def radiograph(phone, name, strength):
