@@ -41,6 +41,7 @@ TINY_NETWORK = {
 VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
 SMALLER = {
     "devices phones": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
+    "devices remotes": "--classes RC1,RC5 --units 2 --voxel-size 2 --workers 0",
     "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
     "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
     "render materials": "--workers 0",

@@ -1,10 +1,18 @@
-"""The embedded benchmark: which units of a family are scanned and which come down the line, and what is made of them."""
+"""The embedded benchmark: which units of a family are scanned and which come down the line, and how all is made."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationInfo, field_serializer, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from rgbx.config import Config
 from rgbx.files import digest
@@ -123,7 +131,15 @@ class Benchmark(Config):
 def write_scanned_units(library: Path, config: Benchmark, workers: int | None = None) -> None:
     """Write scans and meshes of the training units, or those that are missing."""
     keys = [UnitKey(name, number + 1) for name in config.device_classes for number in range(config.scanned_units)]
-    write_units(library, config.devices, keys, scan_spacing_mm=config.voxel_size_mm, mesh=True, seed=config.seed, workers=workers)
+    write_units(
+        library,
+        config.devices,
+        keys,
+        scan_spacing_mm=config.voxel_size_mm,
+        mesh=True,
+        seed=config.seed,
+        workers=workers,
+    )
 
 
 def scan_units(

@@ -1,4 +1,4 @@
-"""How the classes of a family differ, in words, straight from their designs: the tables of docs/results/sp10.md, rc6.md.
+"""How the classes of a family differ, in words, straight from their designs: tables of docs/results/sp10.md, rc6.md.
 
 ``python -m rgbx_proving.families.differences sp10`` prints them.
 """

@@ -91,9 +91,7 @@ class Family:
         """Raise a ConfigError where one of ``classes`` is not one of the family."""
         unknown = dict.fromkeys(name for name in classes if name not in self.designs)
         if unknown:
-            raise ConfigError(
-                f"{self.title} has no class {', '.join(unknown)}: choose from {', '.join(self.classes)}."
-            )
+            raise ConfigError(f"{self.title} has no class {', '.join(unknown)}: choose from {', '.join(self.classes)}.")
 
 
 FAMILIES: Registry[Family] = Registry(

@@ -37,7 +37,9 @@ def build_case(shell: RemoteShell, colours: CaseColours) -> list[Part]:
         low, high = max(z0, -wall), min(z1, wall)
         if low < high:
             hollow = (size[0] - 2 * CASE_MM, size[1] - 2 * CASE_MM, high - low)
-            cavity.append(solid(f"cavity-{number}", hollow, (0, 0, (low + high) / 2), "air", max(radius - CASE_MM, 0.5)))
+            cavity.append(
+                solid(f"cavity-{number}", hollow, (0, 0, (low + high) / 2), "air", max(radius - CASE_MM, 0.5))
+            )
     return [*outside, *cavity]
 
 
@@ -102,16 +104,14 @@ def _key(
     ]
 
 
-def _legend(
-    name: str, kind: str, place: tuple[float, float], surface: float, below: str, colour: str
-) -> list[Part]:
+def _legend(name: str, kind: str, place: tuple[float, float], surface: float, below: str, colour: str) -> list[Part]:
     """Return a sign of 3 mm in strokes of 0.8 mm."""
     x, y = place
     across, along, stroke = (3.2, 0.8), (0.8, 3.2), 0.8
     strokes = {
         " ": (),
         "-": ((across, (x, y)),),
-        "|": ((along, (x, y)),),
+        "i": ((along, (x, y)),),
         "=": ((across, (x, y + stroke)), (across, (x, y - stroke))),
         "+": ((along, (x, y + 1.8)), (across, (x, y - 1.8))),
         ".": (((1.6, 1.6), (x, y)),),

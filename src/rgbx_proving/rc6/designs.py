@@ -63,7 +63,7 @@ class KeyBlock(Piece):
     size: tuple[float, float]
     radius: float
     legends: str
-    """What is printed on one after the other, again and again: ``-``, ``+``, ``|``, ``=``, ``o``, ``.`` or nothing."""
+    """What is printed on one after the other, again and again: ``-``, ``+``, ``i``, ``=``, ``o``, ``.`` or nothing."""
     paint: Literal["keys", "power", "four"] = "keys"
     """The colour of all keys, of a key to switch off, or red, green, yellow and blue in turn."""
 
@@ -193,7 +193,7 @@ _SHELL_1 = RemoteShell(
     keys=(
         KeyBlock(grid=_grid(-13.0, 64.0), size=(8.0, 6.0), radius=3.0, legends="o", paint="power"),
         KeyBlock(grid=_grid(13.0, 64.0), size=(8.0, 6.0), radius=3.0, legends="="),
-        KeyBlock(grid=_grid(0.0, 36.0, 3, 4, (13.0, 9.5)), size=(9.5, 6.0), radius=2.5, legends="|=+o-"),
+        KeyBlock(grid=_grid(0.0, 36.0, 3, 4, (13.0, 9.5)), size=(9.5, 6.0), radius=2.5, legends="i=+o-"),
         KeyBlock(grid=_grid(0.0, -43.0, 2, 1, (24.0, 0.0)), size=(9.0, 20.0), radius=4.5, legends="+"),
         KeyBlock(grid=_grid(0.0, -43.0, 1, 2, (0.0, 12.0)), size=(9.0, 6.5), radius=3.0, legends="o."),
     ),
@@ -212,7 +212,7 @@ _INSIDE_1 = RemoteInside(
         _grid(0.0, -43.0, 2, 1, (24.0, 0.0)), _grid(0.0, -43.0, 1, 2, (0.0, 12.0)),
     ),
     lamps=(0.0,), clock="ceramic resonator", clock_place=(8.0, 24.0), capacitor=_area(11.0, 47.0, 6.3, 11.5),
-    screws=((-9.0, 26.0), (9.0, 14.0), (0.0, -2.0)),
+    screws=((-9.0, 26.0), (9.0, 14.0), (0.0, -61.0)),
 )  # fmt: skip
 _INSIDE_2 = _INSIDE_1.updated({
     "cells": [CellPlace(x=-5.7, y=-36.0, plus="down"), CellPlace(x=5.7, y=-36.0, plus="up")],
@@ -237,7 +237,7 @@ _SHELL_3 = _SHELL_1.updated({
     "keys": [
         KeyBlock(grid=_grid(-13.0, 65.0), size=(7.0, 7.0), radius=3.5, legends="o", paint="power"),
         KeyBlock(grid=_grid(7.0, 65.0, 2, 1, (12.0, 0.0)), size=(8.0, 5.5), radius=2.5, legends="=-"),
-        KeyBlock(grid=_grid(0.0, -47.0, 3, 3, (13.0, 9.0)), size=(9.5, 6.0), radius=2.5, legends="|=+o-"),
+        KeyBlock(grid=_grid(0.0, -47.0, 3, 3, (13.0, 9.0)), size=(9.5, 6.0), radius=2.5, legends="i=+o-"),
         KeyBlock(grid=_grid(0.0, 1.5, 4, 1, (10.0, 0.0)), size=(7.5, 4.5), radius=2.0, legends=" ", paint="four"),
         KeyBlock(grid=_grid(0.0, -18.0, 2, 1, (24.0, 0.0)), size=(9.0, 20.0), radius=4.5, legends="+"),
         KeyBlock(grid=_grid(0.0, -18.0, 1, 2, (0.0, 12.0)), size=(9.0, 6.5), radius=3.0, legends="o."),
@@ -258,7 +258,7 @@ _INSIDE_3 = _INSIDE_2.updated({
         _grid(0.0, -18.0, 1, 2, (0.0, 12.0)),
     ],
     "clock_place": (9.0, 16.0), "capacitor": _area(10.0, 54.0, 5.0, 11.0),
-    "ballast": _area(0.0, 33.0, 22.0, 26.0), "screws": [(-11.0, 20.0), (11.0, 34.0)],
+    "ballast": _area(0.0, 33.0, 22.0, 26.0), "screws": [(-12.5, 20.0), (12.5, 33.0)],
 })  # fmt: skip
 
 # --- RC4: no figures any more, four wide keys to start programmes with, a radio.
@@ -276,7 +276,7 @@ _SHELL_4 = _SHELL_3.updated({
         KeyBlock(grid=_grid(0.0, 12.0, 3, 1, (12.5, 0.0)), size=(9.0, 6.5), radius=3.2, legends="-o="),
         KeyBlock(grid=_grid(0.0, -7.0, 2, 1, (22.0, 0.0)), size=(9.0, 19.0), radius=4.5, legends="+"),
         KeyBlock(grid=_grid(0.0, -7.0), size=(8.0, 7.0), radius=3.5, legends="."),
-        KeyBlock(grid=_grid(0.0, -34.0, 2, 2, (18.0, 10.5)), size=(15.5, 7.5), radius=3.5, legends="=-|+"),
+        KeyBlock(grid=_grid(0.0, -34.0, 2, 2, (18.0, 10.5)), size=(15.5, 7.5), radius=3.5, legends="=-i+"),
     ],
     "pad.y": 38.0, "pad.diameter": 32.0, "pad.legend": ".", "pad.middle": 13.0,
     "window_width": 18.0, "indicator": (13.0, 63.0),
@@ -294,7 +294,7 @@ _INSIDE_4 = _INSIDE_3.updated({
         _grid(0.0, -7.0, 2, 1, (22.0, 0.0)), _grid(0.0, -7.0), _grid(0.0, -34.0, 2, 2, (18.0, 10.5)),
     ],
     "lamps": [0.0], "clock_place": (12.0, 25.0), "capacitor": _area(-10.0, 54.0, 5.0, 9.0),
-    "radio": _area(-7.0, 22.0, 12.0, 16.0), "ballast": None, "screws": [(-12.0, 10.0), (12.0, 34.0)],
+    "radio": _area(-7.0, 22.0, 12.0, 16.0), "ballast": None, "screws": [(10.0, 30.5), (0.0, -58.5)],
 })  # fmt: skip
 
 # --- RC5: slimmer, cells one behind the other, a microphone, a buzzer to find it by.
@@ -308,16 +308,16 @@ _SHELL_5 = _SHELL_4.updated({
     ],
     "keys": [
         KeyBlock(grid=_grid(-10.0, 61.0), size=(8.0, 8.0), radius=4.0, legends="o", paint="power"),
-        KeyBlock(grid=_grid(0.0, 3.0, 2, 3, (20.0, 12.0)), size=(9.5, 9.5), radius=4.75, legends="-o=.|+"),
-        KeyBlock(grid=_grid(0.0, -35.0, 2, 2, (16.5, 10.0)), size=(14.0, 7.0), radius=3.5, legends="=|"),
+        KeyBlock(grid=_grid(0.0, 3.0, 2, 3, (20.0, 12.0)), size=(9.5, 9.5), radius=4.75, legends="-o=.i+"),
+        KeyBlock(grid=_grid(0.0, -35.0, 2, 2, (16.5, 10.0)), size=(14.0, 7.0), radius=3.5, legends="=i"),
     ],
     "pad.y": 37.0, "pad.diameter": 31.0,
     "window_width": 14.0, "indicator": None, "microphone": (0.0, 61.0),
-    "logo": _area(0.0, -60.0, 11.0, 3.0), "lid": _area(0.0, -16.0, 17.0, 106.0), "ridges": 4,
+    "logo": _area(0.0, -60.0, 11.0, 3.0), "lid": _area(0.0, -12.0, 17.0, 102.0), "ridges": 4,
     "label": _area(0.0, 52.0, 18.0, 14.0),
 })  # fmt: skip
 _INSIDE_5 = _INSIDE_4.updated({
-    "cells": [CellPlace(x=0.0, y=-41.0, plus="up"), CellPlace(x=0.0, y=6.5, plus="up")],
+    "cells": [CellPlace(x=0.0, y=-37.0, plus="up"), CellPlace(x=0.0, y=10.5, plus="up")],
     "board": RemoteBoard(
         outline=(_area(0.0, 14.0, 32.0, 108.0),), material="circuit_board", layout=51, tracks=10, passives=16,
         chip=_area(8.0, 42.0, 6.0, 6.0), package="flat",
@@ -327,8 +327,8 @@ _INSIDE_5 = _INSIDE_4.updated({
         _grid(0.0, -35.0, 2, 2, (16.5, 10.0)),
     ],
     "clock_place": (10.0, 52.0), "capacitor": _area(10.0, 62.0, 5.0, 6.0),
-    "radio": _area(-6.0, 46.0, 10.0, 13.0), "buzzer": _area(0.0, -56.0, 12.0, 12.0), "microphone": (0.0, 61.0),
-    "screws": [(-9.0, 58.0), (9.0, -64.0)],
+    "radio": _area(-6.0, 46.0, 10.0, 13.0), "buzzer": _area(-11.5, -28.0, 10.0, 10.0), "microphone": (0.0, 61.0),
+    "screws": [(1.5, 55.5), (6.0, 36.3)],
 })  # fmt: skip
 
 # --- RC6: the inside of RC5 in another dress: a glossy panel, other print, other colours.
@@ -342,8 +342,8 @@ _SHELL_6 = _SHELL_5.updated({
     ],
     "panel": _area(0.0, 38.5, 36.5, 59.0),
     "keys": [
-        KeyBlock(grid=_grid(-10.0, 61.0), size=(8.0, 8.0), radius=4.0, legends="|", paint="power"),
-        KeyBlock(grid=_grid(0.0, 3.0, 2, 3, (20.0, 12.0)), size=(9.5, 9.5), radius=4.75, legends="=+-|.o"),
+        KeyBlock(grid=_grid(-10.0, 61.0), size=(8.0, 8.0), radius=4.0, legends="i", paint="power"),
+        KeyBlock(grid=_grid(0.0, 3.0, 2, 3, (20.0, 12.0)), size=(9.5, 9.5), radius=4.75, legends="=+-i.o"),
         KeyBlock(grid=_grid(0.0, -35.0, 2, 2, (16.5, 10.0)), size=(14.0, 7.0), radius=3.5, legends=" ", paint="four"),
     ],
     "pad.legend": "-",

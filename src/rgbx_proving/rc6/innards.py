@@ -97,13 +97,17 @@ def _components(inside: RemoteInside, surface: float) -> list[Part]:
             solid("board/back-crystal-quartz", (7.0, 0.4, 2.4), (x, y, surface - 1.8), "silicon"),
         ]
     else:
-        parts.append(solid("board/back-resonator", (7.0, 3.0, 4.0), (x, y, surface - 2.1), "barium_titanate", 1.0))
+        parts += [
+            solid("board/back-resonator", (7.0, 3.0, 4.0), (x, y, surface - 2.1), "epoxy", 1.0),
+            solid("board/back-resonator-plate", (5.5, 0.5, 2.6), (x, y, surface - 2.2), "barium_titanate"),
+            solid("board/back-resonator-legs", (5.0, 0.4, 0.6), (x, y, surface - 0.3), "copper"),
+        ]
     can = inside.capacitor
     parts += [
         disc("board/back-capacitor-can", can.width, can.height, (can.x, can.y, surface - can.width / 2 - 0.1),
              "aluminium", rotation=ALONG_Y),
         disc("board/back-capacitor-roll", can.width - 0.8, can.height - 1.4,
-             (can.x, can.y, surface - can.width / 2 - 0.1), "electrolyte", rotation=ALONG_Y),
+             (can.x, can.y, surface - can.width / 2 - 0.1), "pouch_laminate", rotation=ALONG_Y),
     ]  # fmt: skip
     parts += _passives(board, surface)
     if inside.radio is not None:

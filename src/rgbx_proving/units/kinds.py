@@ -10,6 +10,7 @@ import numpy as np
 from rgbx_proving.units.cells import alkaline_cell
 from rgbx_proving.units.parts import ALONG_Y, Ellipsoid, Part, PartList, disc, solid
 
+
 def remote_control() -> list[Part]:
     """Return a plastic remote control: two AA cells, a one-sided board, a rubber mat of buttons."""
     parts = _plastic_case((46.0, 160.0, 20.0), 2.0, 10.0, "#232326")
@@ -78,7 +79,9 @@ def bare_board() -> list[Part]:
                 parts.append(solid(f"{name}/core", (w, w, 3.0), (x, y, 2.3), "ferrite", outside=True))
             else:
                 parts += [
-                    solid(f"{name}/{piece}", (1.0, 1.8, 0.9), (x + 1.8 * piece, y, 1.25), "barium_titanate", outside=True)
+                    solid(
+                        f"{name}/{piece}", (1.0, 1.8, 0.9), (x + 1.8 * piece, y, 1.25), "barium_titanate", outside=True
+                    )
                     for piece in (-1, 0, 1)
                 ]
     parts.append(solid("connector", (14.0, 9.0, 6.0), (30.0, -22.0, 3.8), "bracket", outside=True))
@@ -111,21 +114,28 @@ def power_bank() -> list[Part]:
 def key_fob() -> list[Part]:
     """Return a car key's fob: plastic, a coin cell, a board, a blade of steel folded in."""
     parts = _plastic_case((36.0, 76.0, 14.0), 1.6, 12.0, "#161618")
-    parts += [part.model_copy(update={"name": f"cell/{part.name}", "outside": False, "position": (0.0, -16.0, -2.0 + part.position[2])})
-              for part in coin_cell()]
+    parts += [
+        part.model_copy(
+            update={"name": f"cell/{part.name}", "outside": False, "position": (0.0, -16.0, -2.0 + part.position[2])}
+        )
+        for part in coin_cell()
+    ]
     parts.append(solid("board/laminate", (30.0, 52.0, 0.8), (0.0, 4.0, 2.0), "circuit_board", 4.0))
     parts += [
         solid(f"board/chip-{number}", (w, h, 0.9), (x, y, 2.9), "moulded_chip")
         for number, (x, y, w, h) in enumerate(((-5.0, 12.0, 5.0, 5.0), (6.0, 18.0, 3.0, 4.0), (6.0, 6.0, 4.0, 3.0)))
     ]
     parts += [
-        solid(f"switch-{number}", (6.0, 6.0, 2.0), (0.0, y, 4.0), "bracket") for number, y in enumerate((-12.0, 4.0, 20.0))
+        solid(f"switch-{number}", (6.0, 6.0, 2.0), (0.0, y, 4.0), "bracket")
+        for number, y in enumerate((-12.0, 4.0, 20.0))
     ]
     parts.append(solid("transponder", (3.0, 11.0, 3.0), (11.0, -2.0, -1.5), "ferrite"))
     parts.append(solid("blade", (7.5, 58.0, 2.2), (-10.0, 2.0, -3.0), "nickel_silver"))
     parts.append(disc("pivot", 11.0, 9.0, (-10.0, 30.0, -1.0), "steel"))
     parts += [
-        solid(f"button-{number}", (18.0, 10.0, 1.0), (0.0, y, 7.2), "polycarbonate", 3.0, outside=True, colour="#55565a")
+        solid(
+            f"button-{number}", (18.0, 10.0, 1.0), (0.0, y, 7.2), "polycarbonate", 3.0, outside=True, colour="#55565a"
+        )
         for number, y in enumerate((-12.0, 4.0, 20.0))
     ]
     return parts
