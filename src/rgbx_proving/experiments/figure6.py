@@ -207,9 +207,9 @@ def figure6_markdown(result: Figure6) -> str:
     lines = [
         "# Fig. 6: where the X-ray stream looks on devices that look alike",
         "",
-        f"Preset `{result.preset}`, {result.origin}. Share of heat maps whose maximum lies on the quarter of the "
-        "device's area in which both designs differ most, put where the unit lay (by chance: 0.25). Intervals: 95 %, "
-        "bootstrap over units.",
+        f"Preset `{result.preset}`, {result.benchmark.devices.title}, {result.origin}. "
+        "Share of heat maps whose maximum lies on the quarter of the device's area in which both designs differ most, "
+        "put where the unit lay (by chance: 0.25). Intervals: 95 %, bootstrap over units.",
         "",
         "| pair | what X-rays see differ | images | maximum on it |",
         "| --- | --- | --- | --- |",

@@ -304,13 +304,14 @@ def table_markdown(result: TableResult) -> str:
     """Return the table as a Markdown page, the paper's figures beside ours."""
     first = result.rows[0]
     validated = any(row.validation_by_seed for row in result.rows)
+    whose = f" of {result.benchmark.devices.title}" if TABLES[result.table].data == "family" else ""
     lines = [
         f"# {result.title}",
         "",
         f"The paper: {result.question}",
         "",
         f"Measured: preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, "
-        f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
+        f"{first.images} test images of {first.units} units{whose} ({result.origin}). Intervals: 95 %, bootstrap over "
         f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
         f"out. Times: {show_cores(result.cores)}.",

@@ -345,8 +345,9 @@ def trust_markdown(result: TrustResult) -> str:
     lines = [
         "# How far to trust it",
         "",
-        f"Preset `{result.preset}`, {result.origin}. Intervals: 95 %, bootstrap over units. Calibrated on "
-        f"{result.benchmark.calibration_units} units of each class, which are neither scanned nor tested.",
+        f"Preset `{result.preset}`, {result.benchmark.devices.title}, {result.origin}. Intervals: 95 %, bootstrap over "
+        f"units. Calibrated on {result.benchmark.calibration_units} units of each class, which are neither scanned "
+        "nor tested.",
         "",
         "## Devices of known classes",
         "",

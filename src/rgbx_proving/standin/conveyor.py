@@ -272,9 +272,11 @@ def _in_view(camera: CameraConfig, points: np.ndarray, place: np.ndarray) -> tup
         place: (2,) along and across the belt, mm.
     """
     lift = float(-points[:, 2].min())
+    middle = np.array([0.0, camera.mount_mm * np.tan(np.radians(camera.tilt_degrees))])  # of the picture, on the belt
     if np.ptp(points[:, 2]) < 0.9 * camera.mount_mm:
         for share in np.linspace(1.0, 0.0, 11):
-            position = (float(share * place[0]), float(share * place[1]), lift)
+            along, across = share * place + (1 - share) * middle
+            position = (float(along), float(across), lift)
             outline = camera.project(points + position)
             if (outline >= 0).all() and (outline <= [camera.width, camera.height]).all():
                 return position, outline

@@ -49,7 +49,7 @@ def test_the_digest_of_a_benchmark_on_sp10_is_what_it_was_before_there_were_othe
     "settings", [{"classes": ["SP1", "RC1"]}, {"family": "rc6", "classes": ["SP1"]}, {"held_out": ["SP11"]}]
 )
 def test_a_class_that_the_family_has_not_is_refused(settings):
-    with pytest.raises(ConfigError, match="has no class (RC1|SP1|SP11): choose from"):
+    with pytest.raises(ConfigError, match=r"has no class (RC1|SP1|SP11): choose from"):
         Benchmark().updated(settings)
 
 

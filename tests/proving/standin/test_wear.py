@@ -1,5 +1,7 @@
 """Wear: every damage does what it says, the same each time, and only to what is there."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -163,8 +165,9 @@ def test_metal_back_does_not_crack():
     assert worn.parts == metal
 
 
-def remote(unit: str = "RC4-001") -> PartList:
-    return RC6.make_unit("RC4", int(unit[-3:]))
+@cache
+def remote() -> PartList:
+    return RC6.make_unit("RC4", 1)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +187,7 @@ def test_what_a_remote_control_loses(damage, words, prefix):
     assert worn.wear[0].endswith(words)
     assert gone
     assert all(name.startswith(prefix) for name in gone)
-    assert all(by_name(worn)[name] == by_name(remote())[name] for name in names(worn)), "the rest is as it was"
+    assert set(worn.parts) <= set(remote().parts), "the rest is as it was"
 
 
 def test_a_lost_button_leaves_its_hole_and_the_gap_round_it():
