@@ -9,7 +9,7 @@ from rgbx.cli.layout import BENCHMARK
 from rgbx.cli.options import WorkersOption
 from rgbx.cli.plugins import shown_under
 
-UnitsOption = Annotated[int, typer.Option(min=1, help="Units a class.")]
+CountOption = Annotated[int, typer.Option(min=1, help="Units a class.")]
 FirstUnitOption = Annotated[int, typer.Option(min=1, help="Number of the first unit; test units start above these.")]
 ClassesOption = Annotated[
     str, typer.Option(help="Which classes, with commas between them, e.g. SP1,SP2 or RC1,RC2; or 'all'.")
@@ -28,7 +28,7 @@ MeshOption = Annotated[bool, typer.Option("--mesh/--no-mesh", help="Write outer 
 @shown_under(BENCHMARK)
 def phones(
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],
-    units: UnitsOption = 3,
+    units: CountOption = 3,
     first_unit: FirstUnitOption = 1,
     classes: ClassesOption = "all",
     voxel_size: VoxelOption = 0.3,
@@ -54,7 +54,7 @@ def phones(
 @shown_under(BENCHMARK)
 def remotes(
     out: Annotated[Path, typer.Option(help="Folder of the library; RC1/RC1-001/… are made in it.")],
-    units: UnitsOption = 3,
+    units: CountOption = 3,
     first_unit: FirstUnitOption = 1,
     classes: ClassesOption = "all",
     voxel_size: VoxelOption = 0.3,

@@ -9,7 +9,6 @@ import numpy as np
 from rgbx_proving.families.design import Rectangle
 from rgbx_proving.rc6.casing import CASE_MM
 from rgbx_proving.rc6.designs import CellPlace, RemoteBoard, RemoteInside, RemoteShell
-from rgbx_proving.units.cells import alkaline_cell
 from rgbx_proving.units.parts import ALONG_Y, Part, disc, solid
 
 AAA = (10.4, 43.3)
@@ -46,9 +45,9 @@ def build_innards(inside: RemoteInside, shell: RemoteShell) -> list[Part]:
 
 def _cell_and_contacts(number: int, place: CellPlace, z: float) -> list[Part]:
     """Return a cell, the spring at its minus pole and the plate at its plus pole."""
-    x, y, (diameter, length) = place.x, place.y, AAA
+    x, y, length = place.x, place.y, AAA[1]
     up = 1 if place.plus == "up" else -1
-    parts = alkaline_cell(f"battery-{number}", diameter, length, (x, y, z), plus_up=place.plus == "up")
+    parts = _alkaline_cell(f"battery-{number}", (x, y, z), up)
     plus, minus = y + up * (length / 2 + 1.2), y - up * (length / 2 + 0.4)
     parts.append(solid(f"contact-{number}/plate", (8.0, 0.4, 8.5), (x, plus, z), "steel"))
     for turn, breadth in enumerate((4.4, 5.4, 6.4, 7.4)):
@@ -59,6 +58,24 @@ def _cell_and_contacts(number: int, place: CellPlace, z: float) -> list[Part]:
         ]
     parts.append(solid(f"spring-{number}/plate", (9.0, 0.35, 9.0), (x, minus - up * 2.2, z), "steel"))
     return parts
+
+
+def _alkaline_cell(name: str, position: tuple[float, float, float], up: int) -> list[Part]:
+    """Return a cell along y: can, cathode ring, zinc gel with its pin, seal, poles; ``up`` is -1 for plus downwards."""
+    (diameter, length), (x, y, z) = AAA, position
+
+    def round_part(what: str, breadth: float, extent: float, along: float, material: str) -> Part:
+        return disc(f"{name}/{what}", breadth, extent, (x, y + up * along, z), material, rotation=ALONG_Y)
+
+    return [
+        round_part("can", diameter, length, 0.0, "steel"),
+        round_part("cathode", diameter - 0.5, length - 2.0, 0.6, "manganese_dioxide"),
+        round_part("anode", 0.6 * diameter, length - 5.0, 0.2, "zinc_gel"),
+        round_part("pin", 1.3, length - 14.0, -5.0, "nickel_silver"),
+        round_part("seal", diameter - 0.8, 1.6, 0.8 - length / 2 + 0.5, "polyethylene"),
+        round_part("minus", 0.7 * diameter, 0.4, 0.2 - length / 2, "steel"),
+        round_part("pole", 0.37 * diameter, 1.0, length / 2 + 0.4, "steel"),
+    ]
 
 
 def _board(board: RemoteBoard, face: float) -> list[Part]:

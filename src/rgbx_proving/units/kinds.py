@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rgbx_proving.units.cells import alkaline_cell
 from rgbx_proving.units.parts import ALONG_Y, Ellipsoid, Part, PartList, disc, solid
 
 
@@ -15,7 +14,7 @@ def remote_control() -> list[Part]:
     """Return a plastic remote control: two AA cells, a one-sided board, a rubber mat of buttons."""
     parts = _plastic_case((46.0, 160.0, 20.0), 2.0, 10.0, "#232326")
     for number, x in enumerate((-8.0, 8.0)):
-        parts += alkaline_cell(f"cell-{number}", 14.2, 48.0, (x, -45.0, -0.5))
+        parts += _round_cell(f"cell-{number}", 14.2, 48.0, (x, -45.0, -0.5))
         parts.append(solid(f"spring-{number}", (9.0, 2.5, 9.0), (x, -72.0, -0.5), "bracket", 4.5))
     parts.append(solid("board/laminate", (38.0, 95.0, 1.2), (0.0, 25.0, 5.0), "fr4", 2.0))
     parts.append(solid("board/chip", (7.5, 7.5, 1.2), (0.0, 35.0, 3.6), "moulded_chip"))
@@ -187,4 +186,16 @@ def _plastic_case(size: tuple[float, float, float], wall: float, radius: float, 
     return [
         solid("case/outer", size, (0.0, 0.0, 0.0), "polycarbonate", radius, outside=True, colour=colour),
         solid("case/inner", hollow, (0.0, 0.0, 0.0), "air", max(radius - wall, 0.5)),
+    ]
+
+
+def _round_cell(name: str, diameter: float, length: float, position: tuple[float, float, float]) -> list[Part]:
+    """Return an alkaline cell, lying along y."""
+    x, y, z = position
+    return [
+        disc(f"{name}/can", diameter, length, position, "steel", rotation=ALONG_Y),
+        disc(f"{name}/cathode", diameter - 0.6, length - 2, position, "ferrite", rotation=ALONG_Y),
+        disc(f"{name}/anode", diameter - 5.0, length - 6, position, "graphite", rotation=ALONG_Y),
+        disc(f"{name}/collector", 1.5, length - 12, (x, y - 2, z), "nickel_silver", rotation=ALONG_Y),
+        disc(f"{name}/pole", 5.5, 1.5, (x, y + length / 2 + 0.7, z), "steel", rotation=ALONG_Y),
     ]
