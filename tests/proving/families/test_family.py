@@ -1,5 +1,6 @@
 """What holds for every family: its units are whole and as exact as it says, its pages say what its designs are."""
 
+import pickle
 from itertools import combinations
 from pathlib import Path
 
@@ -112,6 +113,12 @@ def test_units_are_reproducible_and_differ(family):
     assert family.make_unit(name, 2) == family.make_unit(name, 2)
     assert family.make_unit(name, 2).parts != family.make_unit(name, 3).parts
     assert family.make_unit(name, 2, seed=1).parts != family.make_unit(name, 2).parts
+
+
+@every_family
+def test_a_family_goes_to_other_processes(family):
+    there = pickle.loads(pickle.dumps(family))
+    assert there.make_unit(family.classes[0], 1) == family.make_unit(family.classes[0], 1)
 
 
 @every_family
