@@ -31,8 +31,8 @@ from rgbx.radiography.randomisation import (
 )
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
-from rgbx_proving.units.kinds import KINDS, make_kind
+from rgbx_proving.sp10.family import SP10
+from rgbx_proving.units.kinds import DEVICE_KINDS, make_kind
 from rgbx_proving.units.scanning import scan_unit
 
 PHONES = ("SP1", "SP5", "SP10")
@@ -44,8 +44,8 @@ WRONG = {"burnt out": 100.0, "faint": 0.01}
 def volumes(quick: bool) -> dict[str, Volume]:
     """Scan one of each."""
     coarser = 2.0 if quick else 1.0
-    kinds = {name: scan_unit(make_kind(name), coarser * spacing) for name, (_, spacing) in KINDS.items()}
-    return kinds | {name: scan_unit(make_unit(name, 1), coarser * PHONE_SPACING_MM) for name in PHONES}
+    kinds = {name: scan_unit(make_kind(name), coarser * spacing) for name, (_, spacing) in DEVICE_KINDS.items()}
+    return kinds | {name: scan_unit(SP10.make_unit(name, 1), coarser * PHONE_SPACING_MM) for name in PHONES}
 
 
 def kept_of(scan: PreparedScan, config: XrayRandomisation, strength: float, draws: int) -> tuple[int, list[np.ndarray]]:

@@ -33,7 +33,7 @@ from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.superpoint import KeypointDetector, find_peaks, load_detector
 from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 matplotlib.use("Agg")
@@ -65,7 +65,7 @@ class Renders:
         self.scans: dict[str, PreparedScan] = {}
         for name in classes:
             for number in range(1, units + 1):
-                self.scans[f"{name}-{number}"] = prepare_scan(scan_unit(make_unit(name, number), SPACING_MM))
+                self.scans[f"{name}-{number}"] = prepare_scan(scan_unit(SP10.make_unit(name, number), SPACING_MM))
         self.statistics = ScanStatistics.of([scan.description for scan in self.scans.values()])
 
     def __call__(self, number: int, seed: str, strength: float = 1.0, size: int = 160) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from rgbx.devices.library import Library
 from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 CLASSES = [f"SP{number}" for number in range(1, 11)]
@@ -51,7 +51,7 @@ def main() -> None:
     if options.library:
         scans = library_scans(options.library)
     else:
-        scans = {name: prepare_scan(scan_unit(make_unit(name, 1), spacing_mm=0.3)) for name in classes}
+        scans = {name: prepare_scan(scan_unit(SP10.make_unit(name, 1), spacing_mm=0.3)) for name in classes}
     statistics = ScanStatistics.of([scan.description for scan in scans.values()])
     names = list(XrayRandomisation().transfer.presets)
     table = Table("strength", "guard", *names, "all", title="draws that are kept")

@@ -19,7 +19,7 @@ from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.registry import BACKENDS
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 POSES = {
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two poses")
     poses = dict(list(POSES.items())[2:4]) if parser.parse_args().quick else POSES
-    scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.3))
+    scan = prepare_scan(scan_unit(SP10.make_unit("SP5", 1), spacing_mm=0.3))
     project, levels = BACKENDS["vtk"](), scan.description.levels
     transfers = {
         name: draw_transfer(generator(0), name, seed, NO_JITTER, levels) for name, seed in read_presets().items()

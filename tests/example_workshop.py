@@ -19,7 +19,8 @@ from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.radiography.transfer import PRESETS
 from rgbx.samples import SampleSet, Shard
 from rgbx.training import FusionTraining, train_fusion, train_stream
-from rgbx_proving.sp10.phones import UnitKey, write_units
+from rgbx_proving.families.unit_files import UnitKey, write_units
+from rgbx_proving.sp10.family import SP10
 from tiny_benchmark import CLOSER, TINY, options
 from tiny_training import tiny_training
 
@@ -41,6 +42,7 @@ TINY_NETWORK = {
 VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
 SMALLER = {
     "devices phones": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
+    "devices remotes": "--classes RC1,RC5 --units 2 --voxel-size 2 --workers 0",
     "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
     "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
     "render materials": "--workers 0",
@@ -77,7 +79,7 @@ def smaller(verb: str) -> list[str]:
 def _write_workshop(folder: Path) -> Path:
     library = folder / "library"
     keys = [UnitKey(name, number) for name in CLASSES for number in (1, 2)]
-    write_units(library, keys, scan_spacing_mm=1.5, mesh=True, labels=True, workers=0)
+    write_units(library, SP10, keys, scan_spacing_mm=1.5, mesh=True, labels=True, workers=0)
     shutil.copytree(library, folder / "phones")
     shutil.copy(library / "SP1/SP1-001/scan.nrrd", folder / "scan.nrrd")
     _write_sets(folder)

@@ -18,7 +18,7 @@ from rgbx.radiography.kernel import transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 SPACING_MM = 0.1
@@ -27,7 +27,7 @@ SHOWN = (slice(95, 165), slice(110, 180))
 
 
 def main() -> None:
-    scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=SPACING_MM))
+    scan = prepare_scan(scan_unit(SP10.make_unit("SP5", 1), spacing_mm=SPACING_MM))
     projector = Projector(source_to_centre=600, source_to_detector=900, pixels=(299, 299), pixel_size=175 * 1.5 / 299)
     rays = projector.rays(Pose(rotation=(10, 7, 33)))
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator, write_image
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 PROJECTOR = Projector(source_to_centre=600, source_to_detector=900, pixels=(260, 260), pixel_size=0.87)
@@ -26,7 +26,7 @@ def main() -> None:
     """Write the pictures beside this file."""
     rows, captions = [], []
     for device_class in ("SP1", "SP6", "SP9"):
-        scan = prepare_scan(scan_unit(make_unit(device_class, 1), spacing_mm=0.3))
+        scan = prepare_scan(scan_unit(SP10.make_unit(device_class, 1), spacing_mm=0.3))
         parts = find_parts(scan)
         row, texts = [radiograph(scan, FLAT)], ["as scanned"]
         for number in range(EDITED):
@@ -41,7 +41,7 @@ def main() -> None:
         captions.append([*texts, "on edge, as scanned", "on edge, bent 1.5 mm"])
     write("edits.png", rows, captions)
 
-    scan = prepare_scan(scan_unit(make_unit("SP3", 1), spacing_mm=0.3))
+    scan = prepare_scan(scan_unit(SP10.make_unit("SP3", 1), spacing_mm=0.3))
     transfer = draw_transfer(generator(0), "soft", read_presets()["soft"], NO_JITTER, scan.description.levels)
     through = transmission(scan, transfer, PROJECTOR.rays(FLAT), subsamples=2)
     beam = np.full_like(through, LEVEL)

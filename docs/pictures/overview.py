@@ -23,7 +23,8 @@ from rgbx.photography.photographs import render_photographs
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.radiography.radiographs import render_radiographs
 from rgbx.radiography.randomisation import XrayRandomisation
-from rgbx_proving.sp10.phones import UnitKey, write_units
+from rgbx_proving.families.unit_files import UnitKey, write_units
+from rgbx_proving.sp10.family import SP10
 
 SHOWN, SEED = 4, 3
 XRAY, RGB, INK, PAPER = "#1f6f8b", "#b8662b", "#222222", "#ffffff"
@@ -80,7 +81,7 @@ def _rgb(folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _library(folder: Path) -> Library:
-    write_units(folder, [UnitKey("SP5", 1)], scan_spacing_mm=0.3, mesh=True, labels=False, seed=0, workers=0)
+    write_units(folder, SP10, [UnitKey("SP5", 1)], scan_spacing_mm=0.3, mesh=True, labels=False, seed=0, workers=0)
     return Library.open(folder)
 
 

@@ -20,8 +20,8 @@ from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.superpoint import SuperPoint
 from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
-from rgbx_proving.units.kinds import KINDS, make_kind
+from rgbx_proving.sp10.family import SP10
+from rgbx_proving.units.kinds import DEVICE_KINDS, make_kind
 from rgbx_proving.units.scanning import scan_unit
 
 DETECTORS = ("superpoint", "corners")
@@ -29,7 +29,7 @@ DETECTORS = ("superpoint", "corners")
 
 @pytest.fixture(scope="module")
 def phone():
-    return prepare_scan(scan_unit(make_unit("SP7", 1), spacing_mm=0.4))
+    return prepare_scan(scan_unit(SP10.make_unit("SP7", 1), spacing_mm=0.4))
 
 
 def radiograph(phone, name, strength):
@@ -132,7 +132,7 @@ def test_torch_is_imported_only_where_it_is_used():
 @pytest.fixture(scope="module", params=["coin cell", "key fob"])
 def device(request):
     """What has few corners, or none."""
-    return prepare_scan(scan_unit(make_kind(request.param), 3 * KINDS[request.param][1]))
+    return prepare_scan(scan_unit(make_kind(request.param), 3 * DEVICE_KINDS[request.param][1]))
 
 
 @pytest.mark.parametrize("name", read_presets())

@@ -11,7 +11,7 @@ from rgbx.radiography.kernel import path_integrals, transmission
 from rgbx.radiography.projector import Pose, Projector
 from rgbx.radiography.scans import ScanLevels, prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_presets
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 LINEAR = TransferFunction(name="linear", points=((0.0, 0.0), (2000.0, 0.2)))
@@ -22,7 +22,7 @@ FLAT_AND_EDGE_ON = [(0, 0, 0), (0, 180, 45), (90, 0, 0), (0, 90, 30), (88, 3, 10
 
 @pytest.fixture(scope="module")
 def phone():
-    return prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.3))
+    return prepare_scan(scan_unit(SP10.make_unit("SP5", 1), spacing_mm=0.3))
 
 
 def poses():
@@ -141,7 +141,7 @@ def test_pixels_average_transmission_not_attenuation():
 
 def test_a_scan_in_other_units_gives_the_same_image():
     """Transfer functions are anchored to the scan's own levels; Hounsfield-like int16 serves as well as uint16."""
-    scan = scan_unit(make_unit("SP1", 1), spacing_mm=0.8)
+    scan = scan_unit(SP10.make_unit("SP1", 1), spacing_mm=0.8)
     hounsfield = Volume((scan.values.astype(np.float32) * 0.3 - 1000).round().astype(np.int16), scan.spacing)
     rays = Projector(source_to_centre=300, source_to_detector=450, pixels=(32, 32), pixel_size=8.0).rays(Pose())
     images = []

@@ -18,7 +18,7 @@ from rgbx.radiography.transfer import (
     preset_text,
     read_presets,
 )
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 LEVELS = ScanLevels(air=-1000.0, dense=9000.0)
@@ -121,7 +121,7 @@ def test_the_guard_can_be_switched_off():
 
 @pytest.mark.parametrize("name", read_presets())
 def test_the_guard_expects_what_a_flat_unit_comes_out_at(name):
-    scan = prepare_scan(scan_unit(make_unit("SP7", 1), spacing_mm=0.6))
+    scan = prepare_scan(scan_unit(SP10.make_unit("SP7", 1), spacing_mm=0.6))
     statistics = ScanStatistics.of([scan.description])
     levels = statistics.levels
     drawn = draw_transfer(np.random.default_rng(0), name, read_presets()[name], NO_JITTER, levels)

@@ -17,7 +17,7 @@ from rgbx.radiography.scans import prepare_scan
 from rgbx.radiography.transfer import NO_JITTER, TransferFunction, draw_transfer, read_presets
 from rgbx.registry import BACKENDS
 from rgbx.samples import generator
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
 
 vtk = [
@@ -82,7 +82,7 @@ class TestVtk:
         assert np.all(got[squared > (1.15 * radius) ** 2] == 1)
 
     def test_it_agrees_with_the_kernel_in_any_pose(self, project):
-        scan = prepare_scan(scan_unit(make_unit("SP5", 1), spacing_mm=0.5))
+        scan = prepare_scan(scan_unit(SP10.make_unit("SP5", 1), spacing_mm=0.5))
         projector = Projector(
             source_to_centre=350,
             source_to_detector=600,
@@ -136,7 +136,7 @@ class TestVtk:
         assert error(project(scan, LINEAR, half_way, 2), expected) < DEVIATION + sample_lost
 
     def test_the_same_again_after_another_scan_and_size(self, project):
-        first, second = (prepare_scan(scan_unit(make_unit(label, 1), spacing_mm=1.0)) for label in ("SP1", "SP6"))
+        first, second = (prepare_scan(scan_unit(SP10.make_unit(label, 1), spacing_mm=1.0)) for label in ("SP1", "SP6"))
         projector = Projector(source_to_centre=400, source_to_detector=600, pixels=(64, 64), pixel_size=4.0)
         transfer = transfers(first)[0]
         once = project(first, transfer, projector.rays(Pose()), 2)
@@ -146,7 +146,7 @@ class TestVtk:
 
     @pytest.mark.usefixtures("project")
     def test_a_draw_is_rendered_by_the_backend_it_names(self):
-        scan = prepare_scan(scan_unit(make_unit("SP3", 1), spacing_mm=1.0))
+        scan = prepare_scan(scan_unit(SP10.make_unit("SP3", 1), spacing_mm=1.0))
         statistics = ScanStatistics.of([scan.description])
         by_kernel, by_vtk = (
             draw_radiograph(generator(2), XrayRandomisation(size=48, backend=name), ["a"], statistics)

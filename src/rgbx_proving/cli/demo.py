@@ -27,7 +27,8 @@ def demo(
 
     They are SP10, the embedded benchmark. Scans and meshes of a few units → training radiographs and photographs → two
     iCAM streams and their fusion → measured on worn units that were never scanned → report.html, metrics.json. About 15
-    minutes on two cores; it can be stopped at any time and goes on when run again.
+    minutes on two cores; it can be stopped at any time and goes on when run again. With `--set family=rc6` it is six
+    remote controls.
 
     Examples:
 

@@ -1,20 +1,27 @@
-"""The embedded benchmark: which units of SP10 are scanned and which come down the line, and how all is made of them."""
+"""The embedded benchmark: which units of a family are scanned and which come down the line, and how all is made."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from rgbx.config import Config
+from rgbx.files import digest
 from rgbx.modality import Modality
 from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.training import FusionTraining, StreamTraining, stream_training
-from rgbx_proving.sp10.designs import DESIGNS
-from rgbx_proving.sp10.family import CLASSES
-from rgbx_proving.sp10.phones import UnitKey, write_units
+from rgbx_proving.families.family import FAMILIES, Family, Half
+from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.standin.line import Line, LineConfig, scan_library
 from rgbx_proving.units.simulated import open_simulated
 
@@ -33,9 +40,12 @@ class LineUnits(NamedTuple):
 
 
 class Benchmark(Config):
-    """Sizes and settings of everything that an experiment on SP10 makes; the defaults are sized for two cores."""
+    """Sizes and settings of everything that an experiment on a family makes; the defaults are sized for two cores."""
 
-    classes: tuple[str, ...] = CLASSES
+    family: Annotated[str, AfterValidator(FAMILIES.check)] = "sp10"
+    """Whose units they are, by its name in :data:`~rgbx_proving.families.family.FAMILIES`."""
+    classes: tuple[str, ...] = ()
+    """Of the family; all of them when empty, and empty when all of them are named."""
     seed: int = 0
     """Of the units and of all images."""
     scanned_units: int = Field(default=3, ge=1, lt=TEST_FROM)
@@ -76,6 +86,38 @@ class Benchmark(Config):
     pairings: PositiveInt = 5
     """How often each photograph is paired with a radiograph of its class."""
 
+    @field_validator("classes", "held_out")
+    @classmethod
+    def _of_the_family(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "family" not in info.data:  # which is a fault of its own
+            return classes
+        family = FAMILIES[info.data["family"]]
+        family.check(classes)
+        return () if info.field_name == "classes" and classes == family.classes else classes
+
+    @field_serializer("classes")
+    def _spelled_out(self, _: tuple[str, ...]) -> tuple[str, ...]:
+        return self.device_classes  # a record says what was measured
+
+    def digest(self) -> str:
+        """Return 16 hex digits that change whenever any setting does; the names of classes say whose they are."""
+        return digest(self.model_dump_json(exclude={"family"}))
+
+    @property
+    def devices(self) -> Family:
+        """The family."""
+        return FAMILIES[self.family]
+
+    @property
+    def device_classes(self) -> tuple[str, ...]:
+        """The classes, all of them named."""
+        return self.classes or self.devices.classes
+
+    def twins(self, modality: Modality, classes: Iterable[str]) -> set[str]:
+        """Return those of ``classes`` that a modality cannot tell from another: they share the shell, or the inside."""
+        halves: dict[Modality, Half] = {"rgb": "shell", "xray": "inside"}
+        return self.devices.twins(halves[modality], classes)
+
     @property
     def line_units(self) -> dict[LineUse, LineUnits]:
         """Which units come down the line, by what their images are for."""
@@ -86,22 +128,18 @@ class Benchmark(Config):
         }
 
 
-def twins(modality: Modality, classes: Sequence[str]) -> set[str]:
-    """Return the classes of SP10 that a modality cannot tell from another one: they share the shell, or the inside."""
-    part = {"rgb": "shell", "xray": "inside"}[modality]
-    pairs = itertools.combinations(DESIGNS.keys() & set(classes), 2)
-    return {
-        name
-        for first, second in pairs
-        if getattr(DESIGNS[first], part) == getattr(DESIGNS[second], part)
-        for name in (first, second)
-    }
-
-
 def write_scanned_units(library: Path, config: Benchmark, workers: int | None = None) -> None:
     """Write scans and meshes of the training units, or those that are missing."""
-    keys = [UnitKey(name, number + 1) for name in config.classes for number in range(config.scanned_units)]
-    write_units(library, keys, scan_spacing_mm=config.voxel_size_mm, mesh=True, seed=config.seed, workers=workers)
+    keys = [UnitKey(name, number + 1) for name in config.device_classes for number in range(config.scanned_units)]
+    write_units(
+        library,
+        config.devices,
+        keys,
+        scan_spacing_mm=config.voxel_size_mm,
+        mesh=True,
+        seed=config.seed,
+        workers=workers,
+    )
 
 
 def scan_units(
@@ -125,8 +163,8 @@ def scan_units(
         xray: whether to take radiographs.
         rgb: whether to take photographs.
     """
-    keys = [UnitKey(name, number) for name in config.classes for number in units.numbers]
-    write_units(library, keys, scan_spacing_mm=None, mesh=False, seed=config.seed, workers=workers)
+    keys = [UnitKey(name, number) for name in config.device_classes for number in units.numbers]
+    write_units(library, config.devices, keys, scan_spacing_mm=None, mesh=False, seed=config.seed, workers=workers)
     return scan_library(
         open_simulated(library),
         line,

@@ -127,7 +127,7 @@ def run_demo(out: Path, config: Demo, console: Console, workers: int | None = No
 
 def _report(layout: Layout, config: Demo, evaluation: Evaluation, seconds: dict[str, float]) -> ReportContents:
     return ReportContents(
-        title="RGB-X on SP10",
+        title=f"RGB-X on {config.devices.title}",
         evaluation=evaluation,
         training_sets={"rgb": layout.rgb_set, "xray": layout.xray_set},
         test_sets={"rgb": layout.line / "rgb", "xray": layout.line / "xray"},

@@ -30,11 +30,9 @@ from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
 from rgbx_proving.experiments.tables import TABLES
 from rgbx_proving.experiments.workshop import Workshop
-from rgbx_proving.sp10.designs import DESIGNS
-from rgbx_proving.sp10.differences import inside_changes
-from rgbx_proving.sp10.family import nominal_parts
+from rgbx_proving.families.differences import inside_changes
+from rgbx_proving.families.family import Family
 from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine
-from rgbx_proving.units.parts import PartList
 from rgbx_proving.units.simulated import parts_of
 
 STREAM = next(row for row in TABLES["table5"].rows if row.channel == "xray")
@@ -44,7 +42,7 @@ SHARE = 0.25
 MEASURED_PER_CLASS = 8
 """Radiographs for deletion and insertion, which take 34 passes each."""
 _SHOWN = ("SP2", "SP3")
-"""The paper's pair, first in the picture."""
+"""The paper's pair, of SP10: first in its picture."""
 _OUTLINE = (255, 255, 255)
 
 
@@ -109,17 +107,18 @@ def reproduce_figure6(
     predictor = Predictor.load(model)
     transform = read_bundle_header(model).streams["xray"].transform
     machine = XrayMachine(MachineConfig.model_validate(samples.header.config["machine"]))
-    pairs = [pair for pair in itertools.pairwise(benchmark.classes) if inside_changes(*pair)]
+    family = benchmark.devices
+    pairs = [pair for pair in itertools.pairwise(benchmark.device_classes) if inside_changes(family, *pair)]
     encoded = predictor.encode("xray", [samples.path(record) for record in samples], explain=True)
     cams = {record.file_name: each.views[0].cam for record, each in zip(samples, encoded, strict=True)}
-    looks = {pair: _looks(pair, samples, cams, worn, transform, machine) for pair in pairs}
+    looks = {pair: _looks(family, pair, samples, cams, worn, transform, machine) for pair in pairs}
     result = Figure6(
         preset=preset,
         pairs=tuple(
             LookAlikes(
                 first=first,
                 second=second,
-                differs=inside_changes(first, second),
+                differs=inside_changes(family, first, second),
                 images=len(looks[first, second]),
                 on_difference=_share(looks[first, second], benchmark.seed),
             )
@@ -138,6 +137,7 @@ def reproduce_figure6(
 
 
 def _looks(
+    family: Family,
     pair: tuple[str, str],
     samples: SampleSet,
     cams: Mapping[str, np.ndarray],
@@ -146,12 +146,7 @@ def _looks(
     machine: XrayMachine,
 ) -> list[_Look]:
     """Return where the stream looks on each radiograph of both classes, and what differs there."""
-    designs = [
-        PartList(
-            device_class=name, unit=name, parts=tuple(nominal_parts(DESIGNS[name], DESIGNS[name].shell.palette[0]))
-        )
-        for name in pair
-    ]
+    designs = [family.nominal_unit(name) for name in pair]
     records = [record for record in samples if record.label in pair]
     looks = []
     for record in track(records, f"{pair[0]} and {pair[1]}", total=len(records)):
@@ -212,9 +207,9 @@ def figure6_markdown(result: Figure6) -> str:
     lines = [
         "# Fig. 6: where the X-ray stream looks on devices that look alike",
         "",
-        f"Preset `{result.preset}`, {result.origin}. Share of heat maps whose maximum lies on the quarter of the "
-        "device's area in which both designs differ most, put where the unit lay (by chance: 0.25). Intervals: 95 %, "
-        "bootstrap over units.",
+        f"Preset `{result.preset}`, {result.benchmark.devices.title}, {result.origin}. "
+        "Share of heat maps whose maximum lies on the quarter of the device's area in which both designs differ most, "
+        "put where the unit lay (by chance: 0.25). Intervals: 95 %, bootstrap over units.",
         "",
         "| pair | what X-rays see differ | images | maximum on it |",
         "| --- | --- | --- | --- |",

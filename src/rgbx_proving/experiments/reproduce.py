@@ -29,7 +29,7 @@ from rgbx.processes import cores
 from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.training import FusionTraining, StreamTraining, stream_training
-from rgbx_proving.experiments.benchmark import Benchmark, twins
+from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.tables import TABLES, Row, TableName
 from rgbx_proving.experiments.workshop import BirdWorkshop, Speed, Workshop
 
@@ -156,7 +156,7 @@ def open_workshop(
     name: TableName, out: Path, benchmark: Benchmark, console: Console, workers: int | None, cub200: Path | None
 ) -> Workshop:
     """Return where a table gets what it measures; the arguments are those of :func:`reproduce`."""
-    if TABLES[name].data == "sp10":
+    if TABLES[name].data == "family":
         return Workshop(out, benchmark, console, workers)
     if cub200 is None:
         raise ConfigError(
@@ -245,7 +245,7 @@ def _row_result(
         precision=scores.precision,
         recall=scores.recall,
         accuracy_by_seed=tuple(float(np.mean([each.right for rows in repeats for each in rows])) for repeats in ours),
-        told_apart=_told_apart(pooled, row.channel, classes, sum(map(len, ours)), seed),
+        told_apart=_told_apart(pooled, row.channel, classes, sum(map(len, ours)), workshop.benchmark),
         validation_by_seed=tuple(each for each in validation if each is not None),
         images=scores.n,
         units=scores.units,
@@ -261,11 +261,11 @@ def _accuracy(scores: Scores) -> Estimate:
 
 
 def _told_apart(
-    rows: Sequence[PredictionRow], channel: Channel, classes: tuple[str, ...], repeats: int, seed: int
+    rows: Sequence[PredictionRow], channel: Channel, classes: tuple[str, ...], repeats: int, benchmark: Benchmark
 ) -> Estimate | None:
-    alike = set() if channel == "rgbx" else twins(channel, classes)
+    alike = set() if channel == "rgbx" else benchmark.twins(channel, classes)
     kept = [row for row in rows if row.truth not in alike]
-    return _accuracy(scores_of(kept, classes, repeats, seed)) if alike and kept else None
+    return _accuracy(scores_of(kept, classes, repeats, benchmark.seed)) if alike and kept else None
 
 
 def _weights(header: BundleHeader) -> str:
@@ -304,13 +304,14 @@ def table_markdown(result: TableResult) -> str:
     """Return the table as a Markdown page, the paper's figures beside ours."""
     first = result.rows[0]
     validated = any(row.validation_by_seed for row in result.rows)
+    whose = f" of {result.benchmark.devices.title}" if TABLES[result.table].data == "family" else ""
     lines = [
         f"# {result.title}",
         "",
         f"The paper: {result.question}",
         "",
         f"Measured: preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, "
-        f"{first.images} test images of {first.units} units ({result.origin}). Intervals: 95 %, bootstrap over "
+        f"{first.images} test images of {first.units} units{whose} ({result.origin}). Intervals: 95 %, bootstrap over "
         f"units. Against *{result.baseline}*: difference of accuracy on the same images, McNemar's exact test. "
         f"*Told apart*: accuracy on the classes that the modality can tell from all others, the ones with a twin left "
         f"out. Times: {show_cores(result.cores)}.",

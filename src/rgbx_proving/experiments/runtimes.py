@@ -88,7 +88,8 @@ def runtimes_markdown(result: RuntimesResult) -> str:
     lines = [
         "# Ways to compute one bundle",
         "",
-        f"Preset `{result.preset}`, {found.devices} devices, each photographed and X-rayed ({result.origin}). "
+        f"Preset `{result.preset}`, {found.devices} devices of {result.benchmark.devices.title}, each photographed and "
+        f"X-rayed ({result.origin}). "
         f"Intervals: 95 %, bootstrap over units. Early exit at a probability of {found.exit_threshold:.2f}, chosen on "
         f"{result.benchmark.calibration_units} other units of each class, on which the graphs were checked as well. "
         f"Times: median of devices one by one, each way in turn, {show_cores(result.cores)}.",

@@ -59,7 +59,7 @@ class PaperTable:
     """Name of the row that the others are tested against."""
     question: str
     """What the paper reads from it."""
-    data: Literal["sp10", "cub200"] = "sp10"
+    data: Literal["family", "cub200"] = "family"
 
 
 def icam(iterations: int, **changes: Any) -> Changes:

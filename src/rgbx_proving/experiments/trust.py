@@ -1,7 +1,7 @@
 """How far a calibrated bundle can be trusted: `rgbx reproduce trust`.
 
 Two questions. On devices of classes that it knows: is it as sure as it is right, and what is gained by putting devices
-aside? On devices of a class that it has never seen, each class of SP10 in turn: does it notice?
+aside? On devices of a class that it has never seen, each class of the family in turn: does it notice?
 """
 
 import shutil
@@ -148,13 +148,13 @@ def reproduce_trust(
     jobs: dict[str, Callable[[], Config]] = {} if earlier else {BEST_BUNDLE: know}  # the longest first
     left_out = {
         name: partial(_hold_out, workshop, name, line_sets, config)
-        for name in benchmark.held_out or benchmark.classes
+        for name in benchmark.held_out or benchmark.device_classes
         if name not in held_out
     }
     workshop.share(jobs | left_out)
     known = earlier or know()
     held_out |= {name: measured() for name, measured in left_out.items()}
-    names = tuple(name for name in benchmark.classes if name in held_out)
+    names = tuple(name for name in benchmark.device_classes if name in held_out)
     result = TrustResult(
         **{field: getattr(known, field) for field in KnownDevices.model_fields},
         preset=preset,
@@ -211,7 +211,7 @@ def _hold_out(workshop: Workshop, name: str, line_sets: Callable[[], LineSets], 
 def _measure_known(workshop: Workshop, bundle: Path, line_sets: LineSets, config: TrustConfig) -> KnownDevices:
     benchmark = workshop.benchmark
     calibrated = workshop.copy(bundle, "trust")
-    calibrate(calibrated, line_sets.calibration, Sorting.of(benchmark.classes, None, None), config)
+    calibrate(calibrated, line_sets.calibration, Sorting.of(benchmark.device_classes, None, None), config)
     rgb, xray, folder = line_sets.tests["rgb"], line_sets.tests["xray"], workshop.out / "trust"
     before, after = (
         evaluate_bundle(each, rgb, xray, folder / name, pairings=benchmark.pairings)
@@ -345,8 +345,9 @@ def trust_markdown(result: TrustResult) -> str:
     lines = [
         "# How far to trust it",
         "",
-        f"Preset `{result.preset}`, {result.origin}. Intervals: 95 %, bootstrap over units. Calibrated on "
-        f"{result.benchmark.calibration_units} units of each class, which are neither scanned nor tested.",
+        f"Preset `{result.preset}`, {result.benchmark.devices.title}, {result.origin}. Intervals: 95 %, bootstrap over "
+        f"units. Calibrated on {result.benchmark.calibration_units} units of each class, which are neither scanned "
+        "nor tested.",
         "",
         "## Devices of known classes",
         "",

@@ -70,7 +70,7 @@ class Workshop:
     def library(self) -> Library:
         """Return the units that were scanned, with their meshes."""
         config = self.benchmark
-        folder = self._folder("library", config.classes, config.seed, config.scanned_units, config.voxel_size_mm)
+        folder = self._folder("library", config.device_classes, config.seed, config.scanned_units, config.voxel_size_mm)
         self._once(folder, "scanned units", lambda: write_scanned_units(folder, config, self._workers))
         return Library.open(folder)
 

@@ -11,18 +11,10 @@ from pydantic import Field
 
 from rgbx.config import Config
 from rgbx.geometry import Vector
+from rgbx_proving.families.design import Design, Piece, Rectangle
 
 
-class Rectangle(Config):
-    """An upright rectangle by its centre and size."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class Colourway(Config):
+class Colourway(Piece):
     """A colour a class is sold in."""
 
     name: str
@@ -31,13 +23,21 @@ class Colourway(Config):
     front: str
     """Of the print round the display."""
 
+    def brief(self) -> str:
+        """Return its name and colours."""
+        return f"{self.name} {self.frame}" if self.frame == self.back else f"{self.name} {self.frame}/{self.back}"
 
-class Lens(Config):
+
+class Lens(Piece):
     """A rear camera as seen from outside."""
 
     x: float
     y: float
     diameter: float
+
+    def brief(self) -> str:
+        """Return size and place."""
+        return f"⌀{self.diameter:g} at ({self.x:g}, {self.y:g})"
 
 
 class Island(Config):
@@ -94,11 +94,16 @@ class Shell(Config):
     """Left and right of the connector."""
 
 
-class Cell(Config):
+class Cell(Piece):
     """One pouch cell."""
 
     area: Rectangle
     thickness: float
+
+    def brief(self) -> str:
+        """Return size and place."""
+        area = self.area
+        return f"{area.width:g} × {area.height:g} × {self.thickness:g} at ({area.x:g}, {area.y:g})"
 
 
 class Board(Config):
@@ -124,7 +129,7 @@ class CameraModule(Config):
     """With magnets and coils that move the lens or sensor sideways."""
 
 
-class Coil(Config):
+class Coil(Piece):
     """The coil for wireless charging."""
 
     x: float
@@ -133,6 +138,10 @@ class Coil(Config):
     turns: int = Field(ge=1)
     magnets: int = 0
     """Pieces of the ring of magnets round it."""
+
+    def brief(self) -> str:
+        """Return size, place and what it is made of."""
+        return f"⌀{self.diameter:g} at ({self.x:g}, {self.y:g}), {self.turns} turns, {self.magnets} magnets"
 
 
 class Haptic(Config):
@@ -164,7 +173,7 @@ class Inside(Config):
     screw_seed: int
 
 
-class Design(Config):
+class Phone(Design):
     """One generation."""
 
     shell: Shell
@@ -440,15 +449,15 @@ _SHELL_10 = _SHELL_9.updated({
     "logo_y": -12.0, "logo_diameter": 10.0,
 })  # fmt: skip
 
-DESIGNS: dict[str, Design] = {
-    "SP1": Design(shell=_SHELL_1, inside=_INSIDE_1),
-    "SP2": Design(shell=_SHELL_1, inside=_INSIDE_2),
-    "SP3": Design(shell=_SHELL_3, inside=_INSIDE_3),
-    "SP4": Design(shell=_SHELL_4, inside=_INSIDE_4),
-    "SP5": Design(shell=_SHELL_5, inside=_INSIDE_5),
-    "SP6": Design(shell=_SHELL_6, inside=_INSIDE_6),
-    "SP7": Design(shell=_SHELL_7, inside=_INSIDE_7),
-    "SP8": Design(shell=_SHELL_8, inside=_INSIDE_8),
-    "SP9": Design(shell=_SHELL_9, inside=_INSIDE_9),
-    "SP10": Design(shell=_SHELL_10, inside=_INSIDE_9),
+PHONES: dict[str, Phone] = {
+    "SP1": Phone(shell=_SHELL_1, inside=_INSIDE_1),
+    "SP2": Phone(shell=_SHELL_1, inside=_INSIDE_2),
+    "SP3": Phone(shell=_SHELL_3, inside=_INSIDE_3),
+    "SP4": Phone(shell=_SHELL_4, inside=_INSIDE_4),
+    "SP5": Phone(shell=_SHELL_5, inside=_INSIDE_5),
+    "SP6": Phone(shell=_SHELL_6, inside=_INSIDE_6),
+    "SP7": Phone(shell=_SHELL_7, inside=_INSIDE_7),
+    "SP8": Phone(shell=_SHELL_8, inside=_INSIDE_8),
+    "SP9": Phone(shell=_SHELL_9, inside=_INSIDE_9),
+    "SP10": Phone(shell=_SHELL_10, inside=_INSIDE_9),
 }

@@ -8,15 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rgbx_proving.sp10.designs import Board, CameraModule, Cell, Coil, Haptic, Inside, Rectangle, Shell
+from rgbx_proving.families.design import Rectangle
+from rgbx_proving.sp10.designs import Board, CameraModule, Cell, Coil, Haptic, Inside, Shell
 from rgbx_proving.sp10.shell import ALUMINIUM_BACK_MM, GLASS_MM, WALL_MM
-from rgbx_proving.units.parts import Part, disc, solid
+from rgbx_proving.units.parts import ALONG_Y, Part, disc, solid
 
 DISPLAY_MM = 0.9
 MIDPLATE_MM = {"aluminium": 0.4, "steel": 0.25}
 BOARD_MM = 0.75
-ALONG_Y = (90.0, 0.0, 0.0)
-"""Rotation that lays a prism's long local z axis along the phone's height (local y then points to the front)."""
 
 
 def build_inside(inside: Inside, shell: Shell) -> list[Part]:

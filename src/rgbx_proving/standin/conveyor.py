@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from rgbx.config import Config, Range
 from rgbx.devices.library import Library
+from rgbx.errors import ConfigError
 from rgbx.files import digest
 from rgbx.geometry import Vector, rotation_matrix
 from rgbx.photography.blender import Blender, find_blender, threads_of_each
@@ -219,7 +220,11 @@ class Studio:
 
 
 def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh, surface: WornSurface) -> ConveyorDraw:
-    """Draw how a unit comes by: where it lies, in what light, and how it is exposed and cut out."""
+    """Draw how a unit comes by: where it lies, in what light, and how it is exposed and cut out.
+
+    Raises:
+        ConfigError: the unit is larger than what the camera sees.
+    """
     yaw, down = rng.uniform(0, 360), rng.random() < config.face_down
     lean = Rotation.from_rotvec(np.radians(config.lean_degrees) * np.array([*rng.standard_normal(2), 0.0]))
     turned = lean * Rotation.from_euler("z", yaw, degrees=True)
@@ -228,8 +233,8 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
     x_turn, y_turn, z_turn = (float(angle) for angle in turned.as_euler("xyz", degrees=True))
     rotation = (x_turn, y_turn, z_turn)
     points = mesh.hull @ rotation_matrix(rotation).T
-    along, across = (rng.uniform(-reach, reach) for reach in config.place_mm)
-    position = (float(along), float(across), float(-points[:, 2].min()))
+    place = np.array([rng.uniform(-reach, reach) for reach in config.place_mm])
+    position, outline = _in_view(config.camera, points, place)
     tube_kelvin = float(rng.uniform(*config.tube_kelvin))
     return ConveyorDraw(
         size=config.size,
@@ -238,7 +243,7 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
         rotation=rotation,
         position=position,
         camera=config.camera,
-        crop=_draw_crop(rng, config, config.camera.project(points + position)),
+        crop=_draw_crop(rng, config, outline),
         hall=Hall(
             tubes=tuple(float(rng.uniform(*config.tube_watts) * rng.choice([1, 1, 1, 0.6])) for _ in range(4)),
             tube_kelvin=tube_kelvin,
@@ -255,6 +260,30 @@ def draw_view(rng: np.random.Generator, config: ConveyorConfig, mesh: RenderMesh
         ),
         surface=surface,
         shot=draw_shot(rng, config.camera, float(rng.uniform(*config.belt_mm_s)), tube_kelvin),
+    )
+
+
+def _in_view(camera: CameraConfig, points: np.ndarray, place: np.ndarray) -> tuple[Vector, np.ndarray]:
+    """Return where a unit lies and its outline on the sensor; a large one lies nearer to the middle, where it is whole.
+
+    Args:
+        camera: over the belt.
+        points: (N, 3) of its hull, turned as it lies.
+        place: (2,) along and across the belt, mm.
+    """
+    lift = float(-points[:, 2].min())
+    middle = np.array([0.0, camera.mount_mm * np.tan(np.radians(camera.tilt_degrees))])  # of the picture, on the belt
+    if np.ptp(points[:, 2]) < 0.9 * camera.mount_mm:
+        for share in np.linspace(1.0, 0.0, 11):
+            along, across = share * place + (1 - share) * middle
+            position = (float(along), float(across), lift)
+            outline = camera.project(points + position)
+            if (outline >= 0).all() and (outline <= [camera.width, camera.height]).all():
+                return position, outline
+    width, height, depth = np.ptp(points, axis=0)
+    raise ConfigError(
+        f"A unit of {width:.0f} × {height:.0f} × {depth:.0f} mm, as it lies, is larger than what the camera sees: "
+        "raise it with --set rgb.camera.mount_mm=700 or more."
     )
 
 

@@ -171,9 +171,13 @@ def _sticker(rng: np.random.Generator, size: Point) -> Patch:
     # On the lower two thirds of the back, where labels of collection points end up.
     x, y = _somewhere(rng, (0.5 * size[0], 0.5 * size[1]))
     white = rng.uniform(0.8, 0.95)
+    # No larger than leaves some of a small device to be seen.
+    width, height = (
+        min(float(rng.uniform(*ends)), 0.6 * side) for ends, side in zip(((22, 42), (12, 26)), size, strict=True)
+    )
     return Patch(
         side="back", kind="sticker", centre=(float(x), float(y - 0.15 * size[1])),
-        size=(float(rng.uniform(22, 42)), float(rng.uniform(12, 26))), turn=float(rng.normal(0, 12)),
+        size=(width, height), turn=float(rng.normal(0, 12)),
         colour=(float(white), float(white), float(white * rng.uniform(0.75, 1))), strength=1.0,
     )  # fmt: skip
 

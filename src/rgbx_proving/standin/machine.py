@@ -158,7 +158,8 @@ class XrayMachine:
             (size, size) uint16, linear in detected signal, the open beam at ``draw.open_beam`` of full scale.
 
         Raises:
-            ConfigError: the draw names a tube, or the unit a material, that is not known.
+            ConfigError: the draw names a tube, or the unit a material, that is not known, or the unit is larger than
+                the panel.
         """
         config, detector = self.config, self.config.detector
         place = _place(parts, draw, config)
@@ -258,7 +259,13 @@ def _place(parts: PartList, draw: RadiographDraw, config: MachineConfig) -> _Pla
 
     panel_mm = config.detector.panel_pixels * config.detector.pixel_um / 1000
     magnification = min(config.detector.pixel_um / draw.resolution_um, panel_mm / field_mm)
-    source = np.array([0.0, 0.0, lift + draw.source_to_detector_mm / magnification])
+    source_mm = lift + draw.source_to_detector_mm / magnification  # above the tray
+    if source_mm > draw.source_to_detector_mm - draw.tray_mm:
+        raise ConfigError(
+            f"unit {parts.unit} needs a field of {field_mm:.0f} mm, and the panel has {panel_mm:.0f} mm: "
+            "give it more pixels with --set xray.detector.panel_pixels."
+        )
+    source = np.array([0.0, 0.0, source_mm])
     rays = config.size * config.oversampling
     step = field_mm * magnification / rays
     projector = BeamGeometry(

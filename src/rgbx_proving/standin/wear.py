@@ -1,11 +1,14 @@
 """What the years and other hands do to a unit: parts go missing or are replaced, glass cracks, frames bend.
 
 A worn unit is again a part list, so that its photograph and its radiograph show the same damage. Parts are found by
-what their names begin with (``"battery"``, ``"board/shield-2"``, ``"screw-05"``); what a unit lacks cannot break.
+what their names begin with (``"battery"``, ``"board/shield-2"``, ``"screw-05"``), and what can happen to them by what
+they are: a pouch swells, a can leaks; glass cracks, a face without any loses its buttons. What a unit lacks cannot
+break.
 """
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -17,9 +20,13 @@ from rgbx.registry import Registry
 from rgbx.samples import generator
 from rgbx_proving.standin.bending import bent, vector, weak_spots
 from rgbx_proving.standin.paths import AIR, Solids
+from rgbx_proving.units.materials import MATERIALS
 from rgbx_proving.units.parts import Ellipsoid, Part, PartList, Prism
 
 Probability = float
+
+BATTERY = "battery|cell"
+"""What batteries are called."""
 
 WEARS: Registry["Change"] = Registry("kind of wear", "rgbx.wear", {})
 """Each a :data:`Change`; :class:`WearConfig` itself says how likely those of rgbx are."""
@@ -34,11 +41,14 @@ class WearConfig(Config):
 
     battery_missing: Probability = _probability(0.10)
     battery_replaced: Probability = _probability(0.12)
-    """By one of another make, of other size."""
+    """By one of another make: a pouch of other size, a round cell of other chemistry."""
     battery_swollen: Probability = _probability(0.05)
+    """Or leaked: a round cell does not swell."""
     front_cracked: Probability = _probability(0.20)
+    """The front's glass; a face without any loses some of its buttons."""
     back_cracked: Probability = _probability(0.12)
     frame_bent: Probability = _probability(0.08)
+    """Of metal; plastic springs back."""
     screws_missing: Probability = _probability(0.25)
     screws_replaced: Probability = _probability(0.10)
     """By ones of aluminium."""
@@ -49,6 +59,7 @@ class WearConfig(Config):
     haptic_missing: Probability = _probability(0.05)
     speaker_missing: Probability = _probability(0.04)
     sim_tray_missing: Probability = _probability(0.15)
+    """Or what else comes off by hand, the lid of a battery compartment."""
     dirty: Probability = _probability(0.30)
     others: dict[Annotated[str, AfterValidator(WEARS.check)], Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict
@@ -102,7 +113,7 @@ def _damages(config: WearConfig, rng: np.random.Generator) -> list[tuple[bool, C
         (config.camera_replaced, _replace_camera),
         (config.haptic_missing, _lose_all("haptic", "vibration motor missing")),
         (config.speaker_missing, _lose_some("speaker", "speaker missing", (0.0, 0.0))),
-        (config.sim_tray_missing, _lose_all("sim", "SIM tray missing", but="cage")),
+        (config.sim_tray_missing, _either(_lose_all("sim", "SIM tray missing", but="cage"), _LOSE_LID)),
         (config.front_cracked, _crack_front),
         (config.back_cracked, _crack_back),
         (config.dirty, _soil),
@@ -110,7 +121,7 @@ def _damages(config: WearConfig, rng: np.random.Generator) -> list[tuple[bool, C
         (config.frame_bent, _bend),
     ]
     return [
-        (battery < missing, _lose_all("battery", "battery missing")),
+        (battery < missing, _lose_all(BATTERY, "battery missing")),
         (missing <= battery < replaced, _replace_battery),
         (replaced <= battery < swollen, _swell_battery),
         *((bool(rng.random() < chance), change) for chance, change in chances),
@@ -128,10 +139,10 @@ def groups(parts: Sequence[Part], word: str, holes: bool = False) -> dict[str, l
 
     Args:
         parts: the unit.
-        word: what the component is.
+        word: what the component is; of several words, ``"battery|cell"``, any.
         holes: whether its parts of air belong to it; what goes missing leaves its holes behind.
     """
-    called = re.compile(rf"(^|[-_]){word}")
+    called = re.compile(rf"(^|[-_])({word})")
     found: dict[str, list[int]] = {}
     for position, part in enumerate(parts):
         names = part.name.split("/")
@@ -155,6 +166,16 @@ def _covers(parts: Sequence[Part]) -> list[Part]:
 
 
 # --- Parts that go or are replaced -----------------------------------------------------------------------------------
+
+
+def _either(first: Change, otherwise: Change) -> Change:
+    """Do the first damage, or another where there is nothing for the first."""
+
+    def change(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
+        changed, what = first(parts, config, rng)
+        return (changed, what) if what else otherwise(parts, config, rng)
+
+    return change
 
 
 def _lose_all(word: str, what: str, but: str | None = None) -> Change:
@@ -184,6 +205,10 @@ def _lose_some(word: str, what: str, share: tuple[float, float]) -> Change:
     return change
 
 
+_LOSE_LID = _lose_all("lid", "battery lid missing")
+_LOSE_BUTTONS = _lose_some("button", "buttons missing", (0.05, 0.3))
+
+
 def _replace_screws(parts: list[Part], _: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
     found = groups(parts, "screw")
     replaced = {position for members in found.values() if rng.random() < 0.5 for position in members}
@@ -204,11 +229,33 @@ def _replace_camera(parts: list[Part], config: WearConfig, rng: np.random.Genera
 
 
 def _replace_battery(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
-    found = groups(parts, "battery")
+    found = groups(parts, BATTERY)
     scale = np.array([rng.uniform(*config.battery_scale), rng.uniform(*config.battery_scale), 1.0])
+    before = parts
     for members in found.values():
-        parts = _scaled(parts, members, scale)
-    return parts, "battery replaced" if found else ""
+        parts = _zinc_carbon(parts, members) if _is_round(parts, members) else _scaled(parts, members, scale)
+    return parts, "battery replaced" if parts != before else ""
+
+
+def _is_round(parts: Sequence[Part], members: Sequence[int]) -> bool:
+    """Whether a battery is a can of a standard size, not a pouch: its largest part is a cylinder."""
+    shape = max((parts[position].shape for position in members), key=lambda shape: np.prod(shape.size))
+    return isinstance(shape, Prism) and shape.size[0] == shape.size[1] and shape.radius > 0.499 * shape.size[0]
+
+
+ZINC_CARBON = {"steel": "zinc", "manganese_dioxide": "black_mix", "zinc_gel": "black_mix", "nickel_silver": "graphite"}
+"""What a cell of zinc and carbon has where an alkaline one of the same size has something else."""
+
+
+def _zinc_carbon(parts: list[Part], members: Sequence[int]) -> list[Part]:
+    """Put a cell of zinc and carbon in the place of an alkaline one; of other round cells there is but one make."""
+    if not any(parts[position].material == "manganese_dioxide" for position in members):
+        return parts
+    made_of = {position: ZINC_CARBON.get(parts[position].material, parts[position].material) for position in members}
+    return [
+        part.model_copy(update={"material": made_of.get(position, part.material)})
+        for position, part in enumerate(parts)
+    ]
 
 
 def _scaled(parts: list[Part], chosen: Sequence[int], scale: np.ndarray) -> list[Part]:
@@ -235,7 +282,11 @@ def _scaled(parts: list[Part], chosen: Sequence[int], scale: np.ndarray) -> list
 
 def _swell_battery(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
     """Lift what lies on the battery; it swells with gas, so that X-rays find no more matter in it than before."""
-    members = [parts[position] for group in groups(parts, "battery").values() for position in group]
+    found = groups(parts, BATTERY)
+    round_cells = [group for group in found.values() if _is_round(parts, group)]
+    if round_cells:
+        return _leaked(parts, round_cells[int(rng.integers(len(round_cells)))], rng), "battery leaked"
+    members = [parts[position] for group in found.values() for position in group]
     if not members:
         return parts, ""
     growth = rng.uniform(*config.swelling_mm)
@@ -247,6 +298,25 @@ def _swell_battery(parts: list[Part], config: WearConfig, rng: np.random.Generat
         for part in parts
     ]
     return lifted, "battery swollen"
+
+
+def _leaked(parts: list[Part], cell: Sequence[int], rng: np.random.Generator) -> list[Part]:
+    """Grow a crust round one end of a cell; what is there already stays where it is, in the crust."""
+    low, high = _box([parts[position] for position in cell])
+    along = int(np.argmax(high - low))
+    end = (low + high) / 2
+    end[along] = (low, high)[rng.integers(2)][along]
+    breadth = np.sort(high - low)[1]
+    crust = [
+        Part(
+            name=f"leak/crust-{number}",
+            shape=Ellipsoid(size=vector(breadth * rng.uniform(0.2, 0.7, 3))),
+            position=vector(end + 0.4 * breadth * rng.uniform(-1, 1, 3)),
+            material="potassium_carbonate",
+        )
+        for number in range(rng.integers(3, 8))
+    ]
+    return [*parts[: cell[0]], *crust, *parts[cell[0] :]]
 
 
 def _above(part: Part, low: np.ndarray, high: np.ndarray) -> bool:
@@ -263,11 +333,11 @@ def _shifted(part: Part, by: np.ndarray) -> Part:
 
 
 def _crack_front(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
-    return _crack(parts, config, rng, "front")
+    return _either(partial(_crack, side="front"), _LOSE_BUTTONS)(parts, config, rng)
 
 
 def _crack_back(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
-    return _crack(parts, config, rng, "back")
+    return _crack(parts, config, rng, side="back")
 
 
 def _crack(parts: list[Part], config: WearConfig, rng: np.random.Generator, side: str) -> tuple[list[Part], str]:
@@ -332,6 +402,8 @@ def _soil(parts: list[Part], _: WearConfig, rng: np.random.Generator) -> tuple[l
 
 
 def _bend(parts: list[Part], config: WearConfig, rng: np.random.Generator) -> tuple[list[Part], str]:
+    if not any(MATERIALS[part.material].metallic == 1.0 for part in _covers(parts)):
+        return parts, ""
     low, high = _box(parts)
     middle = rng.choice(weak_spots(parts, low[1] + np.linspace(0.2, 0.8, 25) * (high[1] - low[1])))
     degrees = rng.choice([-1, 1]) * rng.uniform(*config.bend_degrees)

@@ -7,10 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rgbx_proving.units.parts import Ellipsoid, Part, PartList, disc, solid
-
-ALONG_Y = (90.0, 0.0, 0.0)
-"""Rotation that lays a cylinder's axis along y."""
+from rgbx_proving.units.parts import ALONG_Y, Ellipsoid, Part, PartList, disc, solid
 
 
 def remote_control() -> list[Part]:
@@ -160,7 +157,7 @@ def hearing_aid() -> list[Part]:
     ]  # fmt: skip
 
 
-KINDS: dict[str, tuple[Callable[[], list[Part]], float]] = {
+DEVICE_KINDS: dict[str, tuple[Callable[[], list[Part]], float]] = {
     "remote control": (remote_control, 0.4),
     "battery cell": (battery_cell, 0.15),
     "coin cell": (coin_cell, 0.06),
@@ -179,7 +176,7 @@ def make_kind(name: str) -> PartList:
     Raises:
         KeyError: there is no such kind.
     """
-    make, _ = KINDS[name]
+    make, _ = DEVICE_KINDS[name]
     return PartList(device_class=name, unit="1", parts=tuple(make()))
 
 

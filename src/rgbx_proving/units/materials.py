@@ -168,6 +168,26 @@ _add(
     # The frame of copper vias that joins stacked boards.
     _blend("via_frame", {"fr4": 75, "copper": 25}, "#14351f", 0.0, 0.6),
 )
+# What plastic devices are made of besides. It comes last: numbers in label volumes are places in this list.
+_add(
+    Material(name="abs", density=1.05, colour="#1e1e20", metallic=0.0, roughness=0.55,
+             mass_fractions=_formula("C15H17N")),
+    Material(name="silicone", density=1.15, colour="#3a3a3d", metallic=0.0, roughness=0.75,
+             mass_fractions=_formula("C2H6OSi")),  # rubber keys
+    Material(name="phenolic_board", density=1.35, colour="#8a6534", metallic=0.0, roughness=0.6,
+             mass_fractions=_mixture({"C7H6O": 55, "C6H10O5": 45})),  # FR-2: paper in phenolic resin
+    # Alkaline cells: pressed cathode rings, zinc powder in gelled potassium hydroxide.
+    Material(name="manganese_dioxide", density=3.1, colour="#1b1a1a", metallic=0.0, roughness=0.8,
+             mass_fractions=_mixture({"MnO2": 88, "C": 7, "KOH": 2, "H2O": 3})),
+    Material(name="zinc_gel", density=2.9, colour="#8e9296", metallic=0.3, roughness=0.6,
+             mass_fractions=_mixture({"Zn": 68, "KOH": 11, "H2O": 21})),
+    # Zinc-carbon cells: the can is the anode, the cathode a moist black mix.
+    Material(name="zinc", density=7.13, colour="#9a9da0", metallic=1.0, roughness=0.4, mass_fractions={"Zn": 1.0}),
+    Material(name="black_mix", density=2.0, colour="#1a1a1a", metallic=0.0, roughness=0.9,
+             mass_fractions=_mixture({"MnO2": 50, "C": 12, "ZnCl2": 10, "H2O": 28})),
+    Material(name="potassium_carbonate", density=1.4, colour="#e4e2da", metallic=0.0, roughness=0.9,
+             mass_fractions=_formula("K2CO3")),  # the crust of a cell that has leaked, porous
+)  # fmt: skip
 
 
 @lru_cache(maxsize=8)

@@ -19,6 +19,8 @@ from rgbx.files import read_json, write_json
 from rgbx.geometry import Vector, rotation_matrix
 
 PARTS_FILE = "parts.json"
+ALONG_Y: Vector = (90.0, 0.0, 0.0)
+"""Rotation that lays a prism's local z axis along y; its local y then points to the front."""
 
 
 class Prism(Config):

@@ -14,7 +14,7 @@ from rgbx_proving.units.materials import MATERIALS, attenuation_table
 from rgbx_proving.units.parts import PartList, Prism
 
 EFFECTIVE_ENERGY_KEV = 100.0
-"""Mean energy behind a phone of a 160 kVp tube with 1 mm copper, roughly."""
+"""Mean energy behind a phone or the like of a 160 kVp tube with 1 mm copper, roughly."""
 SCALE = 4000.0
 """Scan intensity of an attenuation of 1/cm."""
 NOISE = 120.0
@@ -26,7 +26,7 @@ MARGIN_MM = 1.0
 _SUPERSAMPLING = 3
 """Points along a voxel's x and y edge at which the material is looked up, for partial volume."""
 LAYER_SAMPLING_MM = 0.06
-"""Along z, where phones have thin layers, points are at most this far apart."""
+"""Along z, where devices have thin layers, points are at most this far apart."""
 LABELS = dict(enumerate((name for name in MATERIALS if name != "air"), start=1))
 """Number and name of each material in a label volume."""
 

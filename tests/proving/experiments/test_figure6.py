@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx_proving.experiments.figure6 import Figure6, most_different
-from rgbx_proving.sp10.differences import inside_changes
+from rgbx_proving.families.differences import inside_changes
+from rgbx_proving.sp10.family import SP10
 from tiny_benchmark import TINY, options
 
 
@@ -25,8 +26,8 @@ def test_the_most_different_quarter_of_the_device():
 
 
 def test_differences_are_those_of_the_designs():
-    assert "haptic: kind" in inside_changes("SP1", "SP2")
-    assert inside_changes("SP9", "SP10") == ()
+    assert "haptic: kind" in inside_changes(SP10, "SP1", "SP2")
+    assert inside_changes(SP10, "SP9", "SP10") == ()
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_table_3_is_about_the_official_birds(tmp_path, monkeypatch):
 def test_every_row_is_a_valid_change_of_both_presets():
     for preset in ("small", "paper"):
         benchmark = preset_benchmark(preset)
-        assert benchmark.test_units * benchmark.views_per_test_unit * len(benchmark.classes) == 800
+        assert benchmark.test_units * benchmark.views_per_test_unit * len(benchmark.device_classes) == 800
         for table in TABLES.values():
             assert table.baseline in [row.name for row in table.rows]
             for row in table.rows:

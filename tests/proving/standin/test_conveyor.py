@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbx.devices.library import Library
+from rgbx.errors import ConfigError
 from rgbx.geometry import rotation_matrix
 from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import generator
@@ -69,6 +70,33 @@ def test_units_lie_on_the_belt_inside_crop_and_sensor(mesh: RenderMesh, seed: in
     assert (image <= [draw.camera.width, draw.camera.height]).all()
     assert ConveyorDraw.model_validate_json(draw.model_dump_json()) == draw
     assert draw_view(generator(seed), CONFIG, mesh, NOTHING) == draw
+
+
+def block(size: tuple[float, float, float]) -> PartList:
+    part = Part(name="case", shape=Prism(size=size), position=(0, 0, 0), material="abs", outside=True)
+    return PartList(device_class="A", unit="A-001", parts=(part,))
+
+
+@pytest.mark.parametrize("size", [(5, 6, 3), (30, 40, 12), (80, 120, 50), (300, 340, 60)])
+def test_a_device_of_any_size_is_whole_in_its_crop(size: tuple[float, float, float], tmp_path: Path) -> None:
+    mesh = write_render_mesh(build_mesh(block(size)), tmp_path / "unit.npz")
+    for seed in range(30):
+        draw = draw_view(generator(seed), CONFIG, mesh, NOTHING)
+        image = draw.camera.project(mesh.hull @ rotation_matrix(draw.rotation).T + draw.position)
+        assert (np.abs(image - draw.crop.centre) <= draw.crop.side / 2 + 1).all()
+        assert (image >= 0).all()
+        assert (image <= [draw.camera.width, draw.camera.height]).all()
+
+
+@pytest.mark.parametrize("size", [(900, 1900, 40), (60, 60, 600)])
+def test_a_device_larger_than_the_picture_is_refused_unless_the_camera_hangs_higher(
+    size: tuple[float, float, float], tmp_path: Path
+) -> None:
+    mesh = write_render_mesh(build_mesh(block(size)), tmp_path / "unit.npz")
+    with pytest.raises(ConfigError, match=r"larger than what the camera sees: .*rgb\.camera\.mount_mm"):
+        draw_view(generator(0), CONFIG, mesh, NOTHING)
+    higher = CONFIG.updated({"camera.mount_mm": 4000})
+    assert draw_view(generator(0), higher, mesh, NOTHING).crop.side > 20
 
 
 class TestCamera:
@@ -152,6 +180,13 @@ class TestSurface:
         assert rows.mean() == pytest.approx((70 - 30) * PIXELS_PER_MM, abs=1.5)
         assert columns.min() == pytest.approx((35 + 10) * PIXELS_PER_MM, abs=2)
         assert columns.max() == pytest.approx((35 + 30) * PIXELS_PER_MM, abs=2)
+
+    def test_a_sticker_leaves_some_of_a_small_device_to_be_seen(self) -> None:
+        always = SurfaceConfig(scratches=(0, 0), smudges=(0, 0), stains=(0, 0), sticker=1)
+        for seed in range(20):
+            (label,) = draw_surface(generator(seed), always, block((20, 30, 5)), (20.0, 30.0)).patches
+            assert label.size[0] <= 12
+            assert label.size[1] <= 18
 
     def test_a_sticker_covers_what_is_below(self) -> None:
         stain = Patch(side="back", kind="stain", centre=(0, 0), size=(4, 4), turn=0, colour=(0.2, 0.2, 0.1), strength=1)

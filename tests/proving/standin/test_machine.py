@@ -135,6 +135,24 @@ def test_unknown_material_or_tube_is_named():
         SMALL.updated({"tray_material": "unobtainium"})
 
 
+@pytest.mark.parametrize("size", [(5.0, 8.0, 3.0), (30.0, 40.0, 12.0), (80.0, 120.0, 50.0), (200.0, 260.0, 90.0)])
+def test_a_device_of_any_size_fills_its_image(size):
+    machine = XrayMachine(SMALL)
+    for number in range(4):
+        image = machine.radiograph(slab("steel", size), drawn(SMALL, number, propped=False)) / 65535
+        edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        assert np.median(edge) > 0.6, "the open beam all round"
+        assert (image < 0.7 * np.median(edge)).mean() > 0.2, "and the device within it"
+
+
+def test_a_device_larger_than_the_panel_is_refused_unless_the_panel_is_larger():
+    unit, draw = slab("abs", (700.0, 500.0, 40.0)), drawn(SMALL)
+    with pytest.raises(ConfigError, match=r"needs a field of \d+ mm, and the panel has 432 mm: .*panel_pixels"):
+        XrayMachine(SMALL).radiograph(unit, draw)
+    large = SMALL.updated({"detector.panel_pixels": 8000})
+    assert XrayMachine(large).radiograph(unit, draw).max() > 40000
+
+
 def test_draws_stay_in_their_ranges_and_come_from_both_tubes():
     config = MachineConfig()
     draws = [draw_exposure(generator(number), config) for number in range(400)]

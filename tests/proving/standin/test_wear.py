@@ -1,5 +1,7 @@
 """Wear: every damage does what it says, the same each time, and only to what is there."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,12 @@ from hypothesis import strategies as st
 
 from rgbx.errors import InputError
 from rgbx.geometry import Vector, rotation_matrix
+from rgbx_proving.rc6.family import RC6
 from rgbx_proving.standin.bending import bent, euler_degrees, weak_spots
 from rgbx_proving.standin.paths import BeamGeometry, Solids, path_lengths
 from rgbx_proving.standin.units import worn_library
 from rgbx_proving.standin.wear import WearConfig, groups, wear_unit
+from rgbx_proving.units.kinds import DEVICE_KINDS, coin_cell, make_kind
 from rgbx_proving.units.parts import Ellipsoid, Part, PartList, Prism, write_parts
 from rgbx_proving.units.simulated import open_simulated, parts_digest, parts_of
 
@@ -159,6 +163,88 @@ def test_metal_back_does_not_crack():
     worn = wear_unit(phone().model_copy(update={"parts": metal}), 0, only(back_cracked=1.0))
     assert worn.wear == ()
     assert worn.parts == metal
+
+
+@cache
+def remote() -> PartList:
+    return RC6.make_unit("RC4", 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "prefix"),
+    [
+        ("battery_missing", "battery missing", "battery-"),
+        ("front_cracked", "buttons missing", "keys/button-"),
+        ("sim_tray_missing", "battery lid missing", "lid/"),
+        ("shields_missing", "1 shields missing", "board/back-radio-shield"),
+        ("screws_missing", "1 screws missing", "screw-"),
+    ],
+)
+def test_what_a_remote_control_loses(damage, words, prefix):
+    worn = wear_unit(remote(), 0, only(**{damage: 1.0}))
+    gone = names(remote()) - names(worn)
+    assert len(worn.wear) == 1
+    assert worn.wear[0].endswith(words)
+    assert gone
+    assert all(name.startswith(prefix) for name in gone)
+    assert set(worn.parts) <= set(remote().parts), "the rest is as it was"
+
+
+def test_a_lost_button_leaves_its_hole_and_the_gap_round_it():
+    worn = wear_unit(remote(), 0, only(front_cracked=1.0))
+    caps, holes = (sum(name.endswith(f"/{what}") for name in names(worn)) for what in ("cap", "hole"))
+    assert holes > caps
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["back_cracked", "frame_bent", "camera_missing", "camera_replaced", "haptic_missing", "speaker_missing"],
+)
+def test_what_a_remote_control_has_not_cannot_break(damage):
+    assert wear_unit(remote(), 0, only(**{damage: 1.0})) == remote()
+
+
+def test_a_round_cell_is_replaced_by_one_of_its_size():
+    before, after = by_name(remote()), by_name(wear_unit(remote(), 0, only(battery_replaced=1.0)))
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed
+    assert all(name.startswith("battery-") for name in changed)
+    assert all(after[name].shape == before[name].shape for name in changed)
+    assert {after[name].material for name in changed} == {"zinc", "black_mix", "graphite"}
+
+
+def test_a_coin_cell_has_no_other_make():
+    coin = tuple(part.model_copy(update={"name": f"cell/{part.name}"}) for part in coin_cell())
+    unit = PartList(device_class="A", unit="A-1", parts=coin)
+    assert wear_unit(unit, 0, only(battery_replaced=1.0)) == unit
+    assert wear_unit(unit, 0, only(battery_missing=1.0)).parts == tuple(part for part in coin if part.material == "air")
+
+
+def test_a_round_cell_leaks_where_a_pouch_swells():
+    worn = wear_unit(remote(), 0, only(battery_swollen=1.0))
+    crust = [part for part in worn.parts if part.name.startswith("leak/")]
+    assert worn.wear == ("battery leaked",)
+    assert names(worn) - {part.name for part in crust} == names(remote())
+    assert {part.material for part in crust} == {"potassium_carbonate"}
+    order = [part.name.partition("-")[0] for part in worn.parts]
+    assert order.index("leak/crust") < order.index("battery"), "what was there stays, in the crust"
+    ends = [
+        np.array(part.position) + sign * np.array([0, part.shape.size[2] / 2, 0])
+        for name, part in by_name(worn).items()
+        if name.endswith("/can")
+        for sign in (-1, 1)
+    ]
+    assert min(max(np.linalg.norm(end - part.position) for part in crust) for end in ends) < 12
+
+
+@pytest.mark.parametrize("name", sorted(DEVICE_KINDS))
+def test_any_kind_of_device_takes_all_wear_there_is(name):
+    always = WearConfig.model_validate(dict.fromkeys(NEVER, 1.0))
+    unit = make_kind(name)
+    worn = wear_unit(unit, 0, always)
+    assert worn.wear
+    assert len({part.name for part in worn.parts}) == len(worn.parts)
+    assert PartList.model_validate_json(worn.model_dump_json()) == worn
 
 
 def test_dirt_lies_on_the_faces():

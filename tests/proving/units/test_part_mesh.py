@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.materials import MATERIALS
 from rgbx_proving.units.part_mesh import BEVEL_MM, build_mesh, linear_colour, write_mesh
 from rgbx_proving.units.parts import Ellipsoid, Part, PartList, Prism
@@ -47,7 +47,7 @@ def test_parts_stand_where_their_pose_says():
 
 
 def test_only_solid_outside_parts_are_in_the_mesh():
-    unit = make_unit("SP5", 1)
+    unit = SP10.make_unit("SP5", 1)
     scene = build_mesh(unit)
     assert set(scene.geometry) == {part.name for part in unit.parts if part.outside and part.material != "air"}
 
@@ -62,7 +62,7 @@ def test_materials_carry_name_and_linear_colour():
 
 
 def test_the_glb_is_in_metres_small_and_the_same_each_time(tmp_path):
-    unit = make_unit("SP9", 1)
+    unit = SP10.make_unit("SP9", 1)
     for name in ("a.glb", "b.glb"):
         write_mesh(tmp_path / name, build_mesh(unit))
     content = (tmp_path / "a.glb").read_bytes()

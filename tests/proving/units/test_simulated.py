@@ -3,7 +3,7 @@
 import pytest
 
 from rgbx.errors import InputError
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.parts import write_parts
 from rgbx_proving.units.simulated import open_simulated, parts_digest, parts_of
 
@@ -11,7 +11,7 @@ from rgbx_proving.units.simulated import open_simulated, parts_digest, parts_of
 def _write(folder, *numbers):
     for number in numbers:
         for label in ("SP2", "SP10"):
-            parts = make_unit(label, number, 0)
+            parts = SP10.make_unit(label, number, 0)
             write_parts(folder / label / parts.unit / "parts.json", parts)
     return folder
 
@@ -20,14 +20,14 @@ def test_units_come_in_natural_order_and_give_their_parts(tmp_path):
     library = open_simulated(_write(tmp_path, 1, 2))
     assert library.classes == ("SP2", "SP10")
     assert [unit.name for unit in library.units] == ["SP2-001", "SP2-002", "SP10-001", "SP10-002"]
-    assert parts_of(library.units[3]) == make_unit("SP10", 2, 0)
+    assert parts_of(library.units[3]) == SP10.make_unit("SP10", 2, 0)
 
 
 def test_the_digest_changes_with_a_part(tmp_path):
     library = open_simulated(_write(tmp_path, 1))
     before = parts_digest(library)
     assert parts_digest(library) == before
-    write_parts(tmp_path / "SP2" / "SP2-001" / "parts.json", make_unit("SP2", 3, 0))
+    write_parts(tmp_path / "SP2" / "SP2-001" / "parts.json", SP10.make_unit("SP2", 3, 0))
     assert parts_digest(library) != before
 
 

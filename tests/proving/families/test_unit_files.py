@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.devices.check import check_unit
 from rgbx.devices.library import Unit
-from rgbx.errors import InputError
-from rgbx_proving.sp10.family import make_unit
-from rgbx_proving.sp10.phones import UnitKey, write_units
+from rgbx.errors import ConfigError, InputError
+from rgbx_proving.families.unit_files import UnitKey, write_units
+from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.parts import read_parts
 from rgbx_proving.units.simulated import parts_of
 
@@ -16,7 +16,7 @@ KEYS = [UnitKey("SP1", 1), UnitKey("SP10", 12)]
 
 
 def _write(out, **changes):
-    return write_units(out, KEYS, **{"scan_spacing_mm": 1.5, "mesh": True, "workers": 0} | changes)
+    return write_units(out, SP10, KEYS, **{"scan_spacing_mm": 1.5, "mesh": True, "workers": 0} | changes)
 
 
 def _contents(out):
@@ -30,7 +30,7 @@ def test_units_are_written_as_real_files(tmp_path):
     scan = sitk.ReadImage(str(folder / "scan.nrrd"))
     assert scan.GetSpacing() == (1.5, 1.5, 1.5)
     assert scan.GetPixelIDTypeAsString() == "16-bit unsigned integer"
-    assert read_parts(folder / "parts.json") == make_unit("SP10", 12)
+    assert read_parts(folder / "parts.json") == SP10.make_unit("SP10", 12)
 
 
 def test_labels_are_written_only_where_they_are_asked_for(tmp_path):
@@ -75,10 +75,20 @@ def test_units_made_with_other_settings_are_refused(tmp_path, changes):
     assert _contents(tmp_path) == before
 
 
-def test_the_verb_writes_what_is_asked_for(tmp_path):
-    options = ["--units", "2", "--first-unit", "4", "--classes", "SP3", "--no-scan", "--workers", "0"]
-    result = CliRunner().invoke(app, ["devices", "phones", "--out", str(tmp_path), *options])
+def test_a_class_of_another_family_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match=r"SP10 has no class RC1, X: choose from SP1, .*SP10\."):
+        write_units(
+            tmp_path, SP10, [UnitKey(name, 1) for name in ("SP1", "RC1", "X", "X")], scan_spacing_mm=None, mesh=False
+        )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("verb", "device_class"), [("phones", "SP3"), ("remotes", "RC3")])
+def test_the_verbs_write_what_is_asked_for(tmp_path, verb, device_class):
+    options = ["--units", "2", "--first-unit", "4", "--classes", device_class, "--no-scan", "--workers", "0"]
+    result = CliRunner().invoke(app, ["devices", verb, "--out", str(tmp_path), *options])
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "SP3").iterdir()) == ["SP3-004", "SP3-005"]
+    names = [f"{device_class}-004", f"{device_class}-005"]
+    assert sorted(path.name for path in (tmp_path / device_class).iterdir()) == names
     assert not list(tmp_path.rglob("scan.nrrd"))
     assert "2 units written" in result.output

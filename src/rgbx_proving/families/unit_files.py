@@ -1,6 +1,6 @@
-"""Writing the phone family SP10 as a device library: a folder a unit with its scan, mesh and part list."""
+"""Writing a family as a device library: a folder a unit with its scan, mesh and part list."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from rgbx.errors import InputError
 from rgbx.files import write_text
 from rgbx.processes import in_processes
 from rgbx.progress import track
-from rgbx_proving.sp10.family import make_unit
+from rgbx_proving.families.family import Family
 from rgbx_proving.units.part_mesh import build_mesh, write_mesh
 from rgbx_proving.units.parts import PartList, read_parts, write_parts
 from rgbx_proving.units.scanning import LABELS, label_unit, scan_unit
@@ -35,12 +35,9 @@ class UnitKey(NamedTuple):
         return f"{self.device_class}-{self.number:03d}"
 
 
-MakeUnit = Callable[[str, int, int], PartList]
-"""(class, number, seed) → unit, as :func:`rgbx_proving.sp10.family.make_unit`; must be importable (picklable)."""
-
-
 def write_units(
     out: Path,
+    family: Family,
     keys: Sequence[UnitKey],
     *,
     scan_spacing_mm: float | None,
@@ -48,30 +45,31 @@ def write_units(
     labels: bool = False,
     seed: int = 0,
     workers: int | None = None,
-    make: MakeUnit = make_unit,
 ) -> int:
     """Write ``out/<class>/<unit>/`` for each key; units that are complete already are kept.
 
     Args:
         out: the library's folder.
+        family: whose units they are.
         keys: the units.
         scan_spacing_mm: voxel size of the scans; None writes none.
         mesh: whether to write meshes.
         labels: whether to write a label volume beside each scan, and the names of its materials into ``unit.yaml``.
         seed: of the family; another seed gives other units of the same classes.
         workers: processes; the number of cores when None; 0 works in this process.
-        make: makes each unit, e.g. one that wears it as well.
 
     Returns:
         How many were written.
 
     Raises:
         InputError: a unit is there already but was made with other settings.
+        ConfigError: the family has no such class.
     """
-    missing = [key for key in keys if not _is_complete(out, key, scan_spacing_mm, mesh, labels, seed, make)]
-    jobs = [(out, key, scan_spacing_mm, mesh, labels, seed, make) for key in missing]
+    family.check(key.device_class for key in keys)
+    missing = [key for key in keys if not _is_complete(out, family, key, scan_spacing_mm, mesh, labels, seed)]
+    jobs = [(out, family, key, scan_spacing_mm, mesh, labels, seed) for key in missing]
     written = in_processes(_write_job, jobs, workers)
-    for _ in track(written, "building phones", total=len(keys), completed=len(keys) - len(missing)):
+    for _ in track(written, f"building {family.things}", total=len(keys), completed=len(keys) - len(missing)):
         pass
     return len(missing)
 
@@ -102,13 +100,13 @@ def write_unit(
 
 
 def _is_complete(
-    out: Path, key: UnitKey, scan_spacing_mm: float | None, mesh: bool, labels: bool, seed: int, make: MakeUnit
+    out: Path, family: Family, key: UnitKey, scan_spacing_mm: float | None, mesh: bool, labels: bool, seed: int
 ) -> bool:
     """Say whether a unit has all its files, and refuse one made with other settings."""
     folder = _folder(out, key)
     parts, scan = folder / PARTS, folder / SCAN
     remedy = "choose another --out folder or delete this one"
-    if parts.exists() and read_parts(parts) != make(key.device_class, key.number, seed):
+    if parts.exists() and read_parts(parts) != family.make_unit(key.device_class, key.number, seed):
         raise InputError(folder, "holds another unit of that name (other --seed or version of rgbx)", remedy)
     if scan_spacing_mm is not None and scan.exists():
         reader = sitk.ImageFileReader()
@@ -126,9 +124,10 @@ def _folder(out: Path, key: UnitKey) -> Path:
     return out / key.device_class / key.name
 
 
-_Job = tuple[Path, UnitKey, float | None, bool, bool, int, MakeUnit]
+_Job = tuple[Path, Family, UnitKey, float | None, bool, bool, int]
 
 
 def _write_job(job: _Job) -> None:
-    out, key, scan_spacing_mm, mesh, labels, seed, make = job
-    write_unit(_folder(out, key), make(key.device_class, key.number, seed), scan_spacing_mm, mesh, seed, labels)
+    out, family, key, scan_spacing_mm, mesh, labels, seed = job
+    unit = family.make_unit(key.device_class, key.number, seed)
+    write_unit(_folder(out, key), unit, scan_spacing_mm, mesh, seed, labels)
