@@ -22,6 +22,7 @@ from rgbx.devices.volume_io import read_scan
 from rgbx.evaluation.intervals import wilson
 from rgbx.pictures import contact_sheet, write_image
 from rgbx.progress import track
+from rgbx.radiography.filters import Structure
 from rgbx.radiography.randomisation import (
     ScanStatistics,
     XrayRandomisation,
@@ -48,10 +49,11 @@ def volumes(quick: bool) -> dict[str, Volume]:
     return kinds | {name: scan_unit(SP10.make_unit(name, 1), coarser * PHONE_SPACING_MM) for name in PHONES}
 
 
-def kept_of(scan: PreparedScan, config: XrayRandomisation, strength: float, draws: int) -> tuple[int, list[np.ndarray]]:
+def kept_of(
+    scan: PreparedScan, config: XrayRandomisation, clearest: Structure, strength: float, draws: int
+) -> tuple[int, list[np.ndarray]]:
     """Return how many of some draws the filter keeps, and the first few images of those."""
     statistics = ScanStatistics.of([scan.description])
-    clearest = clearest_structure(config, "unit", statistics, scan)
     kept, images = 0, []
     for number in range(draws):
         drawn = draw_radiograph(generator(19, number), config, ["unit"], statistics)
@@ -84,11 +86,11 @@ def main() -> None:
         clearest = clearest_structure(config, "unit", ScanStatistics.of([scan.description]), scan)
         shares, pictures = {}, []
         for preset in presets:
-            kept, images = kept_of(scan, config.updated({"transfer.use": preset}), 1.0, draws)
+            kept, images = kept_of(scan, config.updated({"transfer.use": preset}), clearest, 1.0, draws)
             shares[preset] = {"share": kept / draws, **wilson(kept / draws, draws).model_dump()}
             pictures += [*images, *[np.full((config.size, config.size), 255, np.uint8)] * (2 - len(images))]
         unguarded = config.updated({"transfer.guard": (0.0, 1.0)})
-        wrong = {label: kept_of(scan, unguarded, factor, draws)[0] / draws for label, factor in WRONG.items()}
+        wrong = {label: kept_of(scan, unguarded, clearest, factor, draws)[0] / draws for label, factor in WRONG.items()}
         found[name] = {"keypoints": clearest.keypoints, "edges": clearest.edges, "kept": shares, "wrongly kept": wrong}
         table.add_row(
             name,

@@ -18,6 +18,7 @@ def reproduce(
             "table1",
             "table2",
             "table3",
+            "table3-looks",
             "table4",
             "table5",
             "table6",
@@ -40,7 +41,9 @@ def reproduce(
     ),
     preset: PresetOption = "small",
     seeds: Annotated[int, typer.Option(min=1, help="How often each network is trained.")] = 1,
-    cub200: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder CUB_200_2011, for table3.")] = None,
+    cub200: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder CUB_200_2011, for table3 and table3-looks.")
+    ] = None,
     workers: WorkersOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,

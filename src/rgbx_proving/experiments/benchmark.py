@@ -58,9 +58,9 @@ class Benchmark(Config):
     what rows of Table V that say so have besides synthetic photographs. The paper has 250 photographs a class."""
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
-    xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0})
+    xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0, "restarts": 0})
     """Nothing is chosen here, so no unit is held out to choose by."""
-    rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0})
+    rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0, "restarts": 0})
     fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
     first_look: dict[Modality, StreamTraining] = Field(default_factory=dict)
     """Training of one look that all networks in comparisons of iterations go on from; without it, each starts from its
