@@ -26,13 +26,13 @@ DEVIATIONS = 4.0
 """Padding is further than this from the measured air beside it, and that air no further from the scan's lowest values;
 in standard deviations of its noise."""
 
-Box = tuple[slice, slice, slice]
+UnitBox = tuple[slice, slice, slice]
 
 
 class Extent(NamedTuple):
     """Where the unit is in an array, and two of the scan's levels."""
 
-    box: Box
+    box: UnitBox
     """Of what is not air, with a small margin; (z, y, x)."""
     air: float
     """Scan intensity of air."""

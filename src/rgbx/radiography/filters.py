@@ -23,7 +23,7 @@ PUBLISHED_THRESHOLD, PUBLISHED_RADIUS = 0.015, 4
 
 EDGE_SIZE, EDGE_BLUR = 240, 2.0
 """Edges are looked for at this side, on the image blurred by this standard deviation, pixels,"""
-EDGE = 0.004
+EDGE_SLOPE = 0.004
 """and are where its intensity changes by more than this a pixel"""
 EDGE_TO_NOISE = 5.0
 """and by more than so many times what its noise alone changes by."""
@@ -173,7 +173,7 @@ def count_edges(image: np.ndarray) -> int:
     blurred = cv2.GaussianBlur(resized, (0, 0), EDGE_BLUR)
     slope = np.hypot(cv2.Sobel(blurred, -1, 1, 0, scale=1 / 8), cv2.Sobel(blurred, -1, 0, 1, scale=1 / 8))
     slope_of_noise = noise / (EDGE_BLUR**2 * np.sqrt(8 * np.pi))
-    return int(np.count_nonzero(slope > max(EDGE, EDGE_TO_NOISE * slope_of_noise)))
+    return int(np.count_nonzero(slope > max(EDGE_SLOPE, EDGE_TO_NOISE * slope_of_noise)))
 
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.config import Config
-from rgbx.devices.extent import SOLID, Box, find_extent, thinned
+from rgbx.devices.extent import SOLID, UnitBox, find_extent, thinned
 from rgbx.devices.volume import Volume
 from rgbx.errors import RgbxError
 from rgbx.files import atomic_path, read_json, write_json
@@ -125,7 +125,7 @@ def _laid_out(cropped: np.ndarray, voxel_size: Vector, levels: ScanLevels) -> Pr
     return PreparedScan(np.ascontiguousarray(padded.transpose(numpy_axes)), description)
 
 
-def find_unit(values: np.ndarray) -> tuple[Box, ScanLevels]:
+def find_unit(values: np.ndarray) -> tuple[UnitBox, ScanLevels]:
     """Return the box of what is not air, with a small margin, and the scan's levels.
 
     Dense parts are measured within the box, so it does not matter how much air was scanned along with the unit.

@@ -29,7 +29,7 @@ class CaseColours(Piece):
         return f"{self.name} {self.body}/{self.keys}/{self.legend}"
 
 
-class Grid(Piece):
+class ButtonGrid(Piece):
     """Places in rows and columns about a middle."""
 
     x: float
@@ -59,7 +59,7 @@ class Grid(Piece):
 class KeyBlock(Piece):
     """Keys of one size."""
 
-    grid: Grid
+    grid: ButtonGrid
     size: tuple[float, float]
     radius: float
     legends: str
@@ -140,7 +140,7 @@ class RemoteInside(Config):
 
     cells: tuple[CellPlace, ...]
     board: RemoteBoard
-    contacts: tuple[Grid, ...]
+    contacts: tuple[ButtonGrid, ...]
     """What keys press on."""
     lamps: tuple[float, ...]
     """x of each infrared lamp behind the window."""
@@ -169,15 +169,15 @@ def _area(x: float, y: float, width: float, height: float) -> Rectangle:
     return Rectangle(x=x, y=y, width=width, height=height)
 
 
-def _grid(x: float, y: float, columns: int = 1, rows: int = 1, pitch: tuple[float, float] = (0.0, 0.0)) -> Grid:
-    return Grid(x=x, y=y, columns=columns, rows=rows, pitch=pitch)
+def _grid(x: float, y: float, columns: int = 1, rows: int = 1, pitch: tuple[float, float] = (0.0, 0.0)) -> ButtonGrid:
+    return ButtonGrid(x=x, y=y, columns=columns, rows=rows, pitch=pitch)
 
 
 def _colours(name: str, body: str, keys: str, legend: str) -> CaseColours:
     return CaseColours(name=name, body=body, keys=keys, legend=legend)
 
 
-def _round_pad(y: float, reach: float) -> tuple[Grid, ...]:
+def _round_pad(y: float, reach: float) -> tuple[ButtonGrid, ...]:
     """Return the contacts of a click pad: one in the middle, four round it."""
     return _grid(0, y), _grid(0, y, 2, 1, (2 * reach, 0)), _grid(0, y, 1, 2, (0, 2 * reach))
 

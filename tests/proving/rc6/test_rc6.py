@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rgbx_proving.rc6.casing import CASE_MM
-from rgbx_proving.rc6.designs import REMOTES, Grid
+from rgbx_proving.rc6.designs import REMOTES, ButtonGrid
 from rgbx_proving.rc6.family import RC6
 from rgbx_proving.rc6.innards import AAA
 from rgbx_proving.units.materials import MATERIALS
@@ -129,5 +129,5 @@ def test_colour_alone_is_no_label():
 
 
 def test_a_grid_goes_row_by_row_from_the_upper_left():
-    assert list(Grid(x=1, y=2, columns=2, rows=2, pitch=(10, 6)).places()) == [(-4, 5), (6, 5), (-4, -1), (6, -1)]
-    assert list(Grid(x=1, y=2).places()) == [(1, 2)]
+    assert list(ButtonGrid(x=1, y=2, columns=2, rows=2, pitch=(10, 6)).places()) == [(-4, 5), (6, 5), (-4, -1), (6, -1)]
+    assert list(ButtonGrid(x=1, y=2).places()) == [(1, 2)]
