@@ -8,7 +8,7 @@ from rgbx.errors import MissingToolError
 INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx": ("onnxruntime", "openvino"),  # a system that has no wheel of one may still use the other
     "rgbx[train]": ("torch", "lightning", "timm", "scipy", "matplotlib"),
-    "rgbx[render]": ("SimpleITK", "trimesh", "DracoPy", "numba", "llvmlite", "scipy", "matplotlib", "torch"),
+    "rgbx[render]": ("SimpleITK", "nibabel", "trimesh", "DracoPy", "numba", "llvmlite", "scipy", "matplotlib", "torch"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
     "rgbx[proving]": ("xraydb", "spekpy", "jinja2"),
 }

@@ -65,7 +65,7 @@ def _limit(folder: Path) -> tuple[float, float]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""
 

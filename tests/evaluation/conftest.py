@@ -25,6 +25,7 @@ class FakeEncoded:
     fused_input: np.ndarray
     views: tuple[FakeView, ...] = ()
     anomaly_map: None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

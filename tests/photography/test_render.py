@@ -65,6 +65,7 @@ class TestWithBlender:
         assert result.exit_code == 0, result.output
         assert again.read_bytes() == image.read_bytes()
 
+    @pytest.mark.slow
     def test_goes_on_after_a_kill(self, reference: SampleSet, library: Library, tmp_path: Path) -> None:
         out = tmp_path / "rgb"
         command = [
