@@ -30,7 +30,9 @@ def examples_of(verb: Verb) -> list[str]:
 def cases() -> list[object]:
     def marks(verb: Verb, example: str) -> list[pytest.MarkDecorator]:
         photographs = verb.name in BLENDER and "--no-rgb" not in example
-        return [pytest.mark.slow] * (verb.name in SLOW) + [pytest.mark.blender] * photographs
+        return [pytest.mark.slow] * (verb.name in SLOW or (verb.name == "scan" and photographs)) + [
+            pytest.mark.blender
+        ] * photographs
 
     return [
         pytest.param(verb, example, marks=marks(verb, example), id=example)

@@ -45,7 +45,7 @@ print(json.dumps({"refused": refused, "predicted": predicted, "wrong": wrong, "m
 """
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, pytest.param(500, marks=pytest.mark.slow)])
 def test_damaged_images_are_refused_by_name_or_predicted(count: int, tmp_path: Path) -> None:
     bundle = write_untrained_bundle(tmp_path / "bundle")
     sound, damaged = tmp_path / "sound", tmp_path / "damaged"

@@ -101,6 +101,7 @@ def test_all_iterations_one_after_the_other_are_the_stream(window: str, crop_sou
             torch.testing.assert_close(found[name], each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["torch", "onnx", "openvino"])
 def test_every_runtime_exits_where_torch_does(exported: Path, runtime: str) -> None:
     reference = Predictor.load(exported, "torch", early_exit=1.0)
@@ -129,6 +130,7 @@ def test_a_threshold_that_nothing_reaches_changes_nothing(tmp_path: Path) -> Non
     assert [each.iterations for each in early.streams.values()] == [3, 3]
 
 
+@pytest.mark.slow
 def test_what_early_exit_needs_is_said(exported: Path, tmp_path: Path) -> None:
     fresh = shutil.copytree(exported, tmp_path / "fresh")
     graphs = json.loads((fresh / "graphs/graphs.json").read_text())
@@ -141,6 +143,7 @@ def test_what_early_exit_needs_is_said(exported: Path, tmp_path: Path) -> None:
         Predictor.load(fresh).respond_by_iteration("xray", np.zeros((1, 64, 64), np.uint16))
 
 
+@pytest.mark.slow
 def test_the_verb_exits_early(exported: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "x.png"), RADIOGRAPHS[0])
     command = ["predict", str(exported), "--xray", str(tmp_path / "x.png"), "--early-exit", "0", "--crops"]
