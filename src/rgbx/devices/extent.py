@@ -80,10 +80,9 @@ def without_padding(volume: Volume) -> Volume:
         beside = values[binary_dilation(outside, iterations=2) & ~equal]
         if not len(beside):
             continue
-        measured = np.sort(thinned(values[~outside]).astype(np.float64))
         air = float(np.median(beside))
         noise = 1.4826 * float(np.median(np.abs(beside - air)))
-        lowest = measured[len(measured) // 100]
+        lowest = np.percentile(thinned(values[~outside]), 1)
         if noise > 0 and abs(float(constant) - air) > DEVIATIONS * noise >= abs(air - lowest):
             cleaned = values.copy()
             cleaned[outside] = air

@@ -20,14 +20,12 @@ THRESHOLD, RADIUS = 0.007, 2
 PUBLISHED_THRESHOLD, PUBLISHED_RADIUS = 0.015, 4
 """For SuperPoint's own weights, as published."""
 
-
 EDGE_SIZE, EDGE_BLUR = 240, 2.0
 """Edges are looked for at this side, on the image blurred by this standard deviation, pixels,"""
 EDGE_SLOPE = 0.004
 """and are where its intensity changes by more than this a pixel"""
 EDGE_TO_NOISE = 5.0
 """and by more than so many times what its noise alone changes by."""
-
 
 FEW_KEYPOINTS = 20
 """A unit that shows fewer at its best exposure has no corners, and those it shows come and go: its edges decide."""
