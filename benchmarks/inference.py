@@ -18,11 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 from torch import nn
 
 from rgbx.errors import RgbxError
+from rgbx.extras import import_openvino
 from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.runtimes import Precision, StreamOutput
@@ -37,6 +37,7 @@ from rgbx.models.stream_config import StreamConfig, stream_preset
 from rgbx.models.transforms import as_input
 from rgbx.processes import cores
 
+openvino = import_openvino()
 CLASSES = tuple(f"SP{number}" for number in range(1, 11))
 MANY = 16
 """Images given at once where throughput is measured."""

@@ -1,7 +1,11 @@
 """Packages that the base install leaves out, and where to get each."""
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 from rgbx.errors import MissingToolError
 
@@ -13,6 +17,7 @@ INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx[proving]": ("xraydb", "spekpy", "jinja2"),
 }
 """What to install for packages that are imported only where they are needed, by what pip calls it."""
+_FIRST_IMPORT = threading.Lock()
 
 
 @contextmanager
@@ -32,3 +37,34 @@ def optional_packages(first: str = "rgbx") -> Iterator[None]:
             if error.name in INSTALLS[target]:
                 raise MissingToolError(f"{error.name} is not installed: run 'pip install {target}'.") from error
         raise
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO so that it reports to nobody and threads may use it at once.
+
+    - Its telemetry tells a server of each import, from a forked copy of a process that has threads by then. It goes
+      without where ``openvino_telemetry`` cannot be imported, and so does NNCF.
+    - Its tables of data types are made when they are first asked for. Two threads that do so at once wait for each
+      other forever, so they are asked for here.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    with _FIRST_IMPORT, optional_packages():
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # importing it fails from here on
+        import openvino
+
+        openvino.Type(openvino.Type.f32.to_dtype())
+    return openvino
+
+
+def import_onnxruntime() -> ModuleType:
+    """Import ONNX Runtime so that it reports to nobody: its official builds send events unless this variable is set.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    with optional_packages():
+        import onnxruntime
+    return onnxruntime

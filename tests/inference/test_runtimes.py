@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import openvino
 import pytest
 from typer.testing import CliRunner
 
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
+from rgbx.extras import import_openvino
 from rgbx.inference import Predictor
 from rgbx.inference.runtimes import Mode, OpenVinoGraph, RuntimeName
 from rgbx.processes import cores
@@ -17,6 +17,7 @@ from tiny_bundle import write_exported_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 255, (50, 40, 3)).astype(np.uint8)
+openvino = import_openvino()
 HAS_BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

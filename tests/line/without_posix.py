@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 THIRD_PARTY = """
-    cv2 filelock imagecodecs numpy onnxruntime openvino PIL.Image pydantic pydicom rich.console rich.progress
+    cv2 filelock imagecodecs numpy PIL.Image pydantic pydicom rich.console rich.progress
     safetensors.numpy tifffile typer yaml
 """
 for package in THIRD_PARTY.split():

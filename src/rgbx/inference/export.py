@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from rgbx.errors import ConfigError, RgbxError
-from rgbx.extras import optional_packages
+from rgbx.extras import import_openvino, optional_packages
 from rgbx.files import atomic_folder, write_json
 from rgbx.inference.early_exit import EarlyExit, IterationOutput, iteration_graph, next_inputs
 from rgbx.inference.int8 import SAME_PLACE, Int8Gates, compare_int8, failed_gate, quantise
@@ -191,8 +191,7 @@ def _write_graphs(
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
-        with optional_packages():
-            import openvino
+        openvino = import_openvino()
         for name in graphs:
             model = openvino.convert_model(out / f"{name}.onnx")
             openvino.save_model(model, out / f"{name}.xml", compress_to_fp16=False)

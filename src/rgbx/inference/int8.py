@@ -6,7 +6,6 @@ last one in a nested search.
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from rgbx.config import Config
-from rgbx.extras import optional_packages
+from rgbx.extras import import_openvino, optional_packages
 from rgbx.inference.runtimes import GraphRuntime, StreamRuntime, load_graph
 from rgbx.models.transforms import as_input
 from rgbx.progress import track
@@ -47,10 +46,9 @@ def quantise(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
     Raises:
         MissingToolError: NNCF is not installed.
     """
-    os.environ.setdefault("NNCF_CI", "1")  # else it reports each use over the network
+    openvino = import_openvino()  # first, so that NNCF does without telemetry, too
     with optional_packages():
         import nncf
-        import openvino
     nncf.set_log_level(logging.ERROR)
     model = openvino.Core().read_model(source)
     chosen = images[:: -(-len(images) // CALIBRATION_IMAGES)]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rgbx.config import Config, build_record
 from rgbx.errors import InputError, RgbxError
-from rgbx.extras import optional_packages
+from rgbx.extras import import_onnxruntime, import_openvino
 from rgbx.files import read_json
 from rgbx.models.header import BundleHeader
 from rgbx.models.seal import sealed
@@ -87,8 +87,7 @@ class OnnxGraph:
     """
 
     def __init__(self, path: Path, mode: Mode = "latency") -> None:
-        with optional_packages():
-            import onnxruntime
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _threads(mode)
         options.log_severity_level = 3
@@ -107,8 +106,7 @@ class OpenVinoGraph:
     """
 
     def __init__(self, path: Path, precision: Precision = "f32", mode: Mode = "latency") -> None:
-        with optional_packages():
-            import openvino
+        openvino = import_openvino()
         core = openvino.Core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise RgbxError("This processor has no instructions for bfloat16: take --precision f32.")
