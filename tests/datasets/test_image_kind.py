@@ -8,6 +8,7 @@ import pydicom
 import pytest
 import tifffile
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from radiograph_files import write_dicom
 from rgbx.datasets.image_kind import is_image
@@ -113,6 +114,15 @@ def test_dicom_without_preamble_and_meta_information(implicit, tmp_path):
     for name in ("headless", "bare"):
         assert is_image(tmp_path / name)
         np.testing.assert_allclose(read_radiograph(tmp_path / name), GREY / 65535, atol=1e-6)
+
+
+def test_dicom_that_is_deflated_is_refused_without_a_preamble(tmp_path):
+    image = pydicom.dcmread(write_dicom(tmp_path / "whole.dcm", GREY))
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    image.save_as(tmp_path / "whole.dcm")
+    (tmp_path / "headless").write_bytes((tmp_path / "whole.dcm").read_bytes()[132:])
+    with pytest.raises(InputError, match="is compressed as a whole"):
+        read_radiograph(tmp_path / "headless")
 
 
 def test_notes_are_no_dicom(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from radiograph_files import write_dicom
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
@@ -132,13 +133,29 @@ def test_damaged_exif_does_no_harm_to_pixels(tmp_path):
     assert read_photograph(tmp_path / "image.jpg").shape == (48, 64, 3)
 
 
+def _table() -> list[Dataset]:
+    """Return a DICOM table that makes squares of the values 0 to 3."""
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = (
+        [4, 0, 16],
+        "US",
+        np.array([0, 1, 4, 9], "<u2").tobytes(),
+    )
+    return [table]
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"PresentationLUTShape": "INVERSE"}, "contradict each other: say with PixelIntensityRelationshipSign"),
         ({"PresentationLUTShape": "IDENTITY", "PhotometricInterpretation": "MONOCHROME1"}, "contradict each other"),
-        ({"BitsStored": 12, "HighBit": 15}, r"do not lie in the lowest 12 bits \(BitsStored\)"),
-        ({"BitsStored": 12, "HighBit": 11}, "do not lie in the lowest 12 bits"),
+        ({"BitsStored": 12, "HighBit": 15}, "stores 12 bits up to bit 15 of 16, which programs read in different ways"),
+        ({"BitsStored": 12, "HighBit": 11}, r"has pixels beyond the lowest 12 bits \(BitsStored\)"),
+        ({"PixelIntensityRelationship": "DISP"}, "holds intensities processed for display"),
+        ({"PixelIntensityRelationship": "OTHER"}, "holds values that are not linear .PixelIntensityRelationship OTHER"),
+        ({"RescaleType": "OD"}, "holds optical densities of a film"),
+        ({"RescaleType": "HU"}, "holds Hounsfield units, so it is of a CT"),
+        ({"ModalityLUTSequence": _table()}, "means what a table makes of its values"),
     ],
 )
 def test_dicom_that_can_be_read_in_two_ways_is_refused(changes, problem, tmp_path):
@@ -177,6 +194,8 @@ def test_dicom_with_a_palette(tmp_path):
         ({"PixelIntensityRelationshipSign": -1}, True),
         ({"RescaleSlope": -1, "RescaleIntercept": 65535}, True),
         ({"RescaleSlope": 0.5, "RescaleIntercept": 100}, False),
+        ({"PixelIntensityRelationship": "LIN", "VOILUTSequence": _table()}, False),
+        ({"WindowCenter": 100, "WindowWidth": 10}, False),
         ({"RescaleSlope": -1, "RescaleIntercept": 0, "PhotometricInterpretation": "MONOCHROME1"}, False),
     ],
 )

@@ -225,6 +225,15 @@ def _high_bit(folder: Path) -> None:
     write_dicom(folder, phantom(), SPACING, BitsStored=12, HighBit=15)
 
 
+def _for_display(folder: Path) -> None:
+    write_dicom(folder, phantom(), SPACING, PixelIntensityRelationship="DISP")
+
+
+def _table(folder: Path) -> None:
+    table = _item(LUTDescriptor=[4, 0, 16], ModalityLUTType="US", LUTData=bytes(8))
+    write_dicom(folder, phantom(), SPACING, ModalityLUTSequence=table)
+
+
 def _palette(folder: Path) -> None:
     write_dicom(folder, phantom(), SPACING, PhotometricInterpretation="PALETTE COLOR")
 
@@ -258,6 +267,8 @@ def _report_among_slices(folder: Path) -> None:
         (_too_few_places, "has 6 frames, but says of 3 where they lie"),
         (_no_position, "has no ImagePositionPatient (InstanceNumber and SliceLocation do not say where it lies)"),
         (_high_bit, "stores 12 bits up to bit 15"),
+        (_for_display, "holds intensities processed for display (PixelIntensityRelationship DISP)"),
+        (_table, "means what a table makes of its values (ModalityLUTSequence)"),
         (_palette, "holds a colour image"),
         (_text_as_number, "is damaged or cut off"),
         (_slice_shifted, "has slices that are shifted against each other"),

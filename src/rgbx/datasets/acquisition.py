@@ -9,8 +9,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from rgbx.config import Config
-from rgbx.datasets.dicom import read_dicom, stated, stated_number
 from rgbx.datasets.image_kind import file_kind
+from rgbx.dicom import read_dicom, stated, stated_number
 from rgbx.errors import damage_refused
 from rgbx.names import printable
 from rgbx.tiff import open_tiff

@@ -1,64 +1,16 @@
-"""DICOM and DICONDE: reading a file, what its header says, and the intensities that its pixels mean."""
+"""The intensities that the pixels of a DICOM radiograph mean."""
 
-import math
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rgbx.datasets.limits import check_dimensions, check_expansion
-from rgbx.errors import InputError, damage_refused
+from rgbx.dicom import check_linear, read_dicom, stated, stated_number, stored_range
+from rgbx.errors import InputError
 
 if TYPE_CHECKING:
     import pydicom
-
-PREAMBLE = 128
-"""Bytes before the mark of a DICOM file."""
-
-
-def read_dicom(path: Path, header_only: bool = False) -> "pydicom.FileDataset":
-    """Read a DICOM file, with its preamble or without, or all of it but the pixels.
-
-    Raises:
-        InputError: it is damaged, or deflated as a whole, which says nothing of how much there is to inflate.
-    """
-    import pydicom  # takes a quarter of a second, and few images are DICOM
-    from pydicom.filereader import read_file_meta_info
-    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    with damage_refused(path):
-        with path.open("rb") as content:
-            marked = content.read(PREAMBLE + 4)[PREAMBLE:] == b"DICM"
-        if marked:
-            syntax = read_file_meta_info(path).TransferSyntaxUID
-            if syntax == DeflatedExplicitVRLittleEndian:
-                raise InputError(path, "is compressed as a whole", "export it uncompressed")
-            return pydicom.dcmread(path, stop_before_pixels=header_only)
-        whole = BytesIO(bytes(PREAMBLE) + b"DICM" + path.read_bytes())
-        explicit = whole.getvalue()[PREAMBLE + 8 : PREAMBLE + 10].isalpha()
-        image = pydicom.dcmread(whole, stop_before_pixels=header_only)
-        if "TransferSyntaxUID" not in image.file_meta:
-            image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
-        return image
-
-
-def stated(header: "pydicom.Dataset", keyword: str) -> str:
-    """Return what a header says of something, as text, also where it breaks the rules; empty where it says nothing."""
-    try:
-        value = header.get(keyword)
-    except Exception:  # what pydicom raises of values that it cannot convert
-        value = header.get_item(keyword).value
-    return "" if value is None else str(value).strip()
-
-
-def stated_number(header: "pydicom.Dataset", keyword: str) -> float | None:
-    """Return a number of a header; None where it states none, or several, or what is no number."""
-    try:
-        number = float(stated(header, keyword))
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def dicom_pixels(path: Path) -> np.ndarray:
@@ -83,8 +35,9 @@ def dicom_pixels(path: Path) -> np.ndarray:
     if frames is not None and frames > 1:
         raise InputError(path, "holds several frames", "export one of them as a file of its own")
     image.NumberOfFrames = 1
-    if stated(image, "PixelIntensityRelationship") == "LOG":
-        raise InputError(path, "holds logarithmic intensities", "export the detector's linear image")
+    check_linear(path, image)
+    if stated(image, "RescaleType") == "HU":
+        raise InputError(path, "holds Hounsfield units, so it is of a CT", "give a radiograph")
     check_expansion(path, int(image.Rows) * int(image.Columns) * int(image.BitsAllocated) // 8)
     try:
         # Bits that should not be used are kept: what is in them shows that the header is wrong.
@@ -104,16 +57,14 @@ def _intensity(path: Path, image: "pydicom.Dataset", pixels: np.ndarray) -> np.n
     A rescale maps the range of the stored bits onto another; as a share of that range it changes nothing but
     the direction, when its slope is negative.
     """
-    bits = int(image.BitsStored)
-    lowest = -(2 ** (bits - 1)) if image.PixelRepresentation else 0
-    highest = lowest + 2**bits - 1
-    if stated_number(image, "HighBit") != bits - 1 or pixels.min() < lowest or pixels.max() > highest:
+    lowest, highest = stored_range(path, image)
+    if pixels.min() < lowest or pixels.max() > highest:
         raise InputError(
             path,
-            f"has pixels that do not lie in the lowest {bits} bits (BitsStored), so their scale is not known",
+            f"has pixels beyond the lowest {image.BitsStored} bits (BitsStored), so their scale is not known",
             "export it with BitsStored and HighBit as its pixels are",
         )
-    share = (pixels.astype(np.float32) - lowest) / (2**bits - 1)
+    share = (pixels.astype(np.float32) - lowest) / (highest - lowest)
     return 1 - share if _falls(path, image) != _falls_by_rescale(path, image) else share
 
 

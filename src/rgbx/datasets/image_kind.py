@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
+from rgbx.dicom import HEAD, begins_as_dicom
 from rgbx.errors import COPY_AGAIN, InputError
 from rgbx.modality import IMAGE_SUFFIXES
 
 ImageKind = Literal["dicom", "tiff", "png", "jpeg"]
 
 MAX_FILE_BYTES = 2 * 2**30
-HEAD = 132
-"""Bytes at the beginning of a file that tell its format."""
 
 _SAVE_AS = "save it as PNG, JPEG, TIFF or DICOM"
 DEVELOP = "develop it and save it as TIFF, PNG or JPEG"
@@ -56,7 +55,7 @@ def is_image(path: Path) -> bool:
     if suffix in IMAGE_SUFFIXES or (suffix and not suffix[1:].isdecimal()):
         return suffix in IMAGE_SUFFIXES
     try:
-        return _begins_as_dicom(_head(path))
+        return begins_as_dicom(_head(path))
     except OSError:  # it may not be read, or is gone
         return False
 
@@ -81,7 +80,7 @@ def file_kind(path: Path) -> ImageKind:
         raise InputError(path, "is empty", COPY_AGAIN)
     if size > MAX_FILE_BYTES:
         raise InputError(path, f"is larger than {MAX_FILE_BYTES / 2**30:.0f} GiB", "crop it to the device or reduce it")
-    if _begins_as_dicom(head):
+    if begins_as_dicom(head):
         return "dicom"
     if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         if head[8:10] == b"CR":  # Canon's, which begins with a small JPEG
@@ -97,16 +96,6 @@ def file_kind(path: Path) -> ImageKind:
 def _head(path: Path) -> bytes:
     with path.open("rb") as content:
         return content.read(HEAD)
-
-
-def _begins_as_dicom(head: bytes) -> bool:
-    """Say whether a file begins with DICOM's preamble or, where that is missing, with a first element of its own."""
-    if head[128:] == b"DICM":
-        return True
-    if len(head) < HEAD or head[:2] not in (b"\x02\0", b"\x08\0") or head[3] != 0:
-        return False
-    explicit = head[4:6].isalpha() and head[4:6].isupper()  # the type of the value, in two letters
-    return explicit or int.from_bytes(head[4:8], "little") <= HEAD  # else its length
 
 
 def _foreign(head: bytes) -> tuple[str, str]:

@@ -17,10 +17,6 @@ import pydicom
 from pydicom.encaps import generate_frames
 from pydicom.uid import (
     JPEG2000,
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLossless,
@@ -31,6 +27,7 @@ from pydicom.uid import (
 )
 
 from rgbx.devices.volume_grid import SAME_DIRECTION, SAME_LENGTH, Grid, Place, check_fits_in_memory, split_axes
+from rgbx.dicom import HEAD, begins_as_dicom, check_linear, read_dicom, stated, stored_range
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -42,10 +39,6 @@ _SHIFT_TOLERANCE = 0.25
 _TILT_TOLERANCE = 0.1
 """Degrees."""
 _EXPORT_WITH_GEOMETRY = "export the scan again with its geometry, or as NRRD"
-_VALUE_TYPES = {
-    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"IS", b"LO", b"OB", b"OW", b"PN", b"SH", b"TM", b"UI",
-    b"UL", b"UN",
-}  # fmt: skip
 
 _FUNCTIONAL_GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
@@ -88,12 +81,7 @@ class _Slice:
 def is_dicom(path: Path) -> bool:
     """Say whether a file begins as DICOM files do, with or without a preamble."""
     with path.open("rb") as content:
-        head = content.read(132)
-    if head[128:] == b"DICM":
-        return True
-    group, element = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
-    short = int.from_bytes(head[4:8], "little") <= 64
-    return len(head) == 132 and group in (0x0002, 0x0008) and element < 0x0100 and (short or head[4:6] in _VALUE_TYPES)
+        return begins_as_dicom(content.read(HEAD))
 
 
 def read_dicom_scan(path: Path) -> Grid:
@@ -153,23 +141,18 @@ def _slices_in(path: Path) -> list[_Slice]:
 
 
 def _read_slices(path: Path) -> list[_Slice]:
-    """Read the headers of a file's slices and make sure that its pixels are all there; none for a DICOMDIR."""
+    """Read the headers of a file's slices; none for a DICOMDIR."""
+    header = read_dicom(path, header_only=True)
     with damage_refused(path):
-        with path.open("rb") as content:
-            header = pydicom.dcmread(content, stop_before_pixels=True, force=True)
-            pixels_start = content.tell()
         if header.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
             return []
         if any(header.get(tag) is None for tag in ("Rows", "Columns", "BitsAllocated")):
             raise InputError(path, f"{DAMAGED} or holds no image", f"{COPY_AGAIN}, or remove it from the scan's folder")
-        _check_pixels(path, header)
+        if header.get("SamplesPerPixel", 1) != 1 or "MONOCHROME" not in stated(header, "PhotometricInterpretation"):
+            raise InputError(path, "holds a colour image", "export the scan's grey values")
+        stored_range(path, header)
+        check_linear(path, header)
         frames = int(header.get("NumberOfFrames") or 1)
-        syntax = _transfer_syntax(header)
-        if syntax == DeflatedExplicitVRLittleEndian:
-            raise InputError(path, "is compressed as a whole", "export it uncompressed")
-        promised = frames * header.Rows * header.Columns * header.BitsAllocated // 8
-        if not syntax.is_compressed and path.stat().st_size - pixels_start < promised:
-            raise InputError(path, DAMAGED, COPY_AGAIN)
         if "PerFrameFunctionalGroupsSequence" in header:
             return _enhanced_slices(path, header, frames)
         if frames > 1:
@@ -177,24 +160,6 @@ def _read_slices(path: Path) -> list[_Slice]:
                 path, "is a multi-frame DICOM that does not say where its frames lie", _EXPORT_WITH_GEOMETRY
             )
         return [_slice(path, 0, header, header.get)]
-
-
-def _check_pixels(path: Path, header: pydicom.Dataset) -> None:
-    if header.get("SamplesPerPixel", 1) != 1 or not str(header.get("PhotometricInterpretation")).startswith(
-        "MONOCHROME"
-    ):
-        raise InputError(path, "holds a colour image", "export the scan's grey values")
-    stored = int(header.get("BitsStored") or header.BitsAllocated)
-    if not 1 <= stored <= header.BitsAllocated:
-        raise InputError(path, f"stores {stored} of {header.BitsAllocated} bits", COPY_AGAIN)
-    if header.get("HighBit", stored - 1) != stored - 1:
-        raise InputError(
-            path,
-            f"stores {stored} bits up to bit {header.HighBit}, which programs read in different ways",
-            f"export it again with HighBit {stored - 1}",
-        )
-    if header.get("ModalityLUTSequence"):
-        raise InputError(path, "has a table of values (ModalityLUTSequence)", "export the scan's linear grey values")
 
 
 def _enhanced_slices(path: Path, header: pydicom.Dataset, frames: int) -> list[_Slice]:
@@ -313,7 +278,7 @@ def _check_tilt(path: Path, first: _Slice, directions: np.ndarray) -> None:
 
 def _read_values(slices: list[_Slice]) -> np.ndarray:
     """Return (slices, rows, columns): integers where the rescale leaves them so, else float32."""
-    ends = [_rescaled(np.array(_stored_range(each.header), np.int64), each) for each in slices]
+    ends = [_rescaled(np.array(stored_range(each.path, each.header), np.int64), each) for each in slices]
     whole = all(end.dtype.kind == "i" for end in ends)
     dtype: np.dtype = np.result_type(*(np.min_scalar_type(end) for end in np.unique(ends))) if whole else np.dtype("f4")
     shape = (len(slices), slices[0].header.Rows, slices[0].header.Columns)
@@ -337,20 +302,14 @@ def _rescaled(stored: np.ndarray, each: _Slice) -> np.ndarray:
     return stored * each.slope + each.intercept
 
 
-def _stored_range(header: pydicom.Dataset) -> tuple[int, int]:
-    bits = int(header.get("BitsStored") or header.BitsAllocated)
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if header.get("PixelRepresentation") else (0, 2**bits - 1)
-
-
 def _read_stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return a file's stored values, (frames, rows, columns), and which are padding.
 
     They are of the bits that are used, with their sign.
     """
+    image = read_dicom(path)
+    syntax = image.file_meta.TransferSyntaxUID
     with damage_refused(path):
-        image = pydicom.dcmread(path, force=True)
-        syntax = _transfer_syntax(image)
-        image.file_meta.TransferSyntaxUID = syntax
         if decode := _DECODERS.get(syntax):
             frames = generate_frames(image.PixelData, number_of_frames=int(image.get("NumberOfFrames") or 1))
             pixels = np.stack([decode(frame) for frame in frames])
@@ -363,31 +322,23 @@ def _read_stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 raise InputError(path, f"is compressed as {syntax.name}", "export it uncompressed") from error
         if pixels.dtype.kind not in "iu":
             raise InputError(path, f"holds {pixels.dtype} values", "export it with integers, or as NRRD")
-        lowest, highest = _stored_range(image)
+        lowest, highest = stored_range(path, image)
         wide = np.int32 if image.BitsAllocated <= 16 else np.int64
         stored = np.bitwise_and(pixels.reshape(-1, image.Rows, image.Columns).astype(wide), highest - lowest)
         stored[stored > highest] -= highest - lowest + 1
-        return stored, _padding(image, stored)
+        return stored, _padding(image, stored, highest)
 
 
-def _transfer_syntax(header: pydicom.Dataset) -> UID:
-    """Return how the file is encoded; of a file without meta information pydicom has found it out."""
-    stated = header.file_meta.get("TransferSyntaxUID")
-    if stated is not None:
-        return stated
-    implicit, _ = header.original_encoding
-    return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-
-
-def _padding(image: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
+def _padding(image: pydicom.Dataset, stored: np.ndarray, highest: int) -> np.ndarray:
     """Say which stored values stand for nothing, such as the corners outside a round field of view."""
     ends = [image.get(tag) for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     if ends[0] is None:
         return np.zeros(stored.shape, bool)
-    lowest, highest = _stored_range(image)
     allocated = 2 ** int(image.BitsAllocated)
     # Programs write the tag with the sign of the pixels or without it.
     padding = [
-        int(end) - allocated if int(end) > highest and lowest < 0 else int(end) for end in ends if end is not None
+        int(end) - allocated if int(end) > highest and image.PixelRepresentation else int(end)
+        for end in ends
+        if end is not None
     ]
     return (stored >= min(padding)) & (stored <= max(padding))
