@@ -1,4 +1,4 @@
-"""Opening TIFF files, volumes and images alike."""
+"""TIFF files, volumes and images alike: opening them, and how their pixels lie."""
 
 import logging
 import threading
@@ -9,6 +9,12 @@ from pathlib import Path
 import tifffile
 
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
+
+RIGHT_AND_DOWN = {
+    1: ((1, 0), (0, 1)), 2: ((-1, 0), (0, 1)), 3: ((-1, 0), (0, -1)), 4: ((1, 0), (0, -1)),
+    5: ((0, 1), (1, 0)), 6: ((0, 1), (-1, 0)), 7: ((0, -1), (-1, 0)), 8: ((0, -1), (1, 0)),
+}  # fmt: skip
+"""By the tag Orientation, which EXIF has too: where columns and where rows follow each other, each as (right, down)."""
 
 
 @contextmanager

@@ -5,7 +5,7 @@ minimum and maximum, and nothing is reduced to 8 bits. Photographs are 8-bit RGB
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from rgbx.datasets.image_kind import DEVELOP, file_kind
 from rgbx.datasets.jpeg import LOSSLESS, PROGRESSIVE, jpeg_parts
 from rgbx.datasets.limits import MAX_JPEG_EXPANSION, check_dimensions, check_expansion
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
-from rgbx.tiff import open_tiff
+from rgbx.tiff import RIGHT_AND_DOWN, open_tiff
 
 TIFF_COMPRESSIONS = {
     tifffile.COMPRESSION.NONE,
@@ -44,17 +44,6 @@ NOISE_MARGIN = 0.1
 noise in it, a few percent where photons are few."""
 STRAY = 1e-3
 """Share of pixels that may lie further out: hot and dead ones."""
-
-_ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
-    8: np.rot90,
-}
-"""What brings an image with this value of EXIF's Orientation upright."""
 
 
 def read_radiograph(path: Path) -> np.ndarray:
@@ -217,8 +206,12 @@ def _orientation(header: Image.Image) -> object:
 
 
 def _upright(pixels: np.ndarray, orientation: object) -> np.ndarray:
-    turn = _ORIENTATIONS.get(orientation) if isinstance(orientation, int) else None
-    return turn(pixels) if turn else pixels
+    if not isinstance(orientation, int) or orientation not in RIGHT_AND_DOWN:
+        return pixels
+    columns, rows = RIGHT_AND_DOWN[orientation]
+    if columns[0] == 0:
+        pixels = pixels.swapaxes(0, 1)
+    return pixels[:: columns[1] + rows[1], :: columns[0] + rows[0]]
 
 
 def _decode_tiff(path: Path) -> np.ndarray:

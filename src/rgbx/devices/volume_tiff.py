@@ -10,17 +10,11 @@ import tifffile
 
 from rgbx.devices.volume_grid import Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
 from rgbx.errors import InputError
-from rgbx.tiff import open_tiff
+from rgbx.tiff import RIGHT_AND_DOWN, open_tiff
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
 _GREY = {int(tifffile.PHOTOMETRIC.MINISBLACK), int(tifffile.PHOTOMETRIC.MINISWHITE)}
-
-_ORIENTED = {
-    1: ((1, 0), (0, 1)), 2: ((-1, 0), (0, 1)), 3: ((-1, 0), (0, -1)), 4: ((1, 0), (0, -1)),
-    5: ((0, 1), (1, 0)), 6: ((0, 1), (-1, 0)), 7: ((0, -1), (-1, 0)), 8: ((0, -1), (1, 0)),
-}  # fmt: skip
-"""By the tag Orientation, where the columns and the rows of a page follow each other: (right, down)."""
 
 _MOST_CHANNELS = 7
 """That ImageJ shows; programs that do not care write a stack of slices as more of them."""
@@ -104,7 +98,7 @@ def _full_pages(path: Path, tiff: tifffile.TiffFile) -> list[tifffile.TiffPage]:
 
 def _directions(page: tifffile.TiffPage) -> np.ndarray:
     directions = np.eye(3)
-    directions[:2, :2] = np.transpose(_ORIENTED.get(page.tags.valueof("Orientation", 1), _ORIENTED[1]))
+    directions[:2, :2] = np.transpose(RIGHT_AND_DOWN.get(page.tags.valueof("Orientation"), RIGHT_AND_DOWN[1]))
     return directions
 
 
