@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from rgbx.config import Config, Range, load_config
+from rgbx.config import Config, Range, load_config, read_yaml
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.models.stream_config import ICamConfig
 from rgbx.radiography.randomisation import XrayRandomisation
@@ -113,6 +113,36 @@ def test_a_file_with_a_faulty_setting_is_named(tmp_path):
     file.write_text("colour: red\n")
     with pytest.raises(ConfigError, match=r"c\.yaml.*colour"):
         load_config(Outer, file)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("size: 1\nsize: 2\n", "says 'size' twice (line 2): keep one of them"),
+        ("inner: {angle: [1, 2], angle: [3, 4]}\n", "says 'angle' twice (line 1)"),
+        ("materials: {1: tin, 0x1: gold}\n", "says '0x1' twice"),
+        ("a: [{b: 1, b: 1}]\n", "says 'b' twice"),
+        ("2001-13-01: 1\n", "is not valid YAML: correct it"),
+        (f"a: {'[' * 5000}\n", "is not valid YAML: correct it"),
+    ],
+    ids=["top", "within", "numbers", "list", "no date", "deep"],
+)
+def test_what_yaml_would_pass_over_is_refused(content, problem, tmp_path):
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_yaml(tmp_path / "c.yaml")
+    assert f"c.yaml {problem}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_setting_with_a_key_twice_is_refused():
+    with pytest.raises(ConfigError, match=r"'inner=\{angle: 1, angle: 2\}' says 'angle' twice .*: keep one of them"):
+        load_config(Outer, None, ["inner={angle: 1, angle: 2}"])
+
+
+def test_what_is_merged_may_be_said_again(tmp_path):
+    (tmp_path / "c.yaml").write_text("a: &a {x: 1, y: 1}\nb: {<<: *a, x: 2}\n")
+    assert read_yaml(tmp_path / "c.yaml")["b"] == {"x": 2, "y": 1}
 
 
 BASES = [stream_training("xray"), FusionTraining(), TrustConfig(), ICamConfig(), XrayRandomisation()]

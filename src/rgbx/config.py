@@ -164,8 +164,10 @@ def load_config(
             raise ConfigError(f"'{override}' is not a setting: write it as KEY=VALUE.")
         _check_text({key: text})
         try:
-            change = {key.strip(): yaml.safe_load(text)}
-        except yaml.YAMLError as error:
+            change = {key.strip(): yaml.load(text, _Loader)}
+        except _SaidTwice as error:
+            raise ConfigError(f"'{override}' {error}: keep one of them.") from error
+        except _NOT_YAML as error:
             raise ConfigError(f"'{override}' has a value that is not valid YAML: close its brackets.") from error
         _check_text(change)  # YAML can escape what cannot be written
         values = _merged(values, change)
@@ -196,19 +198,45 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        InputError: the file is missing or holds something else.
+        InputError: the file is missing, holds something else, or says a key twice.
     """
     try:
-        values = yaml.safe_load(file.read_bytes())  # which is UTF-8, or UTF-16 if it begins with its mark
+        values = yaml.load(file.read_bytes(), _Loader)  # which is UTF-8, or UTF-16 if it begins with its mark
     except FileNotFoundError as error:
         raise InputError(file, "does not exist", "check the path of the configuration") from error
     except yaml.reader.ReaderError as error:
         raise InputError(file, "is not text in UTF-8", "save it again with this encoding") from error
-    except yaml.YAMLError as error:
+    except _SaidTwice as error:
+        raise InputError(file, str(error), "keep one of them") from error
+    except _NOT_YAML as error:
         raise InputError(file, "is not valid YAML", "correct it") from error
     if not isinstance(values, dict):
         raise InputError(file, "is not a YAML mapping", "write it as 'key: value' lines")
     return values
+
+
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What PyYAML raises: of its own, of dates that there are none of, and of brackets without end."""
+
+
+class _SaidTwice(yaml.YAMLError):
+    """A mapping has a key twice; the text is the end of a sentence."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML safely; a key that is said twice is refused, of which PyYAML keeps the last without a word."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # the others cannot be keys, and what is merged is there to be overridden
+            key = self.construct_object(key_node)
+            if key in keys:
+                raise _SaidTwice(f"says '{key_node.value}' twice (line {key_node.start_mark.line + 1})")
+            keys.add(key)
+        return node
 
 
 class _Group(dict[str, Any]):
