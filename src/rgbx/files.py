@@ -12,12 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from rgbx.errors import InputError, RgbxError
-from rgbx.names import printable
+from rgbx.names import printable, same_name
 
 UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG
 )  # fmt: skip
 """What the system says of a place where nothing can be put (ENOENT: below ``/proc``, say)."""
+
+
+def check_names_differ(named: Iterable[tuple[str, Path]], remedy: str) -> None:
+    """Refuse files or folders whose names are one on some systems, see :func:`~rgbx.names.same_name`.
+
+    Args:
+        named: each name, as it is or will be, and the file or folder that has it.
+        remedy: what to do.
+
+    Raises:
+        InputError: two names are one.
+    """
+    known: dict[str, Path] = {}
+    for name, path in named:
+        other = known.setdefault(same_name(name), path)
+        if other != path:
+            raise InputError(path, f"would be named as {other} is, but for case or accents", remedy)
 
 
 @contextmanager

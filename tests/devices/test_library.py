@@ -28,6 +28,17 @@ def test_classes_and_units_are_in_natural_order(tmp_path):
     assert [unit.name for unit in library.units_of("SP10")] == ["unit-2", "unit-10"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("SP1", "sp1"), ("A/one", "A/One"), ("\u00e4", "a\u0308"), ("A/\u00e4", "A/a\u0308")]
+)
+def test_names_that_are_one_on_some_systems_are_refused(one, other, tmp_path):
+    for name in (one, other):
+        _scan(tmp_path / (name if "/" in name else f"{name}/1"))
+    with pytest.raises(InputError, match=r"would be named as .*: rename one of them, or join them") as caught:
+        Library.open(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_unit_tells_what_it_has(tmp_path):
     folder = tmp_path / "SP1" / "SP1-001"
     _scan(folder, "dicom")

@@ -143,3 +143,9 @@ def test_a_disk_that_fills_up_is_said_in_a_sentence_and_the_run_goes_on_later(tm
     assert len(list((tmp_path / "x").rglob("*.png"))) == 3, "nothing half-written"
     assert resume(tmp_path / "x") == KEYS[3:]
     assert contents(tmp_path / "x") == whole
+
+
+def test_classes_whose_names_are_one_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"would be named as .*: rename one of the two classes"):
+        SampleSet.create(tmp_path / "x", HEADER.updated({"classes": ("A", "B", "b")}))
+    assert not (tmp_path / "x").exists()

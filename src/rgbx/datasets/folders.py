@@ -10,9 +10,9 @@ from rgbx.datasets.image_kind import is_image
 from rgbx.datasets.labelled import READERS
 from rgbx.datasets.polarity import looks_inverted, warn_of_inverted
 from rgbx.errors import InputError
-from rgbx.files import digest, link_in_place, sha256
+from rgbx.files import check_names_differ, digest, link_in_place, sha256
 from rgbx.modality import Modality
-from rgbx.names import natural_key, printable, same_name
+from rgbx.names import natural_key, printable
 from rgbx.progress import track
 from rgbx.samples import SampleSet
 from rgbx.samples.record import SampleRecord, SetHeader
@@ -56,34 +56,27 @@ def find_labelled_files(folder: Path) -> LabelledFolder:
     if not folder.is_dir():
         raise InputError(folder, "does not exist", "give a folder that holds one for each class")
     left_out: Counter[str] = Counter()
-    classes: dict[str, Path] = {}
+    classes: list[Path] = []
     for entry in sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name)):
         if _is_of_system(entry.name):
             left_out["hidden or of the system"] += 1
         elif not entry.is_dir():
             left_out["in no folder of a class"] += 1
         else:
-            _only_one(classes, entry.name, entry, "join the two folders")
+            classes.append(entry)
+    check_names_differ(((entry.name, entry) for entry in classes), "join the two folders")
     if len(classes) < 2:
         raise InputError(folder, "holds fewer than two folders", "make one for each class and put its images there")
     found: list[LabelledFile] = []
-    names: dict[str, Path] = {}
-    for place in classes.values():
+    for place in classes:
         images = _images_below(place, left_out)
         if not images:
             raise InputError(place, "holds no image (PNG, JPEG, TIFF, DICOM)", "add some or remove the folder")
         for path in images:
             unit = path.stem if path.parent == place else "-".join(path.parent.relative_to(place).parts)
             found.append(LabelledFile(path, printable(place.name), printable(unit)))
-            _only_one(names, found[-1].file_name, path, "rename one of them")
+    check_names_differ(((each.file_name, each.path) for each in found), "rename one of them")
     return LabelledFolder(found, left_out)
-
-
-def _only_one(known: dict[str, Path], name: str, path: Path, remedy: str) -> None:
-    """Add ``path`` to what is known by name, unless there is one of that name, in whatever letters."""
-    other = known.setdefault(same_name(name), path)
-    if other != path:
-        raise InputError(path, f"would be named as {other} is", remedy)
 
 
 def _images_below(place: Path, left_out: Counter[str]) -> list[Path]:

@@ -1,6 +1,6 @@
 """The device library: a folder for each class, and in it a folder for each unit with whatever there is of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from rgbx.devices.unit_file import CLASS_FILE, LIBRARY_FILE, UNIT_FILE, check_pl
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import ITK_SUFFIXES, OTHER_SCANS, SCAN_SUFFIXES, other_scan, read_scan, read_volume
 from rgbx.errors import InputError, RgbxError
-from rgbx.files import digest, digest_files
+from rgbx.files import check_names_differ, digest, digest_files
 from rgbx.modality import IMAGE_SUFFIXES
 from rgbx.names import natural_key, printable
 
@@ -214,9 +214,9 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
     classes = _folders_in(path)
     if not classes:
         raise InputError(path, "is not a library: it has no folders of classes", _TREE)
-    faults += _misplaced(path, LIBRARY_FILE)
+    faults += _faults_of(check_placed, path, LIBRARY_FILE) + _faults_of(_check_names, classes)
     for class_folder in classes:
-        faults += _misplaced(class_folder, CLASS_FILE)
+        faults += _faults_of(check_placed, class_folder, CLASS_FILE)
         try:
             folders = _folders_in(class_folder)
             if _scans_in(class_folder) or _named(class_folder, "mesh", MESH_SUFFIXES):
@@ -230,6 +230,7 @@ def find_units(path: Path) -> tuple[list[Unit], list[InputError]]:
         except (InputError, PermissionError) as error:
             faults.append(_as_fault(class_folder, error))
             continue
+        faults += _faults_of(_check_names, folders)
         for folder in folders:
             try:
                 units.append(Unit.open(folder))
@@ -258,12 +259,16 @@ def _grid(volume: Volume) -> str:
     return f"{counts} voxels of {' × '.join(f'{step:g}' for step in volume.spacing)} mm"
 
 
-def _misplaced(folder: Path, name: str) -> list[InputError]:
+def _faults_of(check: Callable[..., None], *of: object) -> list[InputError]:
     try:
-        check_placed(folder, name)
+        check(*of)
     except InputError as error:
         return [error]
     return []
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    check_names_differ(((folder.name, folder) for folder in folders), "rename one of them, or join them")
 
 
 def _as_fault(folder: Path, error: InputError | PermissionError) -> InputError:

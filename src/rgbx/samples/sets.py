@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
 from rgbx.errors import ConfigError, InputError
-from rgbx.files import atomic_path, read_json, readable_os_errors, write_json
+from rgbx.files import atomic_path, check_names_differ, read_json, readable_os_errors, write_json
 from rgbx.samples.record import SampleRecord, SetHeader
 from rgbx.samples.seeds import SampleKey
 from rgbx.samples.shards import WHOLE, Shard, absent_shards, begun_shards, finished_shards, listed
@@ -51,8 +51,9 @@ class SampleSet:
 
         Raises:
             InputError: the folder holds a set made with other settings or shards of another number, or files that
-                are no set.
+                are no set; or two classes would get folders whose names are one on some systems.
         """
+        check_names_differ(((label, folder / label) for label in header.classes), "rename one of the two classes")
         there = {name for name in _file_names(folder) if not name.startswith(".")}
         if there <= {SET_FILE}:
             if not there or read_set_header(folder) != header:
