@@ -43,6 +43,13 @@ def test_a_scan_of_volume_graphics_is_read(tmp_path):
     np.testing.assert_array_equal(volume.values, phantom())
 
 
+def test_what_programs_write_of_a_volume_that_is_not_turned_does_no_harm(tmp_path):
+    """As VGStudio MAX does: four numbers of mirroring, and where the volume lies in its scene."""
+    lies = "relativeposition = 0 0 0\nposition = 10.5 -38 0\ncenter = 4.5 7 3\nrotate = 1 0 0 0 1 0 0 0 1"
+    header = VGI.replace("mirror = 0 0 0", "mirror = 0 0 0 0").replace("unit = mm", f"unit = mm\nscale = 1 1 1\n{lies}")
+    np.testing.assert_array_equal(read_volume(_vgi(tmp_path, header)).values, phantom())
+
+
 def test_its_number_type_unit_and_header_are_heeded(tmp_path):
     header = (
         VGI.replace("unsigned integer", "float").replace("= 16", "= 32").replace("SkipHeader = 0", "SkipHeader = 5")
@@ -59,6 +66,12 @@ def test_its_number_type_unit_and_header_are_heeded(tmp_path):
         ("unit = mm", "unit = furlong", "scan.vgi gives its voxel size in 'furlong', which is no unit of length"),
         ("resolution = 1.5 1.25 2\n", "", "scan.vgi has no voxel size: add 'voxel_size_mm"),
         ("mirror = 0 0 0", "mirror = 1 0 0", "states 'mirror = 1 0 0'"),
+        ("unit = mm", "unit = mm\nmirror = 0 1 0", "states 'mirror = 0 1 0'"),
+        ("unit = mm", "unit = mm\nscale = 1 1 2", "states 'scale = 1 1 2'"),
+        ("unit = mm", "unit = mm\nrotate = 0 -1 0 1 0 0 0 0 1", "states 'rotate = 0 -1 0 1 0 0 0 0 1'"),
+        ("unit = mm", "unit = mm\nrotate = 1 0 0", "states 'rotate = 1 0 0'"),
+        ("unit = mm", "unit = mm\nrotate = nan 0 0 0 1 0 0 0 1", "states 'rotate = nan"),
+        ("unit = mm", "unit = mm\nrotation = 0 0 90", "states 'rotation = 0 0 90'"),
         ("Size = 9 14 6\nName", "Size = 9 14 7\nName", "scan.vol has 1,512 bytes, but 9 × 14 × 7 voxels of uint16"),
         ("scan.vol", "other.vol", "has its voxels in other.vol, which is not there"),
         ("BitsPerElement = 16", "BitsPerElement = 12", "voxels of 12-bit unsigned integer"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.devices.unit_file import UNIT_FILE, UnitFile
-from rgbx.devices.volume_grid import Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
+from rgbx.devices.volume_grid import SAME_DIRECTION, Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 
 RAW_SUFFIXES = (".raw",)
@@ -16,8 +16,8 @@ VGI_SUFFIXES = (".vgi",)
 _VGI_TYPES = {"unsigned integer": "u", "unsignedint": "u", "integer": "i", "signed integer": "i", "float": "f"}
 _VGI_SAID_ONCE = {
     *(("file1", key) for key in ("size", "datatype", "bitsperelement", "name", "skipheader", "fileformat")),
-    *(("geometry", key) for key in ("resolution", "unit", "scale")),
-    ("representation", "mirror"),
+    *(("geometry", key) for key in ("resolution", "unit", "scale", "mirror", "rotate", "rotation")),
+    *(("representation", key) for key in ("mirror", "scale")),
 }
 
 
@@ -60,10 +60,7 @@ def read_vgi_file(path: Path) -> Grid:
         InputError: the header does not say what it must, or the file of voxels is missing or not as long as it says.
     """
     header = _vgi_header(path)
-    for key, plain in (("mirror", "0 0 0"), ("scale", "1 1 1")):
-        stated = header.get(("representation", key), header.get(("geometry", key), plain))
-        if _floats(path, key, stated) != _floats(path, key, plain):
-            raise InputError(path, f"states '{key} = {stated}'", "export the scan without it, or as NRRD")
+    _check_as_stored(path, header)
     said = {key: value for (section, key), value in header.items() if section == "file1"}
     if any(section == "file2" for section, _ in header):
         raise InputError(path, "has its voxels in several files", "export them as one")
@@ -101,6 +98,23 @@ def read_vgi_file(path: Path) -> Grid:
     if len(steps) != 3:
         raise InputError(path, f"has the resolution {resolution}", "give three numbers")
     return values, Place((steps[0] * length, steps[1] * length, steps[2] * length))
+
+
+def _check_as_stored(path: Path, header: dict[tuple[str, str], str]) -> None:
+    """Refuse voxels that the header mirrors, stretches or turns; where the volume lies in its scene does not matter."""
+    for (section, key), said in header.items():
+        if section not in ("representation", "geometry") or key not in ("mirror", "scale", "rotate", "rotation"):
+            continue
+        numbers = np.array(_floats(path, key, said))
+        plain = np.full_like(numbers, key == "scale")
+        if key.startswith("rotat") and numbers.any():
+            plain = np.eye(3).ravel()
+        if numbers.shape != plain.shape or not np.allclose(numbers, plain, 0, SAME_DIRECTION):
+            raise InputError(
+                path,
+                f"states '{key} = {said}'",
+                "export the scan as it is shown, or remove the line if the stored voxels lie as they should",
+            )
 
 
 def _vgi_header(path: Path) -> dict[tuple[str, str], str]:
