@@ -500,7 +500,7 @@ def test_a_node_that_holds_itself_is_refused(tmp_path):
         ),
         (100, None, "are in centimetres (70 mm) or inches (178 mm): set 'mesh_unit: cm' or 'mesh_unit: inch' in"),
         (1, "mm", "is 0.07 mm long; it looks as if its numbers are in metres (70 mm): set 'mesh_unit: m' in"),
-        (1e6, None, "is 70,000,000 mm long; it looks as if its numbers are in micrometres: scale it"),
+        (1e6, None, "is 70,000,000 mm long; it looks as if its numbers are in micrometres (70 mm): set 'mesh_unit: um'"),
         (1e-3, None, "is 0.07 mm long; in no unit of length is it a device: scale it"),
         (1e30, None, "is 7e+31 mm long; in no unit of length is it a device: scale it"),
     ],

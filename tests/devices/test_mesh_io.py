@@ -14,7 +14,7 @@ from rgbx_proving.units.part_mesh import build_mesh, write_mesh
 from rgbx_proving.units.parts import Part, PartList, Prism
 from scan_files import write_unit_file
 
-MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
+MM = {"um": 1e-3, "mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
 
 sides = st.floats(6.0, 300.0)
 

@@ -100,6 +100,19 @@ def test_what_cannot_be_read_is_never_left_out(make, problem, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("unit", ["um", "µm", "μm", "micrometres", "Millimeters", "in"])
+def test_units_of_length_of_meshes_are_those_of_scans(unit, tmp_path):
+    (tmp_path / "unit.yaml").write_text(f"mesh_unit: {unit}\n", encoding="utf-8")
+    assert read_unit_file(tmp_path).mesh_unit == unit
+
+
+@pytest.mark.parametrize("unit", ["furlong", "pixel"])
+def test_what_is_no_unit_of_length_is_refused(unit, tmp_path):
+    (tmp_path / "unit.yaml").write_text(f"mesh_unit: {unit}\n")
+    with pytest.raises(InputError, match=f"'{unit}' is no unit of length that is known: write um, mm, cm, m or inch"):
+        read_unit_file(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
+from rgbx.devices.length import length_in_mm
 from rgbx.devices.mesh_glb import read_glb
 from rgbx.devices.mesh_obj import read_obj
 from rgbx.devices.mesh_parts import MeshParts
@@ -17,11 +18,9 @@ from rgbx.errors import InputError, RgbxError
 _READERS = {".glb": read_glb, ".obj": read_obj, ".stl": read_stl, ".ply": read_ply}
 MESH_SUFFIXES = tuple(_READERS)
 
-_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "inch": 25.4}
-_NAMES = {"mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
+_OFFERED = {"um": "micrometres", "mm": "millimetres", "cm": "centimetres", "m": "metres", "inch": "inches"}
 _LIKELY_MM = (30.0, 600.0)
 """Longest sides of most devices: what is too small or too large is offered the units of length that make it one."""
-_MICROMETRE = 1e-3
 _COARSE = 1e-4
 """Distance of two 32-bit floats, as a share of the longest side, from which on shapes suffer."""
 
@@ -53,14 +52,16 @@ def read_mesh(path: Path) -> trimesh.Scene:
         raise InputError(
             path,
             "says no unit of length",
-            f"add 'mesh_unit: mm' (or cm, m, inch) to {path.parent / UNIT_FILE}, or to library.yaml for all units",
+            f"add 'mesh_unit: mm' (or um, cm, m, inch) to {path.parent / UNIT_FILE}, or to library.yaml for all units",
         )
+    scale = length_in_mm(unit)
+    assert scale is not None
     found = _load(path)
-    transform = _to_unit_frame(unit_file, _MM[unit])
+    transform = _to_unit_frame(unit_file, scale)
     scene = trimesh.Scene()
     for name, part in found.parts:
         scene.add_geometry(part.apply_transform(transform), geom_name=name)
-    _check_length(path, float(max(scene.extents)), unit)
+    _check_length(path, float(max(scene.extents)), scale)
     scene.metadata["remarks"] = tuple(f"{path} {remark}." for remark in found.remarks)
     return scene
 
@@ -115,21 +116,21 @@ def _to_unit_frame(unit_file: UnitFile, scale: float) -> np.ndarray:
     return transform
 
 
-def _check_length(path: Path, longest: float, unit: str) -> None:
+def _check_length(path: Path, longest: float, scale: float) -> None:
     """Refuse what is too small or too large for a device, and offer the unit of length that would make it one."""
     if SIZE_RANGE_MM[0] <= longest <= SIZE_RANGE_MM[1]:
         return
     shown = f"{longest:,.0f}" if 1000 <= longest < 1e9 else f"{longest:.4g}"
-    number = longest / _MM[unit]
-    likely = [other for other, mm in _MM.items() if _LIKELY_MM[0] <= number * mm <= _LIKELY_MM[1]]
-    if likely:
-        names = " or ".join(f"{_NAMES[other]} ({number * _MM[other]:.3g} mm)" for other in likely)
-        keys = " or ".join(f"'mesh_unit: {other}'" for other in likely)
+    lengths = {unit: longest / scale * (length_in_mm(unit) or 0) for unit in _OFFERED}
+    likely = {unit: length for unit, length in lengths.items() if _LIKELY_MM[0] <= length <= _LIKELY_MM[1]}
+    if not likely:
         raise InputError(
-            path,
-            f"is {shown} mm long; it looks as if its numbers are in {names}",
-            f"set {keys} in {path.parent / UNIT_FILE}, or in library.yaml for all units",
+            path, f"is {shown} mm long; in no unit of length is it a device", "scale it and export it again"
         )
-    micrometres = _LIKELY_MM[0] <= number * _MICROMETRE <= _LIKELY_MM[1]
-    guess = "it looks as if its numbers are in micrometres" if micrometres else "in no unit of length is it a device"
-    raise InputError(path, f"is {shown} mm long; {guess}", "scale it and export it again")
+    names = " or ".join(f"{_OFFERED[unit]} ({length:.3g} mm)" for unit, length in likely.items())
+    keys = " or ".join(f"'mesh_unit: {unit}'" for unit in likely)
+    raise InputError(
+        path,
+        f"is {shown} mm long; it looks as if its numbers are in {names}",
+        f"set {keys} in {path.parent / UNIT_FILE}, or in library.yaml for all units",
+    )

@@ -6,9 +6,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt
 
 from rgbx.config import Config, ConfigError, read_yaml
+from rgbx.devices.length import length_in_mm
 from rgbx.errors import InputError
 from rgbx.geometry import Vector
 
@@ -23,6 +24,16 @@ Axis = Literal["x", "-x", "y", "-y", "z", "-z"]
 
 def _three(value: Any) -> Any:
     return (value,) * 3 if isinstance(value, int | float) else value
+
+
+def _length(name: str) -> str:
+    try:
+        known = length_in_mm(name) is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"'{name}' is no unit of length that is known: write um, mm, cm, m or inch")
+    return name
 
 
 PositiveFiniteFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,8 +54,8 @@ class UnitFile(Config):
     """Byte order of a raw scan."""
     materials: dict[Annotated[int, Field(ge=1, le=255)], str] = Field(default_factory=dict)
     """Names of the labels in ``labels.nrrd``; a label without one goes by its number."""
-    mesh_unit: Literal["mm", "cm", "m", "inch"] | None = None
-    """Unit of length of an STL, OBJ or PLY mesh."""
+    mesh_unit: Annotated[str, AfterValidator(_length)] | None = None
+    """Unit of length of a mesh: um, mm, cm, m, inch, or as :func:`~rgbx.devices.length.length_in_mm` knows it."""
     scan_axes: tuple[Axis, Axis, Axis] = ("x", "y", "z")
     """Which axes of the file are the unit's x (width), y (height) and z (thickness)."""
     mesh_axes: tuple[Axis, Axis, Axis] = ("x", "y", "z")

@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from rgbx.devices.length import length_in_mm, unknown_unit
 from rgbx.devices.volume_grid import (
     SAME_LENGTH,
     Grid,
     Place,
     check_directions,
     check_fits_in_memory,
-    length_in_mm,
     split_axes,
-    unknown_unit,
 )
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError
 

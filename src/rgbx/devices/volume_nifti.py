@@ -9,15 +9,14 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.openers import ImageOpener
 
+from rgbx.devices.length import length_in_mm, unknown_unit
 from rgbx.devices.volume_grid import (
     SAME_DIRECTION,
     SAME_LENGTH,
     Grid,
     Place,
     check_fits_in_memory,
-    length_in_mm,
     split_axes,
-    unknown_unit,
 )
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rgbx.devices.length import length_in_mm, unknown_unit
 from rgbx.devices.unit_file import UNIT_FILE, UnitFile
-from rgbx.devices.volume_grid import SAME_DIRECTION, Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
+from rgbx.devices.volume_grid import SAME_DIRECTION, Grid, Place, check_fits_in_memory
 from rgbx.errors import COPY_AGAIN, DAMAGED, InputError, damage_refused
 
 RAW_SUFFIXES = (".raw",)

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from rgbx.devices.volume_grid import Grid, Place, check_fits_in_memory, length_in_mm, unknown_unit
+from rgbx.devices.length import length_in_mm, unknown_unit
+from rgbx.devices.volume_grid import Grid, Place, check_fits_in_memory
 from rgbx.errors import InputError
 from rgbx.tiff import RIGHT_AND_DOWN, open_tiff
 
