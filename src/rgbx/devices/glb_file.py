@@ -42,6 +42,14 @@ PASSED_OVER_EXTENSIONS = frozenset({
 })  # fmt: skip
 """They add to what a part looks like or say things about the file; shape, place and base colour are right without."""
 
+_UNPACK = "unpack it with 'gltfpack -noq -kn -km -i mesh.glb -o unpacked.glb'"
+_WAYS_OUT = {
+    "EXT_meshopt_compression": _UNPACK,
+    "KHR_meshopt_compression": _UNPACK,
+    "KHR_texture_basisu": "unpack its textures with 'gltf-transform ktxdecompress mesh.glb unpacked.glb'",
+}
+"""Of extensions that pack what can be unpacked; gltfpack would join parts unless it is to keep names and materials."""
+
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _MOST_VALUES = 10**9
@@ -72,7 +80,8 @@ class GlbFile:
 
     def unread(self, extension: str) -> InputError:
         """Return the error of a file that is nothing without an extension."""
-        return InputError(self.path, f"requires the glTF extension {extension}, which is not read", "export it without")
+        remedy = _WAYS_OUT.get(extension, "export it without")
+        return InputError(self.path, f"requires the glTF extension {extension}, which is not read", remedy)
 
     @property
     def unknown_extensions(self) -> list[str]:
