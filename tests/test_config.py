@@ -122,10 +122,12 @@ def test_a_file_with_a_faulty_setting_is_named(tmp_path):
         ("inner: {angle: [1, 2], angle: [3, 4]}\n", "says 'angle' twice (line 1)"),
         ("materials: {1: tin, 0x1: gold}\n", "says '0x1' twice"),
         ("a: [{b: 1, b: 1}]\n", "says 'b' twice"),
+        ("a: &a {b: 1}\nc: {<<: *a}\n", "merges mappings with '<<' (line 2): write their keys out"),
+        ("? {a: 1}\n: 1\n", "is not valid YAML: correct it"),
         ("2001-13-01: 1\n", "is not valid YAML: correct it"),
         (f"a: {'[' * 5000}\n", "is not valid YAML: correct it"),
     ],
-    ids=["top", "within", "numbers", "list", "no date", "deep"],
+    ids=["top", "within", "numbers", "list", "merge", "no key", "no date", "deep"],
 )
 def test_what_yaml_would_pass_over_is_refused(content, problem, tmp_path):
     (tmp_path / "c.yaml").write_text(content)
@@ -138,11 +140,6 @@ def test_what_yaml_would_pass_over_is_refused(content, problem, tmp_path):
 def test_a_setting_with_a_key_twice_is_refused():
     with pytest.raises(ConfigError, match=r"'inner=\{angle: 1, angle: 2\}' says 'angle' twice .*: keep one of them"):
         load_config(Outer, None, ["inner={angle: 1, angle: 2}"])
-
-
-def test_what_is_merged_may_be_said_again(tmp_path):
-    (tmp_path / "c.yaml").write_text("a: &a {x: 1, y: 1}\nb: {<<: *a, x: 2}\n")
-    assert read_yaml(tmp_path / "c.yaml")["b"] == {"x": 2, "y": 1}
 
 
 BASES = [stream_training("xray"), FusionTraining(), TrustConfig(), ICamConfig(), XrayRandomisation()]

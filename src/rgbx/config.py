@@ -165,8 +165,8 @@ def load_config(
         _check_text({key: text})
         try:
             change = {key.strip(): yaml.load(text, _Loader)}
-        except _SaidTwice as error:
-            raise ConfigError(f"'{override}' {error}: keep one of them.") from error
+        except _AmbiguousYaml as error:
+            raise ConfigError(f"'{override}' {error.problem}: {error.remedy}.") from error
         except _NOT_YAML as error:
             raise ConfigError(f"'{override}' has a value that is not valid YAML: close its brackets.") from error
         _check_text(change)  # YAML can escape what cannot be written
@@ -198,7 +198,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        InputError: the file is missing, holds something else, or says a key twice.
+        InputError: the file is missing, holds something else, says a key twice or merges mappings (``<<``).
     """
     try:
         values = yaml.load(file.read_bytes(), _Loader)  # which is UTF-8, or UTF-16 if it begins with its mark
@@ -206,8 +206,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise InputError(file, "does not exist", "check the path of the configuration") from error
     except yaml.reader.ReaderError as error:
         raise InputError(file, "is not text in UTF-8", "save it again with this encoding") from error
-    except _SaidTwice as error:
-        raise InputError(file, str(error), "keep one of them") from error
+    except _AmbiguousYaml as error:
+        raise InputError(file, error.problem, error.remedy) from error
     except _NOT_YAML as error:
         raise InputError(file, "is not valid YAML", "correct it") from error
     if not isinstance(values, dict):
@@ -219,22 +219,27 @@ _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What PyYAML raises: of its own, of dates that there are none of, and of brackets without end."""
 
 
-class _SaidTwice(yaml.YAMLError):
-    """A mapping has a key twice; the text is the end of a sentence."""
+class _AmbiguousYaml(yaml.YAMLError):
+    """YAML that programs, or versions of PyYAML, read in different ways."""
+
+    def __init__(self, problem: str, mark: yaml.Mark, remedy: str) -> None:
+        self.problem, self.remedy = f"{problem} (line {mark.line + 1})", remedy
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML safely; a key that is said twice is refused, of which PyYAML keeps the last without a word."""
+    """Reads YAML safely, and refuses what PyYAML would choose one meaning of without a word."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         keys = set()
         for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                continue  # the others cannot be keys, and what is merged is there to be overridden
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise _AmbiguousYaml("merges mappings with '<<'", key_node.start_mark, "write their keys out")
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue  # no key at all, which PyYAML refuses itself
             key = self.construct_object(key_node)
             if key in keys:
-                raise _SaidTwice(f"says '{key_node.value}' twice (line {key_node.start_mark.line + 1})")
+                raise _AmbiguousYaml(f"says '{key_node.value}' twice", key_node.start_mark, "keep one of them")
             keys.add(key)
         return node
 
