@@ -95,7 +95,7 @@ def check_linear(path: Path, header: "pydicom.Dataset") -> None:
         InputError: they are logarithmic, processed for display, densities of a film or wanting a table (PS3.3,
             C.8.7.1.1.2, C.8.11.3.1.2 and C.11.1).
     """
-    relationship, kind = stated(header, "PixelIntensityRelationship"), stated(header, "RescaleType")
+    relationship, kind = stated(header, "PixelIntensityRelationship").upper(), stated(header, "RescaleType").upper()
     if relationship not in ("", "LIN"):
         meaning = _RELATIONSHIPS.get(relationship, "values that are not linear")
         raise InputError(path, f"holds {meaning} (PixelIntensityRelationship {relationship})", _EXPORT_LINEAR)
