@@ -27,9 +27,7 @@ def family(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],
     units: Annotated[int, typer.Option(min=1, help="Units a class.")] = 3,
-    first_unit: Annotated[
-        int, typer.Option(min=1, help="Number of the first unit; test units start above these.")
-    ] = 1,
+    first_unit: Annotated[int, typer.Option(min=1, help="Number of the first unit; test units start above these.")] = 1,
     classes: Annotated[
         str, typer.Option(help="Which classes, with commas between them, e.g. SP1,SP2 or RC1,RC2; or 'all'.")
     ] = "all",
