@@ -41,8 +41,8 @@ TINY_NETWORK = {
 }
 VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 -3024 0 0 0 3071 1 1 1\n"
 SMALLER = {
-    "devices phones": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
-    "devices remotes": "--classes RC1,RC5 --units 2 --voxel-size 2 --workers 0",
+    "devices family sp10": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
+    "devices family rc6": "--classes RC1,RC5 --units 2 --voxel-size 2 --workers 0",
     "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
     "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
     "render materials": "--workers 0",
@@ -56,8 +56,8 @@ SMALLER = {
     "demo": [*options(TINY), "--workers", "0"],
     "reproduce": [*options(TINY | CLOSER), "--seeds", "1", "--workers", "0"],
 }
-"""What is put behind a verb's options, since it takes minutes or hours as it stands; what was said before gives way.
-Nothing behind those of the others."""
+"""What is put behind a verb's options (of one of its arguments, where it depends on that), since it takes minutes or
+hours as it stands; what was said before gives way. Nothing behind those of the others."""
 
 
 def shared_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -70,9 +70,9 @@ def shared_workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared
 
 
-def smaller(verb: str) -> list[str]:
-    """Return what is put behind a verb's options."""
-    more = SMALLER.get(verb, [])
+def smaller(words: list[str]) -> list[str]:
+    """Return what is put behind the words of a command."""
+    more = next((more for verb, more in SMALLER.items() if words[: len(verb.split())] == verb.split()), [])
     return shlex.split(more) if isinstance(more, str) else more
 
 

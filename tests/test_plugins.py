@@ -220,8 +220,8 @@ def test_a_projection_backend_is_part_of_the_record(acme: Callable[[], None], tm
 
 
 def test_a_kind_of_wear_happens_on_the_simulated_line(acme: Callable[[], None], tmp_path: Path) -> None:
-    run("devices", "phones", "--out", tmp_path / "phones", "--units", "1", "--classes", "SP1", "--no-scan", "--no-mesh",
-        "--workers", "0")  # fmt: skip
+    run("devices", "family", "sp10", "--out", tmp_path / "phones", "--units", "1", "--classes", "SP1", "--no-scan",
+        "--no-mesh", "--workers", "0")  # fmt: skip
     scan = ["scan", tmp_path / "phones", "--views", "1", "--size", "32", "--workers", "0", "--no-rgb"]
     run(*scan, "--out", tmp_path / "line", "--set", "wear.others={lose_screen: 1.0}")
     assert "display lost" in (tmp_path / "line" / "units" / "SP1" / "SP1-001" / "parts.json").read_text()

@@ -274,7 +274,7 @@ def test_full_disk(tmp_path, monkeypatch, run):
 
     monkeypatch.setattr(Path, "write_bytes", no_space)
     code, said = run(
-        "devices", "phones", "--out", tmp_path / "phones", "--classes", "SP1", "--units", 1, "--voxel-size", 2,
+        "devices", "family", "sp10", "--out", tmp_path / "phones", "--classes", "SP1", "--units", 1, "--voxel-size", 2,
         "--no-mesh", "--workers", 0,
     )  # fmt: skip
     assert code == 2

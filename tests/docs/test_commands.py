@@ -132,7 +132,7 @@ def made_by(page_blocks: list[Block]) -> set[Path]:
 def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = rgbx_words(command)
     if words is not None:
-        ran = CliRunner().invoke(rgbx.cli.app, [*words, *smaller(find_verb(words)[0])])
+        ran = CliRunner().invoke(rgbx.cli.app, [*words, *smaller(words)])
         assert ran.exit_code == 0, f"{command}\n{ran.output}\n{ran.exception!r}"
     elif command.startswith("cd "):
         monkeypatch.chdir(command.removeprefix("cd "))

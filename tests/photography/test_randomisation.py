@@ -159,3 +159,10 @@ def test_ranges_are_checked() -> None:
         RgbRandomisation.model_validate({"lights": {"count": (3, 1)}})
     with pytest.raises(ConfigError, match="'size'"):
         RgbRandomisation.model_validate({"size": 0})
+
+
+@pytest.mark.parametrize("length", [5.0, 1000.0])
+def test_no_lamp_is_nearer_than_the_device_is_long(length: float) -> None:
+    mesh = replace(MESH, hull=CORNERS * length / 148)
+    lamps = [lamp for seed in range(20) for lamp in draw_photograph(generator(seed), CONFIG, mesh).lights]
+    assert min(np.linalg.norm(lamp.position) for lamp in lamps) >= max(length, CONFIG.lights.distance[0])

@@ -13,16 +13,19 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from any_devices import SHAPES
 from rgbx.cli import app
 from rgbx.devices.library import Library
 from rgbx.devices.selection import select_units
 from rgbx.devices.volume import Volume
 from rgbx.devices.volume_io import write_volume
 from rgbx.errors import ConfigError, InputError, RgbxError
+from rgbx.geometry import rotation_matrix
 from rgbx.radiography.radiographs import render_radiographs, replay_radiograph
-from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph
+from rgbx.radiography.scans import ScanLevels
 from rgbx.radiography.superpoint import SuperPoint
-from rgbx.samples import SampleSet, Shard
+from rgbx.samples import SampleSet, Shard, generator
 from rgbx.samples.sets import find_record
 
 CONFIG = XrayRandomisation(size=48).updated({"acceptance.keypoints": 30, "acceptance.detector": "corners"})
@@ -53,36 +56,36 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def solid(shape, *parts):
-    """Plastic in noisy air: a box of slices for each part; the last has a core of metal."""
-    values = np.random.default_rng(0).normal(300, 20, shape)
-    for part in parts:
-        values[part] += 900
-    values[tuple(slice((3 * each.start + each.stop) // 4, (each.start + each.stop) // 2) for each in parts[-1])] += 9000
-    return values.astype(np.uint16)
-
-
-BALL = np.linalg.norm(np.mgrid[-20:20, -30:30, -30:30], axis=0) < 18
-SHAPES = {
-    "a metre long": (solid((12, 12, 340), np.s_[5:7, 5:7, 4:336]), 3.0),
-    "5 mm long": (solid((40, 60, 60), np.s_[10:30, 10:50, 10:50]), 0.125),
-    "round": (solid((40, 60, 60), BALL, np.s_[15:25, 25:35, 25:35]), 1.0),
-    "one part, of one material": (np.pad(np.full((10, 40, 30), 800, np.uint16), 5), 1.0),
-    "two loose parts": (solid((20, 60, 90), np.s_[5:15, 10:50, 8:30], np.s_[8:12, 20:40, 60:80]), 1.0),
-    "thin as paper": (solid((10, 120, 80), np.s_[5:6, 5:115, 5:75]), 0.2),
-    "of metal alone": (np.pad(np.full((10, 40, 30), 30000, np.uint16), 5), 0.5),
-}
-
-
-@pytest.mark.parametrize("values, spacing", SHAPES.values(), ids=SHAPES)
-def test_a_device_of_any_shape_and_size_is_rendered_at_the_defaults(values, spacing, tmp_path):
-    write_volume(tmp_path / "library/A/1/scan.nrrd", Volume(values, (spacing,) * 3))
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_device_of_any_shape_and_size_is_rendered_at_the_defaults(shape, tmp_path):
+    shape.write_scan(tmp_path / "library/A/1")
     library = Library.open(tmp_path / "library")
     summary = render_radiographs(library, tmp_path / "set", XrayRandomisation(size=64), images_per_class=5, workers=0)
     assert summary.total.rate >= 0.3
     for record in SampleSet.open(tmp_path / "set"):
         image = cv2.imread(str(tmp_path / "set" / record.file_name), cv2.IMREAD_UNCHANGED)
         assert image.max() - image.min() > 0.1 * 65535, "the unit is seen"
+
+
+def test_a_device_that_is_a_speck_beside_another_is_refused(tmp_path):
+    for name in ("a metre long", "5 mm long"):
+        SHAPES[name].write_scan(tmp_path / "library" / name / "1")
+    library = Library.open(tmp_path / "library")
+    with pytest.raises(InputError, match=r"5 mm long/1/scan\.nrrd shows a unit of .* 1\.\d pixels long .* --size \d+"):
+        render_radiographs(library, tmp_path / "set", XrayRandomisation(), images_per_class=1, workers=0)
+
+
+def test_a_long_device_that_leans_is_within_its_radiographs():
+    """Some millimetres of its ends may be outside, as of any device."""
+    corners = np.array(np.meshgrid((-498, 498), (-3, 3), (-3, 3))).reshape(3, 8).T
+    statistics = ScanStatistics(levels=ScanLevels(air=0, dense=1), diagonal_mm=996, voxel_mm=3, contents=((1.0,),))
+    for number in range(200):
+        drawn = draw_radiograph(generator(number), XrayRandomisation(), ["unit"], statistics)
+        projector, pose = drawn.projector, drawn.pose
+        placed = corners @ rotation_matrix(pose.rotation).T + pose.translation
+        larger = projector.source_to_detector / (projector.source_to_centre - placed[:, 2:])
+        shown = (placed[:, :2] * larger - projector.principal_point) / (projector.pixel_size * projector.pixels[0])
+        assert np.abs(shown).max() < 0.5 * 1.3
 
 
 def test_settings_may_change_after_a_run_that_made_nothing(library, tmp_path):

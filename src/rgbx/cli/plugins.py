@@ -1,6 +1,6 @@
 """Verbs that other packages add to the command line, by entry points of the group ``rgbx.commands``.
 
-The entry's name is the verb, ``demo``, or a verb within a group, ``devices phones``; its value is a function as Typer
+The entry's name is the verb, ``demo``, or a verb within a group, ``devices family``; its value is a function as Typer
 takes it.
 """
 

@@ -30,6 +30,8 @@ Counts = Annotated[tuple[int, int], AfterValidator(_counts)]
 """(fewest, most), both possible, all equally likely."""
 
 PatternKind = Literal["noise", "cells", "tiles", "stripes", "rings", "marble", "bricks", "checker"]
+LAMP_DISTANCE = 2.0
+"""In radii of the device (half its diagonal), from its centre."""
 PATTERNS: tuple[PatternKind, ...] = ("noise", "cells", "tiles", "stripes", "rings", "marble", "bricks", "checker")
 LampKind = Literal["point", "area", "sun"]
 DistractorShape = Literal["cube", "cylinder", "cone", "sphere", "torus"]
@@ -72,7 +74,7 @@ class LightRanges(Config):
     irradiance: Range = (0.3, 3.0)
     """W/m² of each lamp at the device, drawn evenly in its logarithm; exposure is metered, so ratios count."""
     distance: Range = (300.0, 1500.0)
-    """mm from the device."""
+    """mm from the device's centre; never nearer than its length."""
     elevation: Range = (20.0, 90.0)
     """Degrees above the background."""
     size: Range = (10.0, 600.0)
@@ -305,13 +307,14 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
     rotation, free = _draw_rotation(rng, config.pose)
     points = mesh.hull @ rotation_matrix(rotation).T
     height = float(points[:, 2].min()) - (_uniform(rng, config.background.gap) if free else 0.0)
+    lights = light_ranges(config.lights, float(np.linalg.norm(mesh.hull, axis=1).max()))
     return RgbDraw(
         size=config.size,
         samples=config.samples,
         render_seed=_seed(rng),
         rotation=rotation,
         camera=_draw_camera(rng, config.camera, points),
-        lights=tuple(_draw_lamp(rng, config.lights) for _ in range(_count(rng, config.lights.count))),
+        lights=tuple(_draw_lamp(rng, lights) for _ in range(_count(rng, lights.count))),
         world=World(
             horizon=_colour(rng, (0.4, 1.0), saturation=0.4),
             zenith=_colour(rng, (0.2, 1.0), saturation=0.4),
@@ -332,6 +335,16 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
             noise_seed=_seed(rng),
         ),
     )
+
+
+def light_ranges(ranges: LightRanges, radius: float) -> LightRanges:
+    """Return the lights of a device of a given radius, mm: none is nearer than :data:`LAMP_DISTANCE` radii.
+
+    A nearer one would light a spot of the device, or stand between it and the camera.
+    """
+    nearest, farthest = ranges.distance
+    nearest = max(nearest, LAMP_DISTANCE * radius)
+    return ranges.updated({"distance": (nearest, max(nearest, farthest))})
 
 
 def place_camera(

@@ -14,6 +14,10 @@ from mathutils import Euler, Vector
 _MM = 0.001
 FLOOR_SIDE = 40.0
 """The background is a plane of this side, in metres: more than any camera sees."""
+CLIP_START = 0.005
+"""Metres before the camera from where on things are seen, unless the device is nearer."""
+REFLECTED = 0.04
+"""Share of the light that clear plastic and glass (refractive index 1.5) mirror when seen head-on."""
 
 
 def prepare() -> None:
@@ -21,7 +25,7 @@ def prepare() -> None:
     scene = bpy.context.scene
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     camera.data.sensor_fit = "HORIZONTAL"
-    camera.data.clip_start, camera.data.clip_end = 0.005, 100.0
+    camera.data.clip_end = 100.0
     scene.collection.objects.link(camera)
     scene.camera = camera
     scene.world = bpy.data.worlds.new("world")
@@ -48,7 +52,7 @@ def arrange(job: dict[str, Any], device: Any) -> tuple[int, int, int, int]:
     for slot, surface, look in zip(device.material_slots, job["mesh_surfaces"], job["surfaces"], strict=True):
         _dress(slot.material, surface, look)
     _set_floor(job["background"])
-    _set_camera(job["camera"])
+    _set_camera(job["camera"], device)
     _set_world(job["world"])
     _set_lights(job["lights"])
     _set_distractors(job["distractors"])
@@ -98,6 +102,20 @@ class _Nodes:
     def finish(self, bsdf: Any) -> None:
         self.add("OutputMaterial", {"Surface": bsdf.outputs[0]})
 
+    def finish_clear(self, bsdf: Any, opacity: float, roughness: float) -> None:
+        """Let light pass a surface, less what it mirrors: clear parts are seen by their reflections."""
+        clear = self.add("BsdfTransparent")
+        body = self.add("MixShader", {"Fac": opacity, "Shader": clear.outputs[0], "Shader_001": bsdf.outputs[0]})
+        # Schlick's approximation, and not the Fresnel node, which needs to know inside from outside.
+        facing = self.add("LayerWeight", {"Blend": 0.5}).outputs["Facing"]
+        grazing = self.add("Math", {"Value": facing, "Value_001": 5.0}, operation="POWER").outputs[0]
+        share = {"Value": grazing, "Value_001": 1 - REFLECTED, "Value_002": REFLECTED}
+        mirrored = self.add("Math", share, operation="MULTIPLY_ADD").outputs[0]
+        mirror = self.add("BsdfAnisotropic", {"Roughness": roughness})
+        self.finish(
+            self.add("MixShader", {"Fac": mirrored, "Shader": body.outputs[0], "Shader_001": mirror.outputs[0]})
+        )
+
     def pattern(self, pattern: dict[str, Any]) -> Any:
         """Return the colour socket of a procedural pattern in the object's own coordinates."""
         coordinates = self.add("TexCoord").outputs["Object"]
@@ -145,16 +163,19 @@ def _rgba(colour: list[float]) -> tuple[float, ...]:
 
 
 def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None:
-    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"], "Alpha": surface["opacity"]}
+    finish = {"Metallic": look["metallic"], "Roughness": look["roughness"]}
     textured = surface["texture"] is not None or surface["vertex_colours"]
-    if look["pattern"] is None and (look["colour"] is not None or not textured):
-        colour = look["colour"] if look["colour"] is not None else _shifted(surface["colour"], look)
-        _paint(material, {"Base Color": _rgba(colour), **finish})
-        return
+    clear = surface["opacity"] < 1
+    plain = look["pattern"] is None and (look["colour"] is not None or not textured)
+    if plain:
+        colour = _rgba(look["colour"] if look["colour"] is not None else _shifted(surface["colour"], look))
+        if not clear:
+            _paint(material, {"Base Color": colour, **finish})
+            return
     nodes = _Nodes(material)
     if look["pattern"] is not None:
         colour = nodes.pattern(look["pattern"])
-    else:
+    elif not plain:
         own = nodes.add("VertexColor", layer_name="colour").outputs["Color"] if surface["vertex_colours"] else _WHITE
         if surface["texture"] is not None:
             image = bpy.data.images.load(surface["texture"], check_existing=True)
@@ -162,7 +183,11 @@ def _dress(material: Any, surface: dict[str, Any], look: dict[str, Any]) -> None
             own = nodes.mix(1.0, texture, own, "MULTIPLY") if surface["vertex_colours"] else texture
         shift = {"Color": own, "Hue": 0.5 + look["hue"], "Saturation": look["saturation"], "Value": look["value"]}
         colour = nodes.add("HueSaturation", shift).outputs["Color"]
-    nodes.finish(nodes.add("BsdfPrincipled", {"Base Color": colour, **finish}, distribution="GGX"))
+    bsdf = nodes.add("BsdfPrincipled", {"Base Color": colour, **finish}, distribution="GGX")
+    if clear:
+        nodes.finish_clear(bsdf, surface["opacity"], look["roughness"])
+    else:
+        nodes.finish(bsdf)
 
 
 def _paint(material: Any, inputs: dict[str, Any]) -> None:
@@ -192,13 +217,21 @@ def _set_floor(background: dict[str, Any]) -> None:
     nodes.finish(nodes.add("BsdfPrincipled", inputs, distribution="GGX"))
 
 
-def _set_camera(view: dict[str, Any]) -> None:
+def _set_camera(view: dict[str, Any], device: Any) -> None:
     camera = bpy.context.scene.camera
     camera.location = _metres(view["position"])
     camera.rotation_euler = _euler(view["rotation"])
     camera.data.lens = view["focal_length"]
     camera.data.sensor_width = view["sensor_width"]
     camera.data.shift_x, camera.data.shift_y = view["shift"]
+    # A camera stands nearer to a small device than Blender is used to, and what is before this plane is cut away.
+    camera.data.clip_start = min(CLIP_START, max(_depth(device, camera) / 2, 1e-6))
+
+
+def _depth(device: Any, camera: Any) -> float:
+    """Return how far before the camera the box round the device begins, metres."""
+    turn, towards = device.rotation_euler.to_matrix(), camera.rotation_euler.to_matrix().col[2]
+    return min(float(towards @ (camera.location - turn @ Vector(corner))) for corner in device.bound_box)
 
 
 def _set_world(world: dict[str, Any]) -> None:

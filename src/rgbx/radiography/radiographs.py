@@ -1,5 +1,6 @@
 """Rendering a set of radiographs from a library of scans, and rendering any one of them again."""
 
+import math
 from collections import Counter
 from functools import cache, partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from rgbx.config import Config
 from rgbx.devices.library import Library, Unit
 from rgbx.devices.selection import by_class, select_units
-from rgbx.errors import RgbxError
+from rgbx.errors import InputError, RgbxError
 from rgbx.files import write_json
 from rgbx.progress import track
 from rgbx.radiography.edits import PartsStore, find_parts
@@ -42,6 +43,8 @@ from rgbx.samples import (
 _ORIGIN = "synthetic: X-ray domain randomisation"
 _SUFFIX = ".png"
 SUMMARY = "summary.json"
+SPECK = 8
+"""A unit whose diagonal is fewer pixels cannot be told from another."""
 
 
 class Tally(Config):
@@ -112,7 +115,7 @@ def render_radiographs(
     )
 
     def prepare(scans: Path) -> RenderJob:
-        statistics = _prepare(chosen, scans, parts=config.edits.probability > 0)
+        statistics = _prepare(chosen, scans, config)
         names = {device_class: [unit.name for unit in members] for device_class, members in groups.items()}
         return RenderJob(SampleRenderer, (names, config, seed, statistics), scans)
 
@@ -208,13 +211,35 @@ class SampleRenderer:
         return clearest_structure(self._config, unit, self._statistics, self._scans.read(unit))
 
 
-def _prepare(units: list[Unit], folder: Path, parts: bool) -> ScanStatistics:
-    """Put every scan that is not there yet into the store at ``folder``, and its parts where edits need them."""
+def _prepare(units: list[Unit], folder: Path, config: XrayRandomisation) -> ScanStatistics:
+    """Put every scan that is not there yet into the store at ``folder``, and its parts where edits need them.
+
+    Raises:
+        InputError: a unit would be a speck beside the largest one.
+    """
     store, parts_store = ScanStore(folder), PartsStore(folder)
+    parts = config.edits.probability > 0
     names = [f"{unit.device_class}/{unit.name}" for unit in units]
     for unit, name in track(list(zip(units, names, strict=True)), "reading scans", total=len(units)):
         if name not in store:
             store.add(name, prepare_scan(unit.read_scan()))
         if parts and name not in parts_store:
             parts_store.add(name, find_parts(store.read(name)))
-    return ScanStatistics.of([store.describe(name) for name in names])
+    descriptions = [store.describe(name) for name in names]
+    statistics = ScanStatistics.of(descriptions)
+    for unit, description in zip(units, descriptions, strict=True):
+        if unit.scan_path is not None:
+            _check_is_seen(unit.scan_path, description.diagonal_mm, statistics.diagonal_mm, config)
+    return statistics
+
+
+def _check_is_seen(scan: Path, diagonal_mm: float, largest_mm: float, config: XrayRandomisation) -> None:
+    """Raise an InputError where a unit is a speck: all of a set lie on one detector, which the largest one fills."""
+    share = diagonal_mm / largest_mm * sum(config.projector.scale) / 2
+    if share * config.size < SPECK:
+        raise InputError(
+            scan,
+            f"shows a unit of {diagonal_mm:.3g} mm, which would be {share * config.size:.2g} pixels long in a set with "
+            f"room for the largest unit, of {largest_mm:.4g} mm",
+            f"put its class into a library of its own, or render larger images, of --size {math.ceil(SPECK / share)}",
+        )

@@ -5,7 +5,6 @@ and scan give the same image, bit for bit. The knobs are those of the paper's Ta
 background, noise; and three beyond it, which are off unless asked for: scatter, blur, edits of the scan.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -46,7 +45,7 @@ class ProjectorRandomisation(Config):
     scale: Annotated[Range, within(0.01, 100)] = (0.65, 1.0)
     """Diagonal of the largest unit as a share of the image's side; smaller units appear smaller."""
     source_distance: Annotated[Range, within(1)] = (300.0, 900.0)
-    """From source to unit, mm: how much perspective there is."""
+    """From source to unit, mm: how much perspective there is. Never less than the diagonal of the largest unit."""
     magnification: Annotated[Range, within(1)] = (1.05, 2.0)
     """Distance of the detector over that of the unit."""
     spin: Range = (0.0, 360.0)
@@ -180,7 +179,7 @@ class ScanStatistics(Config):
         """Summarise scans: medians of their levels, the largest diagonal, the finest voxels, a few hundred lines."""
         air = np.median([description.levels.air for description in descriptions])
         dense = np.median([description.levels.dense for description in descriptions])
-        diagonal = max(math.hypot(*sorted(description.size_mm)[1:]) for description in descriptions)
+        diagonal = max(description.diagonal_mm for description in descriptions)
         voxel = min(description.spacing[axis] for description in descriptions for axis in description.axes[::2])
         lines = [line for description in descriptions for line in description.contents]
         return cls(
@@ -308,7 +307,11 @@ def _draw_scatter(rng: np.random.Generator, config: ScatterRandomisation) -> Sca
 
 def _draw_geometry(rng: np.random.Generator, config: XrayRandomisation, diagonal_mm: float) -> tuple[Projector, Pose]:
     knobs = config.projector
-    distance, magnification = rng.uniform(*knobs.source_distance), rng.uniform(*knobs.magnification)
+    nearest = max(knobs.source_distance[0], diagonal_mm)
+    distance, magnification = (
+        rng.uniform(nearest, max(nearest, knobs.source_distance[1])),
+        rng.uniform(*knobs.magnification),
+    )
     field_mm = diagonal_mm / rng.uniform(*knobs.scale)
 
     shift = rng.uniform(*knobs.detector_shift, size=2) * field_mm * magnification

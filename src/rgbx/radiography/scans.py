@@ -1,5 +1,6 @@
 """Scans made ready for projection: compact, cropped to the unit, laid out for the kernel, mapped from disk."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +56,11 @@ class ScanDescription(Config):
     """Of the unit's bounding box along x, y, z."""
     contents: tuple[tuple[float, ...], ...]
     """How much of each of :data:`INTENSITY_BINS` lies along lines across the unit, mm: (lines, classes)."""
+
+    @property
+    def diagonal_mm(self) -> float:
+        """Of the two longer sides."""
+        return math.hypot(*sorted(self.size_mm)[1:])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`rgbx devices phones`, `remotes`: make a library of units of a family."""
+"""`rgbx devices family`: make a library of units of a family."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,99 +9,64 @@ from rgbx.cli.layout import BENCHMARK
 from rgbx.cli.options import WorkersOption
 from rgbx.cli.plugins import shown_under
 
-CountOption = Annotated[int, typer.Option(min=1, help="Units a class.")]
-FirstUnitOption = Annotated[int, typer.Option(min=1, help="Number of the first unit; test units start above these.")]
-ClassesOption = Annotated[
-    str, typer.Option(help="Which classes, with commas between them, e.g. SP1,SP2 or RC1,RC2; or 'all'.")
-]
-VoxelOption = Annotated[
-    float, typer.Option(min=0.05, max=2.0, help="Of the CT scans, in mm: 0.1 as in the paper, 0.3 is quick.")
-]
-SeedOption = Annotated[int, typer.Option(help="Another seed makes other units of the same classes.")]
-ScanOption = Annotated[bool, typer.Option("--scan/--no-scan", help="Write CT scans.")]
-LabelsOption = Annotated[
-    bool, typer.Option("--labels/--no-labels", help="Write the material of each voxel beside each scan.")
-]
-MeshOption = Annotated[bool, typer.Option("--mesh/--no-mesh", help="Write outer meshes.")]
+
+def _names() -> list[str]:
+    from rgbx_proving.families.family import FAMILIES
+
+    return FAMILIES.names()
 
 
 @shown_under(BENCHMARK)
-def phones(
+def family(
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=_names,
+            help="Which family: sp10 (phones), rc6 (remote controls), or one that a package adds.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],
-    units: CountOption = 3,
-    first_unit: FirstUnitOption = 1,
-    classes: ClassesOption = "all",
-    voxel_size: VoxelOption = 0.3,
-    seed: SeedOption = 0,
-    scan: ScanOption = True,
-    labels: LabelsOption = False,
-    mesh: MeshOption = True,
+    units: Annotated[int, typer.Option(min=1, help="Units a class.")] = 3,
+    first_unit: Annotated[int, typer.Option(min=1, help="Number of the first unit; test units start above these.")] = 1,
+    classes: Annotated[
+        str, typer.Option(help="Which classes, with commas between them, e.g. SP1,SP2 or RC1,RC2; or 'all'.")
+    ] = "all",
+    voxel_size: Annotated[
+        float, typer.Option(min=0.05, max=2.0, help="Of the CT scans, in mm: 0.1 as in the paper, 0.3 is quick.")
+    ] = 0.3,
+    seed: Annotated[int, typer.Option(help="Another seed makes other units of the same classes.")] = 0,
+    scan: Annotated[bool, typer.Option("--scan/--no-scan", help="Write CT scans.")] = True,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Write the material of each voxel beside each scan.")
+    ] = False,
+    mesh: Annotated[bool, typer.Option("--mesh/--no-mesh", help="Write outer meshes.")] = True,
     workers: WorkersOption = None,
 ) -> None:
-    """Make units of the phone family SP10.
+    """Make units of a family of near twins.
 
-    CT scan, outer mesh and part list of each. The ten classes are near twins, generation by generation;
-    docs/results/sp10.md says how they differ. Units of a class differ by manufacturing tolerance and colour.
+    CT scan, outer mesh and part list of each. The phones of sp10 are ten generations (docs/results/sp10.md), the remote
+    controls of rc6 six models: plastic, rubber keys, two AAA cells (docs/results/rc6.md). Units of a class differ by
+    manufacturing tolerance and colour.
 
     Examples:
 
-    - `rgbx devices phones --out library --units 3`
-    - `rgbx devices phones --out test-library --first-unit 101 --units 20 --no-scan --no-mesh`
+    - `rgbx devices family sp10 --out library --units 3`
+    - `rgbx devices family rc6 --out test-remotes --first-unit 101 --units 20 --no-scan --no-mesh`
     """
-    _make("sp10", out, range(first_unit, first_unit + units), classes, voxel_size, seed, scan, labels, mesh, workers)
-
-
-@shown_under(BENCHMARK)
-def remotes(
-    out: Annotated[Path, typer.Option(help="Folder of the library; RC1/RC1-001/… are made in it.")],
-    units: CountOption = 3,
-    first_unit: FirstUnitOption = 1,
-    classes: ClassesOption = "all",
-    voxel_size: VoxelOption = 0.3,
-    seed: SeedOption = 0,
-    scan: ScanOption = True,
-    labels: LabelsOption = False,
-    mesh: MeshOption = True,
-    workers: WorkersOption = None,
-) -> None:
-    """Make units of the remote-control family RC6.
-
-    CT scan, outer mesh and part list of each. The six classes are near twins as well, but as little phones as can be:
-    plastic, rubber keys, two AAA cells; docs/results/rc6.md says how they differ.
-
-    Examples:
-
-    - `rgbx devices remotes --out remotes --units 3`
-    - `rgbx devices remotes --out test-remotes --first-unit 101 --units 20 --no-scan --no-mesh`
-    """
-    _make("rc6", out, range(first_unit, first_unit + units), classes, voxel_size, seed, scan, labels, mesh, workers)
-
-
-def _make(
-    name: str,
-    out: Path,
-    numbers: range,
-    classes: str,
-    voxel_size: float,
-    seed: int,
-    scan: bool,
-    labels: bool,
-    mesh: bool,
-    workers: int | None,
-) -> None:
     from rich.console import Console
     from rich.table import Table
 
     from rgbx_proving.families.family import FAMILIES
     from rgbx_proving.families.unit_files import UnitKey, write_units
 
-    family = FAMILIES[name]
+    made = FAMILIES[name]
     named = tuple(dict.fromkeys(each.strip() for each in classes.split(",")))
-    chosen = family.classes if classes == "all" else named
+    chosen = made.classes if classes == "all" else named
+    numbers = range(first_unit, first_unit + units)
     keys = [UnitKey(device_class, number) for device_class in chosen for number in numbers]
     written = write_units(
         out,
-        family,
+        made,
         keys,
         scan_spacing_mm=voxel_size if scan else None,
         mesh=mesh,

@@ -14,7 +14,7 @@ from rgbx.cli.settings import choose_settings
 @shown_under(BENCHMARK)
 def scan(
     library: Annotated[
-        Path, typer.Argument(help="Library of units with parts.json ('rgbx devices phones' or 'remotes' makes one).")
+        Path, typer.Argument(help="Library of units with parts.json ('rgbx devices family' makes one).")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the two sets, DIR/xray and DIR/rgb.")],
     views: Annotated[int, typer.Option("--views", min=1, help="Radiographs and photographs of each unit.")] = 4,

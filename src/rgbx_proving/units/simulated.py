@@ -17,7 +17,7 @@ def open_simulated(path: Path) -> Library:
     """
     folders = [folder for folder in path.glob("*/*") if folder.is_dir() and not folder.name.startswith(".")]
     if not folders:
-        raise InputError(path, "holds no units", "give a library that 'rgbx devices phones' or 'remotes' has made")
+        raise InputError(path, "holds no units", "give a library that 'rgbx devices family' has made")
     for folder in folders:
         if not (folder / PARTS_FILE).is_file():
             raise InputError(

@@ -83,10 +83,10 @@ def test_a_class_of_another_family_is_refused_before_anything_is_written(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("verb", "device_class"), [("phones", "SP3"), ("remotes", "RC3")])
-def test_the_verbs_write_what_is_asked_for(tmp_path, verb, device_class):
+@pytest.mark.parametrize(("family", "device_class"), [("sp10", "SP3"), ("rc6", "RC3")])
+def test_the_verb_writes_what_is_asked_for(tmp_path, family, device_class):
     options = ["--units", "2", "--first-unit", "4", "--classes", device_class, "--no-scan", "--workers", "0"]
-    result = CliRunner().invoke(app, ["devices", verb, "--out", str(tmp_path), *options])
+    result = CliRunner().invoke(app, ["devices", "family", family, "--out", str(tmp_path), *options])
     assert result.exit_code == 0, result.output
     names = [f"{device_class}-004", f"{device_class}-005"]
     assert sorted(path.name for path in (tmp_path / device_class).iterdir()) == names
