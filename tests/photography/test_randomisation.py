@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +47,17 @@ def test_the_device_is_framed_as_drawn(seed: int) -> None:
     assert np.abs(image).max() <= 0.5
     low, high = CONFIG.camera.fill
     assert low - 1e-3 <= np.ptp(image, axis=0).max() <= high + 1e-3
+
+
+@given(st.integers(0, 2**40))
+@settings(max_examples=30, deadline=None)
+def test_the_outline_holds_every_corner_and_no_more(seed: int) -> None:
+    drawn = draw(seed)
+    image = seen(drawn) * (1, -1) + 0.5
+    outline = np.array(drawn.outline, np.float32)
+    inside = [cv2.pointPolygonTest(outline, corner.astype(np.float32).tolist(), True) for corner in image]
+    assert min(inside) > -0.005
+    assert all(np.linalg.norm(image - corner, axis=1).min() < 1e-3 for corner in outline)
 
 
 @given(st.integers(0, 2**40))

@@ -8,6 +8,7 @@ background and exposure are varied as well, since a line's own are not known whe
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import cv2
 import numpy as np
 from pydantic import AfterValidator, Field, PositiveInt
 from scipy.spatial.transform import Rotation
@@ -18,6 +19,10 @@ from rgbx.photography.film import Film
 from rgbx.photography.meshes import Colour, RenderMesh, Surface
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+Outline = tuple[tuple[float, float], ...]
+OUTLINE_TOLERANCE = 0.002
+"""How far corners that are left out may stand out, in image widths."""
 
 
 def _counts(ends: tuple[int, int]) -> tuple[int, int]:
@@ -294,6 +299,8 @@ class RgbDraw(Config):
     surfaces: tuple[Look, ...]
     """In the order of the mesh's surfaces."""
     film: Film
+    outline: Outline = ()
+    """Corners of the device's outline in the image, as if it had no dents; sets of earlier versions have none."""
 
 
 def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: RenderMesh) -> RgbDraw:
@@ -307,13 +314,14 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
     rotation, free = _draw_rotation(rng, config.pose)
     points = mesh.hull @ rotation_matrix(rotation).T
     height = float(points[:, 2].min()) - (_uniform(rng, config.background.gap) if free else 0.0)
+    render_seed, camera = _seed(rng), _draw_camera(rng, config.camera, points)
     lights = light_ranges(config.lights, float(np.linalg.norm(mesh.hull, axis=1).max()))
     return RgbDraw(
         size=config.size,
         samples=config.samples,
-        render_seed=_seed(rng),
+        render_seed=render_seed,
         rotation=rotation,
-        camera=_draw_camera(rng, config.camera, points),
+        camera=camera,
         lights=tuple(_draw_lamp(rng, lights) for _ in range(_count(rng, lights.count))),
         world=World(
             horizon=_colour(rng, (0.4, 1.0), saturation=0.4),
@@ -334,7 +342,23 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
             noise=_uniform(rng, config.film.noise),
             noise_seed=_seed(rng),
         ),
+        outline=outline_in_image(points, camera),
     )
+
+
+def outline_in_image(points: np.ndarray, camera: Camera) -> Outline:
+    """Return the corners of the outline that a device's hull has in a square image, (x, y) in 0..1 from its top left.
+
+    Args:
+        points: (N, 3) corners of the hull as it is turned, mm from the device's centre.
+        camera: that looks at it; all points lie before it.
+    """
+    axes = rotation_matrix(camera.rotation)
+    local = (points - np.asarray(camera.position)) @ axes
+    across = camera.focal_length / camera.sensor_width * local[:, :2] / -local[:, 2:] - np.asarray(camera.shift)
+    image = np.column_stack([0.5 + across[:, 0], 0.5 - across[:, 1]]).astype(np.float32)
+    corners = cv2.approxPolyDP(cv2.convexHull(image), OUTLINE_TOLERANCE, closed=True)[:, 0]
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in corners)
 
 
 def light_ranges(ranges: LightRanges, radius: float) -> LightRanges:
