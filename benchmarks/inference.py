@@ -34,8 +34,8 @@ from rgbx.models.icam import ICam
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig, stream_preset
-from rgbx.models.transforms import as_input
 from rgbx.processes import cores
+from rgbx.view.transform import as_input
 
 openvino = import_openvino()
 CLASSES = tuple(f"SP{number}" for number in range(1, 11))

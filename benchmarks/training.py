@@ -25,11 +25,11 @@ from rgbx.models.icam import ICam
 from rgbx.models.network import FusionHead
 from rgbx.models.processor import denormals_flushed, keep_freed_memory, pick_processor, spare_depthwise
 from rgbx.models.stream_config import BackboneConfig, ICamConfig
-from rgbx.models.transforms import as_input
 from rgbx.training import FusionTraining
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import training_batches
 from rgbx.training.fusion_stage import encode_features, train_head
+from rgbx.view.transform import as_input
 
 BATCH = 16
 CLASSES = 10

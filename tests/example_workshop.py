@@ -31,7 +31,7 @@ TINY_NETWORK = {
     "stream.backbone.weights": "none",
     "stream.backbone.frozen_stages": 0,
     "stream.transform.source_size": 64,
-    "stream.transform.device_margin": None,
+    "stream.transform.view": "none",
     "stream.icam.input_size": 64,
     "epochs": 1,
     "restarts": 0,

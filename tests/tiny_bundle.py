@@ -17,7 +17,7 @@ from rgbx.models import bundle
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
-from rgbx.models.transforms import TransformConfig
+from rgbx.view.transform import TransformConfig
 
 CLASSES = ("A", "B", "C")
 
@@ -27,7 +27,7 @@ def write_untrained_bundle(folder: Path, backbone: str = "test_resnet", iteratio
     configs = {
         modality: StreamConfig(
             modality=modality,
-            transform=TransformConfig(source_size=64),
+            transform=TransformConfig(source_size=64, view="none" if modality == "rgb" else "square"),
             backbone=BackboneConfig(name=backbone, weights="none"),
             icam=ICamConfig(input_size=64, iterations=iterations),
         )

@@ -22,7 +22,7 @@ def tiny_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def tiny_training(modality: Modality, **changes: object) -> StreamTraining:
     settings = {
         "stream.transform.source_size": 48,
-        "stream.transform.device_margin": None,
+        "stream.transform.view": "none",
         "stream.icam.input_size": 32,
         "stream.icam.iterations": 3,
         "stream.icam.dropout": 0.2,

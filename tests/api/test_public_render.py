@@ -222,10 +222,12 @@ def test_wrong_settings_are_refused(wrong):
     assert _one_sentence(caught.value)
 
 
-def test_a_unit_that_reaches_the_source_is_refused():
+def test_the_source_moves_back_for_a_large_unit_but_stays_where_a_draw_has_it():
+    for image in (rgbx.random_radiograph(_volume(), 100.0), rgbx.radiograph(_volume(), 100.0, size=64)):
+        assert image.transmission.min() < 0.9
+    small = rgbx.random_radiograph(_volume(), 0.5)
     with pytest.raises(rgbx.RgbxError, match="spacing_mm"):
-        rgbx.random_radiograph(_volume(), 100.0)
-    assert rgbx.radiograph(_volume(), 100.0, size=64).transmission.min() < 0.9, "the source moves back"
+        rgbx.render_draw(_volume(), 100.0, small.draw)
 
 
 @settings(max_examples=30, deadline=None)

@@ -24,7 +24,7 @@ from rgbx.models.network import RgbXNetwork
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
-from rgbx.models.transforms import TransformConfig
+from rgbx.view.transform import TransformConfig
 from tiny_bundle import write_untrained_bundle
 from tiny_networks import TinyBackbone
 

@@ -13,7 +13,7 @@ from rgbx.inference import Predictor
 from rgbx.inference import export as exporting
 from rgbx.inference.export import PAIR_OUTPUTS, export_bundle, made_up_images
 from rgbx.inference.runtimes import load_graph, pick_runtime, read_graphs
-from rgbx.models.transforms import as_input
+from rgbx.view.transform import as_input
 from tiny_bundle import export_again, write_exported_bundle, write_untrained_bundle
 
 RADIOGRAPHS = [np.random.default_rng(seed).integers(0, 65535, (40, 50)).astype(np.uint16) for seed in range(5)]

@@ -15,7 +15,7 @@ from rgbx.models import bundle
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
-from rgbx.models.transforms import TransformConfig
+from rgbx.view.transform import TransformConfig
 
 CLASSES = ("SP1", "SP2", "SP10")
 RADIOGRAPH = np.random.default_rng(0).integers(0, 65535, (40, 50)).astype(np.uint16)
@@ -25,7 +25,7 @@ PHOTOGRAPH = np.random.default_rng(1).integers(0, 255, (50, 40, 3)).astype(np.ui
 def _config(modality: str) -> StreamConfig:
     return StreamConfig(
         modality=modality,
-        transform=TransformConfig(source_size=96),
+        transform=TransformConfig(source_size=96, view="none" if modality == "rgb" else "square"),
         backbone=BackboneConfig(name="test_efficientnet", weights="none"),
         icam=ICamConfig(input_size=64),
     )

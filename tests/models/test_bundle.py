@@ -14,7 +14,7 @@ from rgbx.models.network import FusionHead, RgbXNetwork
 from rgbx.models.seal import SUMS, seal
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
-from rgbx.models.transforms import TransformConfig
+from rgbx.view.transform import TransformConfig
 
 CONFIG = StreamConfig(
     modality="xray",

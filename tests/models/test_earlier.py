@@ -15,6 +15,7 @@ import pytest
 from rgbx.errors import InputError
 from rgbx.files import write_json
 from rgbx.inference import Predictor
+from rgbx.models.earlier import from_format_2
 from rgbx.models.header import read_bundle_header
 from rgbx.models.seal import seal
 from rgbx.samples import SampleSet
@@ -88,3 +89,18 @@ def test_damage_is_a_sentence_here_too(damage: dict[str, Any], tmp_path: Path) -
     seal(tmp_path, ["bundle.json"])
     with pytest.raises(InputError, match=r"bundle\.json is damaged"):
         read_bundle_header(tmp_path)
+
+
+def test_bundles_of_format_2_see_what_they_saw() -> None:
+    def transforms(**settings: object) -> dict[str, Any]:
+        header = {"format": 2, "streams": {name: {"transform": dict(settings)} for name in ("rgb", "xray")}}
+        now = from_format_2(header)
+        assert now["format"] == 3
+        return {name: stream["transform"] for name, stream in now["streams"].items()}
+
+    assert transforms(source_size=64, device_margin=0.2) == {
+        "rgb": {"source_size": 64, "view": "none"},
+        "xray": {"source_size": 64, "view": "square", "margin": 0.2},
+    }
+    assert transforms()["xray"] == {"view": "square", "margin": 0.1}
+    assert transforms(device_margin=None)["xray"] == {"view": "none"}

@@ -45,7 +45,7 @@ def test_window_is_inside_the_image_of_the_right_size_and_holds_the_maximum(
     seed: int, cells: int, size: int, fraction: float
 ) -> None:
     cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
-    window = window_round_maximum(upsample(cam, size), fraction)
+    window = window_round_maximum(upsample(cam, (size, size)), fraction)
     assert torch.all(window[:, 2] == torch.tensor(fraction))
     assert torch.all(window[:, :2] >= 0)
     assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-6)
@@ -68,7 +68,7 @@ def test_the_window_of_a_map_is_that_of_its_stretch(seed: int, cells: int, times
     size = times * cells  # odd times, so that a pixel of the stretched map lies where each cell has its centre
     cam = torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed))
     window = window_round_maximum(cam, fraction)
-    upsampled = upsample(cam, size)
+    upsampled = upsample(cam, (size, size))
     torch.testing.assert_close(upsampled, F.interpolate(cam[:, None], (size, size), mode="bilinear")[:, 0])
     stretched = window_round_maximum(upsampled, fraction)
     border = max(0.0, 0.5 / cells - fraction / 2)  # there the stretched map is flat, and its first maximum further out
@@ -80,7 +80,7 @@ def test_the_window_of_a_map_is_that_of_its_stretch(seed: int, cells: int, times
 def test_box_is_the_smallest_square_round_all_that_is_hot(
     seed: int, cells: int, threshold: float, least: float
 ) -> None:
-    heat = upsample(torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed)), 32)
+    heat = upsample(torch.randn(3, cells, cells, generator=torch.Generator().manual_seed(seed)), (32, 32))
     window = box_round_hottest(heat, threshold, least)
     assert torch.all(window >= -1e-6)
     assert torch.all(window[:, :2] + window[:, 2:] <= 1 + 1e-5)
@@ -118,7 +118,7 @@ def test_peaks_are_searched_in_the_whole_image_and_lie_apart() -> None:
 def test_layercam_counts_evidence_for_the_class_only() -> None:
     network = icam(iterations=1, activation_map="layercam").eval()
     output = network(images())
-    maps = network.extract(sample_window(images(), output.windows[:, 0], 32))
+    maps = network.extract(sample_window(images(), output.windows[:, 0], (32, 32)))
     positive = network.classifier.weight.clamp_min(0)[output.logits.argmax(1)]
     torch.testing.assert_close(output.cams[:, 0], torch.einsum("bk,bkhw->bhw", positive, maps), rtol=1e-4, atol=1e-5)
 
@@ -126,13 +126,13 @@ def test_layercam_counts_evidence_for_the_class_only() -> None:
 def test_sampling_an_aligned_window_equals_slicing() -> None:
     image = images(1, size=64)
     window = torch.tensor([[16 / 64, 24 / 64, 32 / 64]])
-    torch.testing.assert_close(sample_window(image, window, 32), image[:, :, 24:56, 16:48], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(sample_window(image, window, (32, 32)), image[:, :, 24:56, 16:48], rtol=1e-4, atol=1e-5)
 
 
 def test_sampling_a_source_of_twice_the_size_averages_two_by_two() -> None:
     image = images(2, size=64)
     whole = torch.tensor([[0.0, 0.0, 1.0]]).expand(2, 3)
-    torch.testing.assert_close(sample_window(image, whole, 32), F.avg_pool2d(image, 2), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(sample_window(image, whole, (32, 32)), F.avg_pool2d(image, 2), rtol=1e-4, atol=1e-5)
 
 
 def test_one_iteration_is_the_backbone_with_pooling_and_a_linear_layer() -> None:
@@ -163,8 +163,8 @@ def test_crop_from_source_shows_detail_that_crop_from_input_has_lost() -> None:
     source = images(size=128)
     window = torch.tensor([[0.25, 0.25, 0.25]]).expand(4, 3)
     whole = torch.tensor([[0.0, 0.0, 1.0]]).expand(4, 3)
-    sharp = sample_window(source, window, 32)
-    blurred = sample_window(sample_window(source, whole, 32), window, 32)
+    sharp = sample_window(source, window, (32, 32))
+    blurred = sample_window(sample_window(source, whole, (32, 32)), window, (32, 32))
     assert sharp.var() > 3 * blurred.var()
 
 
@@ -285,3 +285,19 @@ def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(s
     ours, graph = network(images(2)), exported(images(2))
     torch.testing.assert_close(graph.windows, ours.windows)
     torch.testing.assert_close(graph.logits, ours.logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", ["square", "box", "peaks"])
+def test_windows_of_a_rectangle_have_its_proportions(window: str) -> None:
+    config = ICamConfig.model_validate({"input_size": 32, "iterations": 3, "window": window})
+    network = ICam(TinyBackbone(), 3, config, input_shape=(64, 32)).eval()
+    source = torch.rand(2, 3, 128, 64, generator=torch.Generator().manual_seed(0))
+    output = network(source)
+    assert [tuple(crop.shape) for crop in output.crops] == [(2, 3, 64, 32)] * 3
+    assert (output.windows[:, :, :2] >= 0).all()
+    assert (output.windows[:, :, :2] + output.windows[:, :, 2:] <= 1 + 1e-6).all()
+    left, top, side = output.windows[0, 1].tolist()
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(32), indexing="ij")
+    middle = torch.stack([left + side * (columns + 0.5) / 32, top + side * (rows + 0.5) / 64], -1)
+    expected = F.grid_sample(source[:1], (2 * middle - 1)[None], padding_mode="border", align_corners=False)
+    torch.testing.assert_close(output.crops[1][:1], expected, rtol=1e-4, atol=1e-4)

@@ -4,8 +4,8 @@ import torch
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 
 STILL = AugmentConfig(
-    rotation=(0, 0), scale=(1, 1), shift=(0, 0), gamma=(1, 1), contrast=(1, 1), brightness=(0, 0), noise=(0, 0),
-    blur=0, cutout=0,
+    rotation=(0, 0), half_turn=0, scale=(1, 1), shift=(0, 0), gamma=(1, 1), contrast=(1, 1), brightness=(0, 0),
+    noise=(0, 0), blur=0, cutout=0,
 )  # fmt: skip
 
 
@@ -72,3 +72,20 @@ def test_images_stay_float32_where_the_network_trains_in_bf16() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         changed = augment(torch.rand(4, 3, 16, 16), config, batch_generator(0, 0, 0))
     assert changed.dtype == torch.float32
+
+
+def test_a_rectangle_is_turned_as_a_square_is() -> None:
+    given = torch.zeros(1, 1, 80, 32)
+    given[:, :, 36:44, 8:24] = 1.0  # 16 wide, 8 high
+    turned = augment(given, STILL.updated({"rotation": (90, 90), "half_turn": 0}), batch_generator(0, 0, 0))[0, 0] > 0.5
+    rows, columns = turned.any(1).nonzero(), turned.any(0).nonzero()
+    assert (len(rows), len(columns)) == (16, 8)
+
+
+def test_half_turns_come_to_about_their_share() -> None:
+    given = torch.rand(200, 1, 24, 8).clamp(1e-3, 1)
+    turned = augment(given, STILL.updated({"half_turn": 0.5}), batch_generator(0, 0, 0))
+    same = sum(torch.allclose(a, b, atol=1e-3) for a, b in zip(turned, given, strict=True))
+    other = sum(torch.allclose(a, b.flip(-1, -2), atol=1e-3) for a, b in zip(turned, given, strict=True))
+    assert same + other == 200
+    assert 60 < other < 140

@@ -12,10 +12,10 @@ from rgbx.errors import InputError
 from rgbx.models import bundle
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS
 from rgbx.models.network import FusionHead
-from rgbx.models.transforms import as_input, prepare_image
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.fusion_stage import FEATURES, draw_kept, encode_features, load_streams
+from rgbx.view.transform import Transform, as_input
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
@@ -43,7 +43,7 @@ def test_cached_features_equal_recomputed_ones(sets: dict[str, Path], runs: dict
     loaded = bundle.load_bundle(runs["xray"])
     stream = loaded.network.streams["xray"]
     transform = loaded.header.streams["xray"].transform
-    images = load_images(open_sets([sets["xray"]], "xray"), lambda image: prepare_image(image, "xray", transform))
+    images = load_images(open_sets([sets["xray"]], "xray"), Transform("xray", transform))
     config = AugmentConfig(flip=True)
     cached = encode_features(stream, images, config, views=2, seed=5)
     assert cached.shape == (2, len(images), stream.classifier.in_features)

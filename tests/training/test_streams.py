@@ -16,11 +16,16 @@ from rgbx.errors import InputError
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS, read_bundle_header
 from rgbx.training import train_stream
 from rgbx.training.run import CHECKPOINT, fit_module
-from rgbx.training.settings import stream_training
+from rgbx.training.settings import StreamTraining, stream_training
 from rgbx.training.stream_stage import StreamData, StreamModule, load_split, rate_factor
+from rgbx.view.transform import Transform
 from tiny_training import tiny_sets, tiny_training
 
 sets = pytest.fixture(scope="session")(tiny_sets)
+
+
+def seen(config: StreamTraining) -> Transform:
+    return Transform(config.stream.modality, config.stream.transform)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -65,7 +70,9 @@ def test_same_seed_same_weights_other_seed_others(sets: dict[str, Path], tmp_pat
 
 def test_labels_of_both_sides_mean_the_same_classes(sets: dict[str, Path], tmp_path: Path) -> None:
     other_order = open_sets([write_set(tmp_path / "set", "xray", per_class=2, classes=("C", "A", "B"))], "xray")
-    training, validation = load_split(tiny_training("xray"), open_sets([sets["xray"]], "xray"), other_order)
+    training, validation = load_split(
+        tiny_training("xray"), open_sets([sets["xray"]], "xray"), other_order, seen(tiny_training("xray"))
+    )
     assert training.classes == validation.classes
     for images in (training, validation):
         assert all(unit[0] == images.classes[label] for unit, label in zip(images.units, images.labels, strict=True))
@@ -98,7 +105,7 @@ def test_frozen_statistics_stay_as_they_were(
 ) -> None:
     config = tiny_training("xray", **{"stream.icam.iterations": 1, "warmup_epochs": 0, **changes})
     data = open_sets([sets["xray"]], "xray")
-    training, _ = load_split(config, data, [])
+    training, _ = load_split(config, data, [], seen(config))
     module = StreamModule(config, 3)
     before = {name: each.clone() for name, each in module.stream.named_buffers() if "running" in name}
     fit_module(module, StreamData(config, training, None), 1, tmp_path, "training")
@@ -121,7 +128,7 @@ def test_without_iterations_that_join_the_extractor_learns(
             super().on_train_epoch_end()
             frozen.append(not any(parameter.requires_grad for parameter in self.stream.backbone.parameters()))
 
-    training, _ = load_split(config, open_sets([sets["xray"]], "xray"), [])
+    training, _ = load_split(config, open_sets([sets["xray"]], "xray"), [], seen(config))
     fit_module(Watched(config, 3), StreamData(config, training, None), 2, tmp_path, "training")
     assert frozen == [False, False]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rgbx.models.icam import ICam
     from rgbx.models.network import FusionHead
     from rgbx.models.stream_config import Precision, Preset
-    from rgbx.models.transforms import TransformConfig
     from rgbx.trust.calibration import Calibrated
+    from rgbx.view.transform import Transform, TransformConfig
 
 
 class Answers(Config):
@@ -76,11 +76,15 @@ def create_stream(
     """
     from rgbx.models.stream import build_stream
     from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
+    from rgbx.view.transform import TransformConfig
 
     extractor = BackboneConfig(name=backbone, weights=str(weights), frozen_stages=frozen_stages)
     config = StreamConfig(
-        modality="rgb", backbone=extractor, icam=ICamConfig(**icam)
-    )  # the network is the same for both
+        modality="rgb",  # the network is the same for both
+        transform=TransformConfig(view="none"),
+        backbone=extractor,
+        icam=ICamConfig(**icam),
+    )
     return build_stream(config, Answers(classes=classes).classes)
 
 
@@ -99,8 +103,9 @@ def predictor_of(
             to the GPU where there is one, and to evaluation mode.
         classes: their names, in the order of the logits.
         fusion: of both streams; when None their class vectors are added up.
-        transforms: how images of a modality are prepared, e.g. ``{"xray": {"source_size": 299}}``; the default where
-            not given. It has to be what the network was trained with.
+        transforms: how images of a modality are prepared, e.g. ``{"xray": {"source_size": 299}}``; photographs
+            are seen whole and radiographs in the square round the device where not given. It has to be what the
+            network was trained with.
 
     Returns:
         The predictor, as of :func:`rgbx.load`; it knows no calibration.
@@ -118,17 +123,11 @@ def predictor_of(
     from rgbx.inference import Predictor
     from rgbx.inference.torch_runtime import TorchRuntime
     from rgbx.models.network import FusionHead
-    from rgbx.models.stream_config import StreamConfig
 
     names = tuple(classes)
     if not streams:
         raise ConfigError("There is no stream: give {'rgb': stream}, {'xray': stream} or both.")
-    configs = {
-        modality: StreamConfig.model_validate(
-            {"modality": modality, "icam": stream.config, "transform": (transforms or {}).get(modality, {})}
-        )
-        for modality, stream in streams.items()
-    }
+    prepared = {modality: _transform_of(modality, streams[modality], transforms or {}) for modality in streams}
     for modality, stream in streams.items():
         if stream.classifier.out_features != len(names):
             raise ConfigError(
@@ -139,7 +138,7 @@ def predictor_of(
     if fusion is None and len(streams) == 2:
         head = FusionHead({modality: stream.classifier for modality, stream in streams.items()})
     fuse = None if head is None else _in_numpy(head.cpu())  # before the streams go to the GPU
-    return Predictor(names, configs, {modality: TorchRuntime(stream) for modality, stream in streams.items()}, fuse)
+    return Predictor(names, prepared, {modality: TorchRuntime(stream) for modality, stream in streams.items()}, fuse)
 
 
 @optional_packages("rgbx[train]")
@@ -389,14 +388,28 @@ def export(
     from rgbx.evaluation.predictions import prepare_sets
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates
-    from rgbx.models.header import read_bundle_header
 
     given: dict[Modality, OneSet] = given_modalities(rgb, xray)
     images, labels = None, None
     if given:
         sets = {modality: opened(each) for modality, each in given.items()}
-        images, labels = prepare_sets(read_bundle_header(Path(bundle)), sets)
+        images, labels = prepare_sets(Path(bundle), sets)
     return export_bundle(Path(bundle), tuple(runtimes), images, labels, Int8Gates() if int8 else None, early_exit)
+
+
+def _transform_of(
+    modality: Modality, stream: "ICam", settings: "Mapping[Modality, TransformConfig | Mapping[str, Any]]"
+) -> "Transform":
+    from rgbx.models.localiser import in_torch
+    from rgbx.models.stream_config import StreamConfig
+    from rgbx.view.transform import Transform
+
+    given = settings.get(modality, {})
+    if isinstance(given, Mapping) and stream.localiser is None:
+        given = {"view": "none" if modality == "rgb" else "square", **given}
+    config = StreamConfig.model_validate({"modality": modality, "icam": stream.config, "transform": given})
+    localise = None if stream.localiser is None else in_torch(stream.localiser)  # type: ignore[arg-type]
+    return Transform(modality, config.transform, localise)
 
 
 def _in_numpy(head: "FusionHead") -> "Callable[[Mapping[Modality, NDArray[np.float32]]], NDArray[np.float32]]":

@@ -51,14 +51,12 @@ def export_command(
     from rgbx.inference.export import export_bundle
     from rgbx.inference.int8 import Int8Gates, show_gain
     from rgbx.modality import given_modalities
-    from rgbx.models.header import read_bundle_header
     from rgbx.samples import SampleSet
 
-    header = read_bundle_header(bundle)
     given = given_modalities(rgb_set, xray_set)
     images, labels = None, None
     if given:
-        images, labels = prepare_sets(header, {modality: SampleSet.open(folder) for modality, folder in given.items()})
+        images, labels = prepare_sets(bundle, {modality: SampleSet.open(folder) for modality, folder in given.items()})
     elif int8:
         raise ConfigError("int8 is calibrated and checked with labelled images: give --rgb-set, --xray-set or both.")
     if int8 and format == "onnx":

@@ -27,7 +27,7 @@ class LabelledImages:
     modality: Modality
     classes: tuple[str, ...]
     images: np.ndarray
-    """(N, S, S) uint16 radiographs or (N, S, S, 3) uint8 photographs, prepared for the network."""
+    """(N, H, W) uint16 radiographs or (N, H, W, 3) uint8 photographs, prepared for the network."""
     labels: np.ndarray
     """(N,) int64, index into ``classes``."""
     units: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,12 @@ from rgbx.datasets.polarity import looks_inverted, says_inverted, warn_of_invert
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.files import digest, digest_files, read_json, write_json, write_text
+from rgbx.inference.streams import open_transforms
 from rgbx.modality import Channel, Modality, given_modalities
-from rgbx.models.header import BundleHeader
-from rgbx.models.transforms import prepare_image
+from rgbx.models.header import read_bundle_header
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
+from rgbx.view.transform import Transform
 
 if TYPE_CHECKING:  # measuring from the cache must not wait for torch
     from rgbx.inference import Encoded, Predictor
@@ -266,29 +267,36 @@ def image_batches(modality: Modality, samples: SampleSet) -> Iterable[list[Path]
     return track(batches, f"looking at {modality} images, {BATCH} at a time", total=len(batches))
 
 
-def prepare_set(header: BundleHeader, modality: Modality, samples: SampleSet) -> tuple[list[np.ndarray], np.ndarray]:
-    """Prepare the images of a set as a bundle's stream gets them; this takes no network.
+def prepare_set(
+    transform: Transform, classes: Sequence[str], samples: SampleSet
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Prepare the images of a set as a bundle's stream gets them.
+
+    Args:
+        transform: the stream's.
+        classes: the bundle's.
+        samples: what to prepare.
 
     Returns:
-        The images, as :func:`~rgbx.models.transforms.prepare_image` returns them; and (n,) int, the index of each
+        The images, as the transform returns them; and (n,) int, the index of each
         one's class among the bundle's, -1 for one that it does not know.
 
     Raises:
         InputError: an image cannot be read, or is of the other modality.
     """
-    read, transform = READERS[modality], header.streams[modality].transform
+    modality, read = transform.modality, READERS[transform.modality]
     images, inverted = [], 0
     for record in samples:
         image = read(samples.path(record))
         inverted += modality == "xray" and looks_inverted(image)
-        images.append(prepare_image(image, modality, transform))
+        images.append(transform(image))
     warn_of_inverted(inverted, len(images), samples.folder)
-    places = {name: place for place, name in enumerate(header.classes)}
+    places = {name: place for place, name in enumerate(classes)}
     return images, np.array([places.get(record.label, -1) for record in samples])
 
 
 def prepare_sets(
-    header: BundleHeader, sets: Mapping[Modality, SampleSet]
+    bundle: Path, sets: Mapping[Modality, SampleSet]
 ) -> tuple[dict[Modality, list[np.ndarray]], dict[Modality, np.ndarray]]:
     """Return the images and the classes of a set for each stream of a bundle, as :func:`prepare_set` does of one.
 
@@ -296,10 +304,11 @@ def prepare_sets(
         ConfigError: the set of a stream is missing.
         InputError: an image cannot be read, or is of the other modality.
     """
-    for modality in header.streams:
+    transforms, classes = open_transforms(bundle), read_bundle_header(bundle).classes
+    for modality in transforms:
         if modality not in sets:
             raise ConfigError(f"The bundle has both modalities: give a set of {modality} images as well, or neither.")
-    prepared = {modality: prepare_set(header, modality, sets[modality]) for modality in header.streams}
+    prepared = {modality: prepare_set(each, classes, sets[modality]) for modality, each in transforms.items()}
     return {m: images for m, (images, _) in prepared.items()}, {m: labels for m, (_, labels) in prepared.items()}
 
 

@@ -27,7 +27,7 @@ class IterationOutput(NamedTuple):
     windows: np.ndarray
     """(B, i, 3)."""
     crops: np.ndarray
-    """(B, i, 1 or 3, H, H)."""
+    """(B, i, 1 or 3, H, W)."""
     features: np.ndarray
     """(B, i, K), pooled, before they are aggregated."""
 

@@ -24,6 +24,8 @@ from rgbx.inference.runtimes import (
     FOLDER,
     GRAPH_SUFFIXES,
     GRAPHS,
+    LOCALISER,
+    LOCALISER_OUTPUTS,
     STREAM_OUTPUTS,
     Graph,
     Graphs,
@@ -37,8 +39,9 @@ from rgbx.models.bundle import Bundle
 from rgbx.models.icam import ICam
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.seal import seal
-from rgbx.models.transforms import as_input
 from rgbx.progress import track
+from rgbx.view.find import LOCATED_SIZE
+from rgbx.view.transform import as_input
 
 SAME_CLASSES, SAME_CROPS = 0.999, 0.995
 """Shares of images on which a graph and torch have to give the same class, and the same crops. Now and then a map is as
@@ -47,7 +50,10 @@ CHECKED = 64
 """Images made up for the check where none are given."""
 ITERATIONS = ".iterations"
 """Ends the name under which the check speaks of all iterations of a stream, one graph each."""
+SAME_PROBABILITY = 1e-3
 _BATCH = 16
+_PHOTOGRAPHS = torch.rand(4, 3, LOCATED_SIZE, LOCATED_SIZE, generator=torch.Generator().manual_seed(0))
+"""What a localiser's graph is written and checked with."""
 
 
 class PairGraph(nn.Module):
@@ -103,7 +109,7 @@ def export_bundle(
         raise ConfigError("int8 graphs are OpenVINO's and are checked on labelled images: give sets, and that format.")
     loaded = bundle.load_bundle(folder)
     checked = {
-        modality: images[modality] if images else made_up_images(modality, config.transform.source_size)
+        modality: images[modality] if images else made_up_images(modality, config.transform.source_shape)
         for modality, config in loaded.header.streams.items()
     }
     fresh, target = folder / f".{FOLDER}", folder / FOLDER
@@ -115,6 +121,9 @@ def export_bundle(
             f"{name}{GRAPH_SUFFIXES[format]}": _parity(loaded, name, format, new, checked)
             for format, name in track(written, "checking graphs", total=len(written))
         }
+        if (localiser := _localiser(loaded)) is not None:
+            files = {f"{LOCALISER}{GRAPH_SUFFIXES[format]}": format for format in formats}
+            parity |= {name: _localiser_parity(localiser, new / name, format) for name, format in files.items()}
         refused: dict[str, str] = {}
         if int8 is not None and labels is not None:
             found, refused = _write_int8(loaded, checked, labels, int8, new)
@@ -155,12 +164,12 @@ def _write_int8(
     return found, refused
 
 
-def made_up_images(modality: Modality, size: int, count: int = CHECKED) -> list[np.ndarray]:
-    """Return smooth random images as a stream's transform would give them."""
+def made_up_images(modality: Modality, shape: tuple[int, int], count: int = CHECKED) -> list[np.ndarray]:
+    """Return smooth random images of a (height, width) as a stream's transform would give them."""
     rng = np.random.default_rng(0)
     channels = 3 if modality == "rgb" else 1
     coarse = torch.from_numpy(rng.random((count, channels, 12, 12), np.float32))
-    smooth = nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1).numpy()
+    smooth = nn.functional.interpolate(coarse, shape, mode="bicubic").clamp(0, 1).numpy()
     if modality == "rgb":
         return list((255 * smooth).astype(np.uint8).transpose(0, 2, 3, 1))
     return list((65535 * smooth[:, 0]).astype(np.uint16))
@@ -188,6 +197,8 @@ def _write_graphs(
         for modality, example in examples.items():
             graphs |= _iteration_graphs(_stream(loaded, modality), modality, example)
             names.append(f"{modality}{ITERATIONS}")
+    if (localiser := _localiser(loaded)) is not None:
+        graphs[LOCALISER] = (localiser, {"photographs": _PHOTOGRAPHS[:2]}, LOCALISER_OUTPUTS)
     for name, (graph, inputs, outputs) in track(graphs.items(), "exporting", total=len(graphs)):
         _write_onnx(graph.eval(), inputs, outputs, out / f"{name}.onnx")
     if "openvino" in formats:
@@ -291,6 +302,24 @@ def _parity(
             "Nothing was written."
         )
     return found
+
+
+def _localiser_parity(localiser: nn.Module, path: Path, format: RuntimeName) -> dict[str, float]:
+    """Compare the localiser's graph with torch.
+
+    Raises:
+        RgbxError: it gives other probabilities.
+    """
+    (theirs,) = load_graph(path, format)({"photographs": _PHOTOGRAPHS.numpy()}, LOCALISER_OUTPUTS)
+    with torch.inference_mode():
+        difference = float(np.abs(theirs - localiser(_PHOTOGRAPHS).numpy()).max())
+    if difference > SAME_PROBABILITY:
+        raise RgbxError(f"{path.name} does not answer as torch does: probabilities differ by {difference:.2g}.")
+    return {"images": float(len(_PHOTOGRAPHS)), "largest_difference": difference}
+
+
+def _localiser(loaded: Bundle) -> nn.Module | None:
+    return _stream(loaded, "rgb").localiser if "rgb" in loaded.header.streams else None
 
 
 def _stream(loaded: Bundle, modality: Modality) -> ICam:

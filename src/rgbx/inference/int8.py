@@ -17,8 +17,8 @@ from pydantic import Field
 from rgbx.config import Config
 from rgbx.extras import import_openvino, optional_packages
 from rgbx.inference.runtimes import GraphRuntime, StreamRuntime, load_graph
-from rgbx.models.transforms import as_input
 from rgbx.progress import track
+from rgbx.view.transform import as_input
 
 CALIBRATION_IMAGES = 300
 """At most so many give the ranges of values."""

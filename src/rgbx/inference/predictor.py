@@ -21,8 +21,8 @@ from rgbx.inference.streams import open_streams
 from rgbx.modality import Channel, Modality, given_modalities
 from rgbx.models.fusion import Fusion
 from rgbx.models.header import read_bundle_header
-from rgbx.models.stream_config import Precision, StreamConfig
-from rgbx.models.transforms import as_input, prepare_image
+from rgbx.models.stream_config import Precision
+from rgbx.names import printable
 from rgbx.processes import in_threads
 from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import AnomalyMap, Decision
@@ -30,6 +30,7 @@ from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
 from rgbx.trust.ood import Shown
 from rgbx.trust.probabilities import probabilities
+from rgbx.view.transform import Transform, as_input
 
 BATCH = 32
 ImageLike = NDArray[Any] | Path | str
@@ -41,7 +42,7 @@ class View:
     """What one iteration looked at."""
 
     window: tuple[float, float, float, float]
-    """Left, top, right, bottom in 0..1 of the prepared image, the square that the first view shows whole."""
+    """Left, top, right, bottom in 0..1 of the prepared image, which the first view shows whole."""
     cam: NDArray[np.float32]
     """(h, w), in 0..1: the class activation map of the iteration's class over that window."""
     crop: NDArray[np.uint8]
@@ -64,6 +65,8 @@ class Encoded:
     """(48, 48), of a radiograph (:func:`rgbx.trust.layout.layout_of`)."""
     anomaly_map: AnomalyMap | None = None
     """Where a radiograph differs from known ones, when asked for and the bundle was calibrated to tell."""
+    found: bool = True
+    """Whether a device was found in the image; else all of it was looked at."""
     acquisition: Acquisition | None = None
     """What is known of how a radiograph was taken."""
     warnings: tuple[str, ...] = ()
@@ -123,7 +126,7 @@ class Predictor:
     def __init__(
         self,
         classes: tuple[str, ...],
-        configs: Mapping[Modality, StreamConfig],
+        transforms: Mapping[Modality, Transform],
         streams: Mapping[Modality, StreamRuntime],
         fusion: Fusion | Callable[[Mapping[Modality, np.ndarray]], np.ndarray] | None = None,
         judge: Judge | None = None,
@@ -131,7 +134,7 @@ class Predictor:
         at_once: bool = False,
         weights_sha256: str = "",
     ) -> None:
-        self._configs = configs
+        self._transforms = transforms
         self._streams = streams
         self._fusion = fusion
         self._judge = judge
@@ -141,7 +144,7 @@ class Predictor:
         self.weights_sha256 = weights_sha256
         """Of the bundle; empty for networks in memory."""
         self.classes = classes
-        self.modalities: tuple[Modality, ...] = tuple(configs)
+        self.modalities: tuple[Modality, ...] = tuple(transforms)
 
     @classmethod
     def load(
@@ -187,10 +190,10 @@ class Predictor:
                 f"{folder} was calibrated on answers {calibrated}, and answers {asked} are surer or less sure: leave "
                 "out --precision and --early-exit, or run 'rgbx calibrate' with the same ones."
             )
-        header, streams = open_streams(folder, runtime, asked.precision, mode, asked.early_exit)
+        header, streams, transforms = open_streams(folder, runtime, asked.precision, mode, asked.early_exit)
         fusion = Fusion.read(folder) if header.fused else None
         at_once, digest = mode == "pairs", header.weights_sha256
-        return cls(header.classes, header.streams, streams, fusion, judge, flat_field, at_once, digest)
+        return cls(header.classes, transforms, streams, fusion, judge, flat_field, at_once, digest)
 
     def encode(self, modality: Modality, images: Sequence[ImageLike], explain: bool = False) -> list[Encoded]:
         """Run one stream on images.
@@ -249,7 +252,7 @@ class Predictor:
         else:
             channel: Channel = "rgbx" if len(given) == 2 else next(iter(given))
             shares = self._judge.probabilities(channel, logits)
-            answers = {modality: Answer(each.logits, each.shown) for modality, each in given.items()}
+            answers = {modality: Answer(each.logits, each.shown, each.found) for modality, each in given.items()}
             decision = self._judge.decide(channel, logits, answers)
         return Prediction(label, dict(zip(self.classes, shares.tolist(), strict=True)), given, decision)
 
@@ -297,7 +300,7 @@ class Predictor:
         return self.combine(given.get("rgb"), given.get("xray"))
 
     def prepare(self, modality: Modality, image: ImageLike) -> np.ndarray:
-        """Return an image as the stream gets it, see :func:`rgbx.models.transforms.prepare_image`.
+        """Return an image as the stream gets it, see :class:`rgbx.view.transform.Transform`.
 
         Raises:
             RgbxError: it cannot be used.
@@ -313,7 +316,9 @@ class Predictor:
             inverted = looks_inverted(pixels)
         else:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
-        return _Prepared(prepare_image(pixels, modality, self._configs[modality].transform), inverted)
+        seen = self._transforms[modality].see(pixels)
+        sought = self._transforms[modality].looks_for_a_device
+        return _Prepared(seen.pixels, inverted, seen.found or not sought)
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:
@@ -328,17 +333,21 @@ class Predictor:
         if output.crops is not None:
             views = [_views(*each) for each in zip(output.windows, output.cams, output.crops, strict=True)]
         iterations = [len(windows) for windows in output.windows]
-        found = [Encoded(*parts) for parts in zip(output.logits, output.fused_input, iterations, views, strict=True)]
+        outputs = output.logits, output.fused_input, iterations, views
+        encoded = [
+            _noted(Encoded(*parts), modality, image, made)
+            for *parts, image, made in zip(*outputs, images, prepared, strict=True)
+        ]
         if modality == "rgb":
-            return found
+            return encoded
         judge = self._judge if explain else None
         return [
             replace(
-                _with_acquisition(each, image, inverted),
+                each,
                 layout=layout_of(pixels),
                 anomaly_map=judge.anomaly_map(pixels) if judge is not None else None,
             )
-            for each, image, (pixels, inverted) in zip(found, images, prepared, strict=True)
+            for each, (pixels, *_) in zip(encoded, prepared, strict=True)
         ]
 
 
@@ -348,22 +357,31 @@ class _Prepared(NamedTuple):
     pixels: np.ndarray
     inverted: bool
     """Whether it is a radiograph that looks inverted."""
+    found: bool
+    """Whether a device was found, where the transform looks for one."""
 
 
-def _with_acquisition(encoded: Encoded, radiograph: ImageLike, inverted: bool) -> Encoded:
-    acquisition, name = acquisition_of(radiograph), _name(radiograph)
-    warnings = (*acquisition.warnings(name), *([inverted_warning(name)] if inverted else []))
-    return replace(encoded, acquisition=acquisition, warnings=warnings)
+def _noted(encoded: Encoded, modality: Modality, image: ImageLike, prepared: _Prepared) -> Encoded:
+    """Say with an answer what is known, and what is doubtful, about the image."""
+    acquisition = acquisition_of(image) if modality == "xray" else None
+    name = _name(image, modality)
+    warnings = [] if acquisition is None else list(acquisition.warnings(name))
+    if prepared.inverted:
+        warnings.append(inverted_warning(name))
+    if not prepared.found:
+        warnings.append(f"{printable(name)} shows no device, so all of it was looked at: is it in the picture?")
+    return replace(encoded, found=prepared.found, acquisition=acquisition, warnings=tuple(warnings))
 
 
 def _flattened(pixels: np.ndarray, radiograph: ImageLike, flat_field: FlatField) -> np.ndarray:
     """Correct a radiograph; an array is taken to be of now."""
     taken = datetime.now(UTC) if isinstance(radiograph, np.ndarray) else time_taken(Path(radiograph))
-    return flat_field.correct(pixels, acquisition_of(radiograph), taken, _name(radiograph))
+    return flat_field.correct(pixels, acquisition_of(radiograph), taken, _name(radiograph, "xray"))
 
 
-def _name(radiograph: ImageLike) -> Path | str:
-    return "the radiograph" if isinstance(radiograph, np.ndarray) else radiograph
+def _name(image: ImageLike, modality: Modality) -> Path | str:
+    what = {"xray": "the radiograph", "rgb": "the photograph"}
+    return what[modality] if isinstance(image, np.ndarray) else image
 
 
 def _views(windows: np.ndarray, cams: np.ndarray, crops: np.ndarray) -> tuple[View, ...]:
@@ -384,6 +402,6 @@ def _unit_range(cam: np.ndarray) -> np.ndarray:
 
 
 def _to_rgb(crop: np.ndarray) -> np.ndarray:
-    """Return a (1 or 3, H, H) float32 crop in 0..1 as (H, H, 3) uint8."""
+    """Return a (1 or 3, H, W) float32 crop in 0..1 as (H, W, 3) uint8."""
     pixels = (crop.clip(0, 1) * 255).round().astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))

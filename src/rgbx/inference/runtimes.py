@@ -22,6 +22,9 @@ Mode = Literal["latency", "throughput", "pairs"]
 """``latency``: all cores work on one batch. ``throughput``: they share out its images. ``pairs``: both images of a
 device are looked at at once, each on half of the cores, which then wait for each other less."""
 FOLDER, GRAPHS = "graphs", "graphs.json"
+LOCALISER = "localiser"
+"""Name of the graph that finds devices in photographs: ``photographs``, (B, 3, 96, 96), in."""
+LOCALISER_OUTPUTS = ("probabilities",)
 GRAPH_SUFFIXES: dict[RuntimeName, str] = {"onnx": ".onnx", "openvino": ".xml"}
 _REMEDY = "run 'rgbx export' on the bundle again"
 
@@ -39,7 +42,7 @@ class StreamOutput(NamedTuple):
     """(B, n, 3): left, top and side of what each iteration saw, in 0..1 of the prepared image; B arrays (i, 3) with
     early exit."""
     crops: Iterable[np.ndarray] | None = None
-    """(B, n, 1 or 3, H, H) in 0..1, what each iteration saw; B arrays (i, …) with early exit. None unless asked for."""
+    """(B, n, 1 or 3, H, W) in 0..1, what each iteration saw; B arrays (i, …) with early exit. None unless asked for."""
 
 
 STREAM_OUTPUTS = StreamOutput._fields
@@ -53,7 +56,7 @@ class StreamRuntime(Protocol):
         """Run a batch.
 
         Args:
-            images: (B, 1 or 3, S, S) float32 in 0..1, from :func:`rgbx.models.transforms.as_input`.
+            images: (B, 1 or 3, H, W) float32 in 0..1, from :func:`rgbx.view.transform.as_input`.
             crops: whether to return them; they are computed anyway, but large.
         """
 

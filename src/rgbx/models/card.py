@@ -6,6 +6,7 @@ from pathlib import Path
 from rgbx.files import write_text
 from rgbx.models.header import BundleHeader
 from rgbx.models.seal import seal
+from rgbx.models.stream_config import StreamConfig
 
 CARD = "MODEL_CARD.md"
 
@@ -34,7 +35,7 @@ def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
         "| stream | backbone | input | iterations | crops from | statistics |",
         "| --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {modality} | {stream.backbone.name} | {stream.icam.input_size}² | {stream.icam.iterations} "
+            f"| {modality} | {stream.backbone.name} | {_shape(stream)} | {stream.icam.iterations} "
             f"| {stream.icam.crop_source} | {stream.icam.batch_norm} |"
             for modality, stream in header.streams.items()
         ),
@@ -59,6 +60,11 @@ def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _shape(stream: StreamConfig) -> str:
+    height, width = stream.input_shape
+    return f"{height} × {width}"
 
 
 _NAMES = {"rgb": "a photograph", "xray": "a radiograph"}

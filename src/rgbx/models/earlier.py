@@ -1,4 +1,4 @@
-"""Bundles of rgbx 0.1 (format 1), read as those of today."""
+"""Bundles of earlier formats, read as those of today: 1 (rgbx 0.1) and 2 (until images were set upright)."""
 
 import copy
 from collections.abc import Mapping
@@ -36,6 +36,22 @@ def from_format_1(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
             loop["window"] = "peaks"
         elif loop.get("window") == "box":
             loop["window_options"] = {"threshold": threshold}
+    return content
+
+
+def from_format_2(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a ``bundle.json`` of format 2 as format 3 has it.
+
+    Radiographs were cropped to the square round the device, if a margin was set; photographs were left whole.
+    """
+    content = {**copy.deepcopy(dict(header)), "format": 3}
+    streams = content.get("streams")
+    for modality, stream in streams.items() if isinstance(streams, dict) else ():
+        transform = stream.get("transform") if isinstance(stream, dict) else None
+        if isinstance(transform, dict):
+            margin = transform.pop("device_margin", 0.1)
+            square = modality == "xray" and margin is not None
+            transform |= {"view": "square", "margin": margin} if square else {"view": "none"}
     return content
 
 

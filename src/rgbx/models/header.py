@@ -9,7 +9,7 @@ from rgbx.config import Config, build_record
 from rgbx.errors import InputError, MissingPluginError, needs_plugin
 from rgbx.files import read_json
 from rgbx.modality import Modality
-from rgbx.models.earlier import from_format_1
+from rgbx.models.earlier import from_format_1, from_format_2
 from rgbx.models.seal import sealed
 from rgbx.models.stream_config import StreamConfig
 
@@ -22,7 +22,7 @@ class BundleHeader(Config):
     """``bundle.json``."""
 
     kind: Literal["rgbx bundle"] = "rgbx bundle"
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     classes: tuple[str, ...] = Field(min_length=2)
     streams: dict[Modality, StreamConfig] = Field(min_length=1)
     fused: bool
@@ -52,6 +52,8 @@ def read_bundle_header(folder: Path) -> BundleHeader:
         raise InputError(path, "is no bundle of rgbx", "give the folder that 'rgbx train' wrote")
     if content.get("format") == 1:
         content = from_format_1(content, path)
+    if content.get("format") == 2:
+        content = from_format_2(content)
     try:
         header = build_record(BundleHeader, content, path, BUNDLE_REMEDY)
     except MissingPluginError as error:

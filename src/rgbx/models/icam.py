@@ -21,7 +21,7 @@ from rgbx.models.batch_norm import (
     split_statistics,
 )
 from rgbx.models.stream_config import ICamConfig
-from rgbx.models.windows import compose, sample_window
+from rgbx.models.windows import ImageShape, compose, sample_window
 from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, WINDOWS
 
 
@@ -39,14 +39,14 @@ class ICamOutput(NamedTuple):
     windows: torch.Tensor
     """(B, n, 3): left, top and side, in 0..1 of the source image, of what each iteration saw."""
     crops: tuple[torch.Tensor, ...]
-    """n images (B, 1 or 3, H, H) in 0..1: what each iteration saw."""
+    """n images (B, 1 or 3, H, W) in 0..1: what each iteration saw."""
 
 
 class Iterations(NamedTuple):
     """What the loop has seen and found so far, an entry for each iteration."""
 
     crops: tuple[torch.Tensor, ...] = ()
-    """(B, 1 or 3, H, H), what the extractor saw."""
+    """(B, 1 or 3, H, W), what the extractor saw."""
     windows: tuple[torch.Tensor, ...] = ()
     """(B, 3), as in :class:`ICamOutput`."""
     features: tuple[torch.Tensor, ...] = ()
@@ -63,24 +63,37 @@ class ICam(nn.Module):
         classes: number of device classes.
         config: the loop.
         frozen_stages: how many of the backbone's stages never move.
+        input_shape: (height, width) of what the extractor sees, in pixels; the square of ``input_size`` when None.
+        localiser: what found the device in the photographs that are given; no part of the loop, kept with it.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
+    localiser: nn.Module | None
 
-    def __init__(self, backbone: nn.Module, classes: int, config: ICamConfig, frozen_stages: int = 0) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        classes: int,
+        config: ICamConfig,
+        frozen_stages: int = 0,
+        input_shape: ImageShape | None = None,
+        localiser: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
+        self.input_shape = input_shape or (config.input_size, config.input_size)
         channels = feature_channels(backbone)
         defaults: dict = backbone.default_cfg  # type: ignore[assignment]
         self.register_buffer("mean", torch.tensor(defaults["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(defaults["std"]).view(1, 3, 1, 1), persistent=False)
-        self._frozen = frozen_modules(backbone, frozen_stages)
+        self.localiser = localiser
+        self._frozen = [*frozen_modules(backbone, frozen_stages), *([localiser] if localiser is not None else [])]
         for module in self._frozen:
             module.requires_grad_(False)
         if config.batch_norm == "per_iteration" and config.iterations > 1:
             split_statistics(backbone, config.iterations)
-            self._frozen = frozen_modules(backbone, frozen_stages)
+            self._frozen = [*frozen_modules(backbone, frozen_stages), *([localiser] if localiser is not None else [])]
         self.backbone = backbone.to(memory_format=torch.channels_last)
         self.next_window = WINDOWS[config.window](config.crop_fraction, **config.window_options)
         self.activation_map = ACTIVATION_MAPS[config.activation_map]
@@ -107,7 +120,7 @@ class ICam(nn.Module):
         """Classify a batch.
 
         Args:
-            source: (B, 1 or 3, S, S) in [0, 1], prepared images.
+            source: (B, 1 or 3, H, W) in [0, 1], prepared images.
             label: (B,) class whose activation map guides the crops; each iteration's predicted class when None.
             iterations: run only so many (training's warm-up); all when None.
         """
@@ -134,11 +147,11 @@ class ICam(nn.Module):
         iteration = len(past.features)
         if iteration == 0:
             window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
-            whole = source.shape[-1] == self.config.input_size  # nothing to resize
-            image = source if whole else sample_window(source, window, self.config.input_size)
+            whole = tuple(source.shape[-2:]) == self.input_shape  # nothing to resize
+            image = source if whole else sample_window(source, window, self.input_shape)
         else:
             outer = self.next_window.outer(iteration)
-            local = self.next_window(past.cams[outer], self.config.input_size, past.windows[outer + 1 :])
+            local = self.next_window(past.cams[outer], self.input_shape, past.windows[outer + 1 :])
             window = compose(past.windows[outer], local)
             image = self._crop(source, past.crops[outer], window, local)
         maps = self.feature_maps(image, iteration)
@@ -208,8 +221,8 @@ class ICam(nn.Module):
     ) -> torch.Tensor:
         """Return a window of the source, or the same one (``local``) of the image in which it was found."""
         if self.config.crop_source == "source":
-            return sample_window(source, window, self.config.input_size)
-        return sample_window(outer, local, self.config.input_size)
+            return sample_window(source, window, self.input_shape)
+        return sample_window(outer, local, self.input_shape)
 
 
 def class_activation_map(maps: torch.Tensor, weights: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

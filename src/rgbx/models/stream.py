@@ -2,6 +2,7 @@
 
 from rgbx.models.backbones import create_backbone
 from rgbx.models.icam import ICam
+from rgbx.models.localiser import Localiser
 from rgbx.models.stream_config import StreamConfig
 
 
@@ -12,4 +13,7 @@ def build_stream(config: StreamConfig, classes: int, *, trained: bool = False) -
         RgbxError: the backbone or its weights cannot be had.
     """
     backbone = config.backbone.updated({"weights": "none"}) if trained else config.backbone
-    return ICam(create_backbone(backbone), classes, config.icam, config.backbone.frozen_stages)
+    localiser = Localiser() if config.localises else None
+    return ICam(
+        create_backbone(backbone), classes, config.icam, config.backbone.frozen_stages, config.input_shape, localiser
+    )

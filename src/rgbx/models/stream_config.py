@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field
 
 from rgbx.config import Config
 from rgbx.modality import Modality
-from rgbx.models.transforms import TransformConfig
 from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, WINDOWS
+from rgbx.view.transform import TransformConfig
 
 Preset = Literal["small", "paper"]
 BatchNormMode = Literal["shared", "per_iteration", "frozen"]
@@ -34,7 +34,7 @@ class ICamConfig(Config):
     """The loop around the extractor."""
 
     input_size: int = Field(default=128, ge=16)
-    """Side of the images that the extractor sees, in pixels."""
+    """Side of the images that the extractor sees, in pixels; upright ones have as many pixels as the square."""
     iterations: int = Field(default=3, ge=1, le=8)
     """n; 1 is the extractor with global average pooling and a classifier, nothing else."""
     activation_map: Annotated[str, AfterValidator(ACTIVATION_MAPS.check)] = "cam"
@@ -66,13 +66,23 @@ class StreamConfig(Config):
     backbone: BackboneConfig = BackboneConfig()
     icam: ICamConfig = ICamConfig()
 
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """(height, width) of what the extractor sees, in pixels."""
+        return self.transform.shape(self.icam.input_size)
+
+    @property
+    def localises(self) -> bool:
+        """Whether the stream has a localiser, which finds the device in a photograph."""
+        return self.modality == "rgb" and self.transform.view == "upright"
+
 
 def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
     """Return the paper's network, or one that trains on two cores in minutes."""
     if preset == "paper":
         return StreamConfig(
             modality=modality,
-            transform=TransformConfig(source_size=299),
+            transform=TransformConfig(source_size=299, view="none" if modality == "rgb" else "square", margin=0.1),
             backbone=BackboneConfig(name="inception_v3", weights="imagenet"),
             icam=ICamConfig(input_size=299, crop_source="input", batch_norm="shared"),
         )

@@ -1,6 +1,7 @@
 """Window policies: which part of an image the next iteration sees (paper, section III-B).
 
-Windows are squares, (left, top, side) in 0..1 of the image that they lie in.
+Windows are (left, top, side) in 0..1 of the image that they lie in, and have its proportions: of a square image they
+are squares.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,9 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+ImageShape = tuple[int, int]
+"""(height, width) of an image, in pixels."""
 
 
 class WindowPolicy(nn.Module):
@@ -17,7 +21,7 @@ class WindowPolicy(nn.Module):
     setting ``window_options`` holds becomes its keyword arguments.
 
     Args:
-        fraction: side of the window as a fraction of the image's.
+        fraction: sides of the window as a fraction of the image's.
     """
 
     def __init__(self, fraction: float) -> None:
@@ -28,12 +32,12 @@ class WindowPolicy(nn.Module):
         """Return the iteration whose image an ``iteration`` (0-based, above 0) sees a part of: the one before."""
         return iteration - 1
 
-    def forward(self, cam: torch.Tensor, size: int, seen: Sequence[torch.Tensor]) -> torch.Tensor:
+    def forward(self, cam: torch.Tensor, shape: ImageShape, seen: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the (B, 3) windows within the images that the maps are of.
 
         Args:
             cam: (B, h, w) activation maps of the :meth:`outer` iteration.
-            size: of its images, in pixels.
+            shape: (height, width) of its images, in pixels.
             seen: (B, 3) windows of the iterations between that one and the next.
         """
         raise NotImplementedError
@@ -42,7 +46,7 @@ class WindowPolicy(nn.Module):
 class Square(WindowPolicy):
     """The square of a fixed fraction round the map's maximum, pushed inside, as in the paper."""
 
-    def forward(self, cam: torch.Tensor, size: int, seen: Sequence[torch.Tensor]) -> torch.Tensor:  # noqa: ARG002
+    def forward(self, cam: torch.Tensor, shape: ImageShape, seen: Sequence[torch.Tensor]) -> torch.Tensor:  # noqa: ARG002
         return window_round_maximum(cam, self.fraction)  # a bilinear stretch has its maximum where the map has it
 
 
@@ -62,9 +66,9 @@ def window_round_maximum(heat: torch.Tensor, fraction: float) -> torch.Tensor:
     return torch.cat([corner, torch.full_like(corner[:, :1], fraction)], 1)
 
 
-def upsample(cam: torch.Tensor, size: int) -> torch.Tensor:
-    """Stretch (B, h, w) maps bilinearly to (B, size, size), as the paper does."""
-    return F.interpolate(cam[:, None], size=(size, size), mode="bilinear", align_corners=False)[:, 0]
+def upsample(cam: torch.Tensor, shape: ImageShape) -> torch.Tensor:
+    """Stretch (B, h, w) maps bilinearly to (B, *shape), as the paper does."""
+    return F.interpolate(cam[:, None], size=shape, mode="bilinear", align_corners=False)[:, 0]
 
 
 def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
@@ -72,14 +76,17 @@ def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
     return torch.cat([outer[:, :2] + inner[:, :2] * outer[:, 2:], outer[:, 2:] * inner[:, 2:]], 1)
 
 
-def sample_window(image: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize the (B, 3) windows of (B, C, H, W) images bilinearly to (B, C, size, size).
+def sample_window(image: torch.Tensor, window: torch.Tensor, shape: ImageShape) -> torch.Tensor:
+    """Resize the (B, 3) windows of (B, C, H, W) images bilinearly to (B, C, *shape).
 
     The grid is base × side + corner, as ``affine_grid`` would give it but in operators that every export knows, and
     with the coordinates of a row in one long dimension, which runtimes compute several times as fast as pairs.
     """
-    centres = (torch.arange(size, device=image.device, dtype=window.dtype) * 2 + 1) / size
-    base = torch.stack([centres.expand(size, size), centres[:, None].expand(size, size)], -1).flatten(1)
-    corner = (2 * window[:, :2] - 1).repeat(1, size)
-    grid = (base * window[:, 2:, None] + corner[:, None]).unflatten(2, (size, 2))
+    width = shape[1]
+    down, across = (
+        (torch.arange(pixels, device=image.device, dtype=window.dtype) * 2 + 1) / pixels for pixels in shape
+    )
+    base = torch.stack([across.expand(shape), down[:, None].expand(shape)], -1).flatten(1)
+    corner = (2 * window[:, :2] - 1).repeat(1, width)
+    grid = (base * window[:, 2:, None] + corner[:, None]).unflatten(2, (width, 2))
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -26,7 +26,7 @@ def counterfactual(step: Step) -> torch.Tensor:
     if step.output.windows.shape[1] < 2:
         return step.output.logits.new_zeros(())
     elsewhere = windows_elsewhere(step.output.windows[:, 1], step.generator)
-    crops = sample_window(step.images, elsewhere, step.stream.config.input_size)
+    crops = sample_window(step.images, elsewhere, step.stream.input_shape)
     without = step.stream.classifier(step.stream.feature_maps(crops, 1).mean((2, 3)))
     return step.cross_entropy(step.output.iteration_logits[:, 1] - without, step.labels)
 
@@ -35,11 +35,11 @@ def hide_hottest(images: torch.Tensor, cams: torch.Tensor, generator: torch.Gene
     """Fill the hottest parts of images with the images' means (attention drop; Hu et al., 2019).
 
     Args:
-        images: (B, C, S, S).
+        images: (B, C, H, W).
         cams: (B, h, w), their class activation maps.
         generator: of the thresholds.
     """
-    heat = upsample(cams.detach(), images.shape[-1])
+    heat = upsample(cams.detach(), (images.shape[-2], images.shape[-1]))
     low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
     share = torch.rand(len(images), generator=generator).to(images.device)
     threshold = DROP_THRESHOLD[0] + share * (DROP_THRESHOLD[1] - DROP_THRESHOLD[0])

@@ -1,6 +1,7 @@
 """Augmentation in training: whole batches at once, on the device, the same for the same seed, epoch and batch."""
 
 import math
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,13 @@ from pydantic import Field
 
 from rgbx.config import Config, Range
 from rgbx.files import digest
+from rgbx.modality import Modality
+from rgbx.view.transform import ViewName
+
+ANY_ROTATION: Range = (-180.0, 180.0)
+UPRIGHT_ROTATION: Range = (-6.0, 6.0)
+"""Devices are not found to the degree."""
+RADIOGRAPHS_TURNED = 0.25
 
 
 class AugmentConfig(Config):
@@ -16,8 +24,11 @@ class AugmentConfig(Config):
     flip: bool = False
     """Mirror half of the images: right for radiographs (a device seen from behind), wrong for photographs
     (no mirrored device exists)."""
-    rotation: Range = (-180.0, 180.0)
-    """In the image plane, degrees."""
+    rotation: Range | None = None
+    """In the image plane, degrees. When None, any angle; a few degrees where images are set upright, and then fewer
+    radiographs are half-turned."""
+    half_turn: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Share of images turned by 180° besides."""
     scale: Range = (0.85, 1.15)
     shift: Range = (-0.05, 0.05)
     """Of the centre in both directions, as a fraction of the side."""
@@ -37,9 +48,21 @@ class AugmentConfig(Config):
     blur: float = Field(default=0.3, ge=0.0, le=1.0)
     """Share of images blurred (over 5 × 5 pixels)."""
     cutout: float = Field(default=0.3, ge=0.0, le=1.0)
-    """Share of images that lose a square: worn devices lack parts."""
+    """Share of images that lose a part: worn devices lack parts."""
     cutout_side: Range = (0.1, 0.3)
-    """As a fraction of the image's side."""
+    """As a fraction of the image's sides."""
+
+    def for_view(self, view: ViewName, modality: Modality) -> Self:
+        """Return it with what depends on how images are prepared, where ``rotation`` leaves that open.
+
+        An upright radiograph has its heavier end down, but for devices that lost their battery: fewer half turns do.
+        """
+        if self.rotation is not None:
+            return self
+        if view != "upright":
+            return self.updated({"rotation": ANY_ROTATION})
+        changes: dict[str, object] = {"rotation": UPRIGHT_ROTATION}
+        return self.updated({**changes, "half_turn": RADIOGRAPHS_TURNED} if modality == "xray" else changes)
 
 
 def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.Generator:
@@ -52,7 +75,7 @@ def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.G
 
 
 def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:
-    """Return (B, C, S, S) float32 images in [0, 1], each changed in its own way."""
+    """Return (B, C, H, W) float32 images in [0, 1], each changed in its own way."""
     with torch.autocast(images.device.type, enabled=False):  # bf16 has too few digits for grey levels
         return _augmented(images, config, generator)
 
@@ -67,9 +90,8 @@ def _augmented(images: torch.Tensor, config: AugmentConfig, generator: torch.Gen
     def chance(share: float) -> torch.Tensor:
         return (torch.rand(count, generator=generator) < share).to(device)
 
-    images = _warped(
-        images, draw(config.rotation), draw(config.scale), draw(config.shift, 2), chance(0.5 * config.flip)
-    )
+    turn = draw(config.rotation or ANY_ROTATION) + 180.0 * chance(config.half_turn)
+    images = _warped(images, turn, draw(config.scale), draw(config.shift, 2), chance(0.5 * config.flip))
     blurred = chance(config.blur)
     images[blurred] = _blurred(images[blurred])
     if images.shape[1] == 3:
@@ -92,9 +114,10 @@ def _warped(
     angle = degrees * (math.pi / 180)
     mirror = 1.0 - 2.0 * flipped.to(images.dtype)
     cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
+    aspect = images.shape[-2] / images.shape[-1]  # the grid's units are half a width and half a height
     rows = [
-        torch.stack([cosine * mirror, -sine * mirror, shift[:, 0] * 2], 1),
-        torch.stack([sine, cosine, shift[:, 1] * 2], 1),
+        torch.stack([cosine * mirror, -sine * mirror * aspect, shift[:, 0] * 2], 1),
+        torch.stack([sine / aspect, cosine, shift[:, 1] * 2], 1),
     ]
     grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
@@ -118,10 +141,10 @@ def _blurred(images: torch.Tensor) -> torch.Tensor:
 
 
 def _cut_out(images: torch.Tensor, centre: torch.Tensor, side: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Fill a square of each chosen image with the image's mean."""
-    size = images.shape[-1]
-    places = (torch.arange(size, device=images.device) + 0.5) / size
-    across = (places - centre[:, 0:1]).abs() < side[:, None] / 2
-    down = (places - centre[:, 1:2]).abs() < side[:, None] / 2
+    """Fill a part of each chosen image, of the image's proportions, with the image's mean."""
+    down, across = (
+        ((torch.arange(pixels, device=images.device) + 0.5) / pixels - centre[:, axis, None]).abs() < side[:, None] / 2
+        for pixels, axis in zip(images.shape[-2:], (1, 0), strict=True)
+    )
     hole = (down[:, :, None] & across[:, None, :])[:, None] & chosen[:, None, None, None]
     return torch.where(hole, images.mean((2, 3), keepdim=True), images)

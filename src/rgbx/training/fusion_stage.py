@@ -21,15 +21,16 @@ from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam
+from rgbx.models.localiser import in_torch
 from rgbx.models.network import FusionHead, RgbXNetwork
 from rgbx.models.processor import keep_freed_memory, pick_processor
-from rgbx.models.transforms import prepare_image
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import FusionTraining
+from rgbx.view.transform import Transform
 
 ENCODING_BATCH = 32
 FEATURES = "checkpoint/features.safetensors"
@@ -304,10 +305,11 @@ def _read_pair(pair: tuple[Batches, Batches, int]) -> tuple[int, dict[Modality, 
 
 def _load(loaded: Bundle, sets: Sequence[SampleSet], config: FusionTraining) -> LabelledImages:
     modality = sets[0].header.modality
-    transform = loaded.header.streams[modality].transform
+    localiser = loaded.network.streams[modality].localiser
+    localise = None if localiser is None else in_torch(localiser)  # type: ignore[arg-type]
     return load_images(
         sets,
-        partial(prepare_image, modality=modality, config=transform),
+        Transform(modality, loaded.header.streams[modality].transform, localise),
         classes=loaded.header.classes,
         per_class=config.images_per_class,
     )

@@ -13,7 +13,7 @@ class Step(NamedTuple):
 
     stream: ICam
     images: torch.Tensor
-    """(B, 1 or 3, S, S) in 0..1, augmented."""
+    """(B, 1 or 3, H, W) in 0..1, augmented."""
     output: ICamOutput
     labels: torch.Tensor
     """(B,)"""

@@ -9,6 +9,18 @@ from rgbx.modality import Modality
 from rgbx.models.stream_config import Preset, StreamConfig, stream_preset
 from rgbx.registry import LOSSES
 from rgbx.training.augmentation import AugmentConfig
+from rgbx.training.wear import PaintedWear
+
+
+class LocaliserTraining(Config):
+    """Training of what finds the device in photographs."""
+
+    images: int = Field(default=3000, ge=1)
+    """Photographs that it is trained on, at most."""
+    steps: int = Field(default=900, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=3e-3, gt=0.0)
+    seed: int = 0
 
 
 class StreamTraining(Config):
@@ -16,6 +28,9 @@ class StreamTraining(Config):
 
     stream: StreamConfig
     augment: AugmentConfig = AugmentConfig()
+    wear: PaintedWear | None = None
+    """Painted on photographs, e.g. ``{}`` for all kinds at their defaults; none when None."""
+    localiser: LocaliserTraining = LocaliserTraining()
     epochs: int = Field(default=8, ge=1)
     restarts: int = Field(default=0, ge=0, le=4)
     """How often a schedule that ends before the images have been learnt begins again, each time twice as long."""

@@ -21,7 +21,6 @@ from rgbx.models.icam import ICam, ICamOutput
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
-from rgbx.models.transforms import prepare_image
 from rgbx.registry import LOSSES
 from rgbx.samples import SampleSet
 from rgbx.training.augmentation import augment, batch_generator
@@ -30,6 +29,8 @@ from rgbx.training.budget import Budget
 from rgbx.training.losses import Step
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
+from rgbx.training.view_stage import fit_view
+from rgbx.view.transform import Transform
 
 
 def train_stream(
@@ -62,9 +63,12 @@ def train_stream(
     started = {} if start is None else {"start": read_bundle_header(start).weights_sha256}
     if start_run(out, {**settings, **started}):
         return out
-    training, validation = load_split(config, train_sets, validation_sets)
+    config, transform, localiser = fit_view(config, train_sets, out)
+    training, validation = load_split(config, train_sets, validation_sets, transform)
     torch.manual_seed(config.seed)
     module = StreamModule(config, len(header.classes))
+    if localiser is not None and module.stream.localiser is not None:
+        module.stream.localiser.load_state_dict(localiser.state_dict())
     if start is not None:
         go_on_from(start, module.stream, config.stream, header.classes)
     fit_module(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
@@ -100,13 +104,15 @@ def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[s
 
 
 def load_split(
-    config: StreamTraining, train_sets: Sequence[SampleSet], validation_sets: Sequence[SampleSet]
+    config: StreamTraining,
+    train_sets: Sequence[SampleSet],
+    validation_sets: Sequence[SampleSet],
+    transform: Transform,
 ) -> tuple[LabelledImages, LabelledImages | None]:
     """Load training and validation images; the latter None when there is nothing to validate on."""
-    prepared = partial(prepare_image, modality=config.stream.modality, config=config.stream.transform)
-    training = load_images(train_sets, prepared, per_class=config.images_per_class)
+    training = load_images(train_sets, transform, per_class=config.images_per_class)
     if validation_sets:
-        return training, load_images(validation_sets, prepared, classes=training.classes)
+        return training, load_images(validation_sets, transform, classes=training.classes)
     if config.validation_units == 0:
         return training, None
     units = Counter(label for label, _ in set(zip(training.labels.tolist(), training.units, strict=True)))
@@ -134,8 +140,9 @@ class StreamData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
+        config = self._config
         return training_batches(
-            self._training, self._config.batch_size, self._config.seed, epoch, batch_share_of(self.trainer)
+            self._training, config.batch_size, config.seed, epoch, batch_share_of(self.trainer), config.wear
         )
 
 

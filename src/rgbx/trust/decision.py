@@ -5,9 +5,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-RejectReason = Literal["unknown", "low confidence", "modalities disagree", "bad image", "late"]
-"""Why a device is put aside. ``unknown``: it is like nothing the bundle was trained on. ``bad image``: an image cannot
-be used. ``late``: the answer came after the device had passed the sorting gate."""
+RejectReason = Literal["no device", "unknown", "low confidence", "modalities disagree", "bad image", "late"]
+"""Why a device is put aside. ``no device``: none was found in an image, so all of it was looked at. ``unknown``: it is
+like nothing the bundle was trained on. ``bad image``: an image cannot be used. ``late``: the answer came after the
+device had passed the sorting gate."""
 
 
 class AnomalyMap(NamedTuple):
@@ -16,7 +17,7 @@ class AnomalyMap(NamedTuple):
     label: str
     """Their class."""
     values: np.ndarray
-    """(S, S) float32 over the prepared radiograph: 0 where it is as known, about 1 or more where nothing like it."""
+    """(H, W) float32 over the prepared radiograph: 0 where it is as known, about 1 or more where nothing like it."""
 
 
 @dataclass(frozen=True)

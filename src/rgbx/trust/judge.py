@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     """(C,)"""
     shown: Shown
     """Of the one image."""
+    found: bool = True
+    """Whether a device was found in the image."""
 
 
 class Judge:
@@ -67,7 +69,9 @@ class Judge:
         bins, risks = cheapest_bins(sure[None], self._costs)
         disagree = len(answers) == 2 and self._contradict(answers)
         reason: RejectReason | None = None
-        if disagree and not any(self._is_unknown_alone(modality, answers[modality]) for modality in answers):
+        if not all(answer.found for answer in answers.values()):
+            reason = "no device"
+        elif disagree and not any(self._is_unknown_alone(modality, answers[modality]) for modality in answers):
             reason = "modalities disagree"
         elif disagree or score > calibration.unknown_above:
             reason = "unknown"

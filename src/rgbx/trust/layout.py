@@ -32,7 +32,7 @@ def layout_of(prepared: np.ndarray) -> np.ndarray:
     """Turn the device in a prepared radiograph upright, stretch it to a square and even out its contrast.
 
     Args:
-        prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare_image`.
+        prepared: (H, W) uint16, from :func:`rgbx.view.transform.prepare_image`.
 
     Returns:
         (48, 48) float32, about 0 ± 1; which of four ways is up, and whether mirrored, is left to the comparison.
@@ -50,7 +50,8 @@ def _to_square(image: np.ndarray) -> np.ndarray:
     mask = image > max(OUTLINE, float(np.percentile(border, 99)) + OUTLINE / 3)
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]], np.float32) * (len(image) - 1)
+    right, bottom = image.shape[1] - 1, image.shape[0] - 1
+    corners = np.array([[0, 0], [0, bottom], [right, bottom], [right, 0]], np.float32)
     (x, y), (width, height), turn = cv2.minAreaRect(max(outlines, key=cv2.contourArea, default=corners))
     if width > height:
         width, height, turn = height, width, turn + 90
@@ -93,10 +94,10 @@ class Layouts:
         """Say where a device differs from the known ones of the class that it resembles most.
 
         Args:
-            prepared: (S, S) uint16, from :func:`rgbx.models.transforms.prepare_image`.
+            prepared: (H, W) uint16, from :func:`rgbx.view.transform.prepare_image`.
 
         Returns:
-            The class's index, and (S, S) float32: each cell's distance, 0 where it is as known, about 1 or more where
+            The class's index, and (H, W) float32: each cell's distance, 0 where it is as known, about 1 or more where
             it is nothing like it, in its place on the radiograph.
         """
         apart = self._apart(layout_of(prepared).ravel())

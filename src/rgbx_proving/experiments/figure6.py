@@ -23,9 +23,9 @@ from rgbx.files import write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.models.header import read_bundle_header
-from rgbx.models.transforms import TransformConfig, seen_part
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, SampleSet
+from rgbx.view.transform import Transform, warp
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
 from rgbx_proving.experiments.tables import TABLES
@@ -105,7 +105,7 @@ def reproduce_figure6(
     (model,) = trained(workshop, STREAM, seed=0)
     samples, worn = workshop.line_set("test", "xray"), workshop.test_units()
     predictor = Predictor.load(model)
-    transform = read_bundle_header(model).streams["xray"].transform
+    transform = Transform("xray", read_bundle_header(model).streams["xray"].transform)
     machine = XrayMachine(MachineConfig.model_validate(samples.header.config["machine"]))
     family = benchmark.devices
     pairs = [pair for pair in itertools.pairwise(benchmark.device_classes) if inside_changes(family, *pair)]
@@ -142,7 +142,7 @@ def _looks(
     samples: SampleSet,
     cams: Mapping[str, np.ndarray],
     worn: Library,
-    transform: TransformConfig,
+    transform: Transform,
     machine: XrayMachine,
 ) -> list[_Look]:
     """Return where the stream looks on each radiograph of both classes, and what differs there."""
@@ -151,11 +151,14 @@ def _looks(
     looks = []
     for record in track(records, f"{pair[0]} and {pair[1]}", total=len(records)):
         path, cam = samples.path(record), cams[record.file_name]
-        left, top, side = seen_part(read_radiograph(path), transform)
+        place = transform.see(read_radiograph(path)).place
         unit = parts_of(worn.unit(record.label, record.unit))
         draw = RadiographDraw.model_validate(record.draw)
         first, second = (
-            machine.attenuation(design, draw, laid_as=unit)[top : top + side, left : left + side] for design in designs
+            warp(
+                machine.attenuation(design, draw, laid_as=unit).astype(np.float32), place, transform.config.source_shape
+            )
+            for design in designs
         )
         difference = most_different(first, second)
         looks.append(_Look(record.unit, path, cam, difference, _hits(cam, difference)))

@@ -21,7 +21,6 @@ from rgbx.inference.int8 import Int8Gates
 from rgbx.inference.runtimes import Graphs, read_graphs
 from rgbx.modality import MODALITIES, TITLES, Modality
 from rgbx.models.bundle import versions
-from rgbx.models.header import read_bundle_header
 from rgbx.processes import cores
 from rgbx.samples import SampleSet
 from rgbx_proving.experiments.benchmark import Benchmark
@@ -77,7 +76,7 @@ def reproduce_runtimes(
 
 
 def _export(bundle: Path, sets: Mapping[Modality, SampleSet]) -> Graphs:
-    images, labels = prepare_sets(read_bundle_header(bundle), sets)
+    images, labels = prepare_sets(bundle, sets)
     return export_bundle(bundle, ("onnx", "openvino"), images, labels, Int8Gates(), early_exit=True)
 
 

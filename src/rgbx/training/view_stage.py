@@ -1,0 +1,89 @@
+"""Before stage one: how the devices of a library are seen, and for photographs what finds them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rgbx.datasets.labelled import READERS
+from rgbx.models.localiser import Localiser, in_torch
+from rgbx.processes import in_threads
+from rgbx.samples import SampleSet
+from rgbx.training.localiser_stage import outlined, train_localiser
+from rgbx.training.settings import StreamTraining
+from rgbx.view.transform import Transform, TransformConfig
+
+LEAST_ASPECT = 1.25
+"""Height over width from which devices have a long side to set upright."""
+MEASURED = 256
+"""Training images, at most, in which devices are measured."""
+
+
+class FittedView(NamedTuple):
+    """How images are prepared for a stream that is trained."""
+
+    config: StreamTraining
+    """With all that was left open about the view."""
+    transform: Transform
+    localiser: Localiser | None
+    """Of photographs that are set upright."""
+
+
+def fit_view(config: StreamTraining, sets: Sequence[SampleSet], out: Path) -> FittedView:
+    """Find out how to see the devices of some sets, where the configuration leaves it open; a line says what came out.
+
+    - Their middle height over width becomes that of an upright view.
+    - Devices about as long as wide lie at any angle: they get a square view.
+    - Photographs need outlines to train the localiser on; without any they are seen whole.
+
+    Args:
+        config: of the stream's training.
+        sets: what it is trained on.
+        out: the run's folder, where the localiser is kept.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    modality, view = config.stream.modality, config.stream.transform
+    localiser = None
+    if view.view == "upright" and modality == "rgb":
+        if outlined(sets):
+            localiser = train_localiser(config.localiser, sets, out)
+        else:
+            _say(
+                "no photograph says where its device is, so all of each is seen; render them again for an upright view"
+            )
+            view = view.updated({"view": "none"})
+    localise = None if localiser is None else in_torch(localiser)
+    if view.view == "upright" and view.aspect is None:
+        view = _fitted(view, measured_aspect(sets, Transform(modality, view, localise)))
+    if not (view.view == "upright" and modality == "rgb"):
+        localise = localiser = None
+    if view != config.stream.transform:
+        height, width = view.source_shape
+        _say(f"{modality} images are seen {view.view if view.view != 'none' else 'whole'}, {height} × {width} pixels")
+    settled = config.updated({"stream.transform": view, "augment": config.augment.for_view(view.view, modality)})
+    return FittedView(settled, Transform(modality, view, localise), localiser)
+
+
+def measured_aspect(sets: Sequence[SampleSet], transform: Transform) -> float | None:
+    """Return the middle one of height over width of the devices in some images; None where most show none."""
+    paths = [samples.path(record) for samples in sets for record in samples]
+    chosen = paths[:: -(-len(paths) // MEASURED)]
+    found = in_threads(lambda path: transform.find(READERS[transform.modality](path)), chosen)
+    aspects = [each.aspect for each in found if each is not None]
+    return round(float(np.median(aspects)), 2) if len(aspects) > len(chosen) / 2 else None
+
+
+def _fitted(view: TransformConfig, aspect: float | None) -> TransformConfig:
+    if aspect is None:
+        return view.updated({"view": "none"})
+    if aspect < LEAST_ASPECT:
+        return view.updated({"view": "square"})
+    return view.updated({"aspect": aspect})
+
+
+def _say(what: str) -> None:
+    print(f"view: {what}", file=sys.stderr)
