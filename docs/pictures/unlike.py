@@ -7,10 +7,10 @@ import numpy as np
 
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.explain import overlay
-from rgbx.models.transforms import TransformConfig, prepare_image
 from rgbx.pictures import contact_sheet
 from rgbx.samples import SampleSet, write_image
 from rgbx.trust.layout import Layouts, layout_of
+from rgbx.view.transform import Transform, TransformConfig
 from rgbx_proving.experiments.benchmark import Benchmark, LineUnits, scan_units
 
 CLASSES = ("SP2", "SP3", "SP4", "SP5", "SP6", "SP7")
@@ -46,9 +46,10 @@ def radiographs(line: Path, units: range) -> dict[str, list[np.ndarray]]:
     benchmark = Benchmark(classes=CLASSES)
     scan_units(line / "units-as-new", line, benchmark, LineUnits(units, 2), rgb=False)
     samples = SampleSet.open(line / "xray")
+    prepare = Transform("xray", TransformConfig(view="square"))
     found: dict[str, list[np.ndarray]] = {name: [] for name in CLASSES}
     for record in samples:
-        found[record.label].append(prepare_image(read_radiograph(samples.path(record)), "xray", TransformConfig()))
+        found[record.label].append(prepare(read_radiograph(samples.path(record))))
     return found
 
 
