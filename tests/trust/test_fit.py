@@ -97,6 +97,17 @@ def test_reasons_are_told_apart(judge):
     assert {_decide(judge, unsure, place).reason for place in range(50)} <= {"low confidence", "unknown"}
 
 
+@pytest.mark.parametrize("missing", ["rgb", "xray"])
+def test_where_no_device_was_found_there_is_no_bin(judge, missing):
+    streams, _ = _line(50, 2)
+    answers = {
+        modality: Answer(each.logits[0], each.shown.chosen(slice(1)), found=modality != missing)
+        for modality, each in streams.items()
+    }
+    decision = judge.decide("rgbx", answers["rgb"].logits + answers["xray"].logits, answers)
+    assert (decision.bin, decision.reason) == (None, "no device")
+
+
 def test_a_class_that_must_not_end_up_in_a_bin(tmp_path):
     """A costly mistake is avoided although it is unlikely."""
     bins = {"A": "shredder", "B": "shredder", "C": "shredder", "D": "battery removal"}
