@@ -8,6 +8,7 @@ _NETWORK = {
     "warmup_epochs": 0,
     "join_frozen": False,
     "batch_size": 4,
+    "localiser.steps": 3,
     "stream.transform.source_size": 48,
     "stream.icam.input_size": 48,
     "stream.backbone.name": "test_resnet",
