@@ -26,6 +26,7 @@ from rgbx.extras import import_openvino
 from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle, made_up_images
 from rgbx.inference.runtimes import Precision, StreamOutput
+from rgbx.inference.streams import open_transforms
 from rgbx.inference.torch_runtime import TorchRuntime
 from rgbx.modality import MODALITIES
 from rgbx.models import bundle
@@ -83,7 +84,7 @@ def random_bundle(folder: Path, backbone: str, size: int) -> None:
     }
     torch.manual_seed(0)
     network = RgbXNetwork({name: build_stream(each, len(CLASSES)) for name, each in configs.items()}, fused=True)
-    images = {modality: made_up_images(modality, size, 8) for modality in MODALITIES}
+    images = {modality: made_up_images(modality, (size, size), 8) for modality in MODALITIES}
     for modality in MODALITIES:
         settle(network.streams[modality], torch.from_numpy(as_input(np.stack(images[modality]))))
     bundle.save_bundle(folder, network, CLASSES, configs, training={}, sources={}, metrics={})
@@ -108,13 +109,13 @@ def contestants(folder: Path) -> dict[str, Predictor]:
     """Return who competes, by name; graphs look at both images at once, as ``rgbx predict`` does."""
     header, network = bundle.load_bundle(folder)
     plain = copy.deepcopy(network)
-    fusion = Fusion.read(folder)
+    fusion, transforms = Fusion.read(folder), open_transforms(folder)
     found = {
         "eager contiguous": Predictor(
-            header.classes, header.streams, {m: EagerContiguous(plain.streams[m]) for m in MODALITIES}, fusion
+            header.classes, transforms, {m: EagerContiguous(plain.streams[m]) for m in MODALITIES}, fusion
         ),
         "eager channels_last": Predictor(
-            header.classes, header.streams, {m: TorchRuntime(network.streams[m]) for m in MODALITIES}, fusion
+            header.classes, transforms, {m: TorchRuntime(network.streams[m]) for m in MODALITIES}, fusion
         ),
     }
     precisions: tuple[Precision, ...] = ("f32", "bf16", "int8")
