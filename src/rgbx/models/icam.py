@@ -88,12 +88,11 @@ class ICam(nn.Module):
         self.register_buffer("mean", torch.tensor(defaults["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(defaults["std"]).view(1, 3, 1, 1), persistent=False)
         self.localiser = localiser
+        if config.batch_norm == "per_iteration" and config.iterations > 1:
+            split_statistics(backbone, config.iterations)
         self._frozen = [*frozen_modules(backbone, frozen_stages), *([localiser] if localiser is not None else [])]
         for module in self._frozen:
             module.requires_grad_(False)
-        if config.batch_norm == "per_iteration" and config.iterations > 1:
-            split_statistics(backbone, config.iterations)
-            self._frozen = [*frozen_modules(backbone, frozen_stages), *([localiser] if localiser is not None else [])]
         self.backbone = backbone.to(memory_format=torch.channels_last)
         self.next_window = WINDOWS[config.window](config.crop_fraction, **config.window_options)
         self.activation_map = ACTIVATION_MAPS[config.activation_map]

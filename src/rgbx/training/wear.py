@@ -1,7 +1,7 @@
 """What use and light do to a device, painted on its photograph in training.
 
-A renderer shows units as new; those on a line are scratched, cracked, dirty, labelled, and shine. Painting costs less
-than a millisecond an image, so that every look at a rendered photograph is one at another unit.
+A renderer shows units as new; those on a line are scratched, cracked, dirty, labelled, and shine. Painting costs a few
+milliseconds an image, and every look at a rendered photograph is one at another unit.
 """
 
 from collections.abc import Callable
