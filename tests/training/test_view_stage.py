@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rgbx.datasets.images import read_photograph
+from rgbx.errors import ConfigError, InputError
 from rgbx.inference import Predictor
 from rgbx.inference.export import export_bundle
 from rgbx.modality import Modality
@@ -15,7 +16,7 @@ from rgbx.models.header import read_bundle_header
 from rgbx.models.localiser import in_torch
 from rgbx.samples import SampleKey, SampleRecord, SampleSet, SetHeader, write_image
 from rgbx.training import train_stream
-from rgbx.training.localiser_stage import LOCALISER_FILE, train_localiser
+from rgbx.training.localiser_stage import LOCALISER_FILE, read_localiser, train_localiser
 from rgbx.training.settings import LocaliserTraining, StreamTraining
 from rgbx.training.view_stage import fit_view
 from rgbx.view.transform import find_in_photograph
@@ -106,6 +107,29 @@ def test_a_localiser_is_trained_once_the_same_for_the_same_seed(tmp_path):
     assert (tmp_path / "one" / LOCALISER_FILE).stat().st_mtime_ns == written
     photograph = torch.rand(1, 3, 96, 96)
     torch.testing.assert_close(kept(photograph), first(photograph))
+
+
+def test_photographs_without_outlines_are_seen_upright_by_the_localiser_of_an_earlier_run(tmp_path):
+    rendered = write_devices(tmp_path / "rendered", "rgb", (20, 60))
+    line = write_devices(tmp_path / "line", "rgb", (20, 60), outlined=False)
+    config = upright("rgb", **{"stream.transform.aspect": 3.0, "validation_units": 0})
+    first = train_stream(config, [rendered], [], tmp_path / "first")
+    gone_on = train_stream(config, [line], [], tmp_path / "on", start=first)
+    (first / LOCALISER_FILE).unlink()  # a bundle that was shipped has its weights alone
+    shared = train_stream(config, [line], [], tmp_path / "shared", localiser=first)
+    for run in (gone_on, shared):
+        assert read_bundle_header(run).streams["rgb"].transform.view == "upright"
+        for name, weight in read_localiser(first).state_dict().items():
+            torch.testing.assert_close(read_localiser(run).state_dict()[name], weight)
+
+
+def test_a_localiser_is_refused_where_there_is_none_to_take_or_no_use_for_it(tmp_path):
+    samples = write_devices(tmp_path / "set", "rgb", (20, 60))
+    whole = train_stream(tiny_training("rgb", validation_units=0), [samples], [], tmp_path / "whole")
+    with pytest.raises(InputError, match="has no localiser"):
+        train_stream(upright("rgb"), [samples], [], tmp_path / "run", localiser=whole)
+    with pytest.raises(ConfigError, match="leave it out"):
+        train_stream(tiny_training("rgb"), [samples], [], tmp_path / "run", localiser=whole)
 
 
 @pytest.mark.slow

@@ -149,6 +149,7 @@ def train_stream(
     validation: "Sets" = (),
     preset: "Preset" = "small",
     start: Path | str | None = None,
+    localiser: Path | str | None = None,
     settings: "Settings" = None,
     **changes: Any,
 ) -> Path:
@@ -160,6 +161,8 @@ def train_stream(
         validation: measured on after each epoch; without any, units of ``sets`` are held out.
         preset: what the settings start from: ``"small"`` fits two cores, ``"paper"`` has the paper's.
         start: a trained stream to go on from; it may know other classes.
+        localiser: an earlier run on photographs, whose localiser finds the devices in these, too; by default that of
+            ``start``, or one that is trained on the outlines that rendered photographs come with.
         settings: dotted keys, e.g. ``{"stream.backbone.name": "resnet18"}``, a YAML file, or a ``StreamTraining``,
             which takes the preset's place.
         changes: settings by name, e.g. ``epochs=3`` or ``seed=1``.
@@ -186,7 +189,8 @@ def train_stream(
     modality = train_sets[0].header.modality
     check_together([*train_sets, *validation_sets], modality)
     config = chosen(training.stream_training(modality, preset), settings, changes)
-    return training.train_stream(config, train_sets, validation_sets, Path(out), None if start is None else Path(start))
+    begun, finder = (None if given is None else Path(given) for given in (start, localiser))
+    return training.train_stream(config, train_sets, validation_sets, Path(out), begun, finder)
 
 
 @optional_packages("rgbx[train]")

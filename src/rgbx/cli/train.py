@@ -43,6 +43,10 @@ StartOption = Annotated[
     Path | None,
     typer.Option("--from", metavar="RUN", help="Trained stream to go on from; it may know other classes."),
 ]
+LocaliserOption = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Run whose localiser finds these devices, too; trained anew by default."),
+]
 TrainingSeedOption = Annotated[
     int | None, typer.Option(help="Another seed gives another order, augmentation and start; 0 by default.")
 ]
@@ -85,6 +89,7 @@ def train_rgb_command(
     iterations: IterationsOption = None,
     epochs: EpochsOption = None,
     start: StartOption = None,
+    localiser: LocaliserOption = None,
     seed: TrainingSeedOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -97,7 +102,7 @@ def train_rgb_command(
     - `rgbx train rgb --data sets/rgb --data line/rgb --out runs/rgb --from runs/rgb-synthetic`
     """
     chosen = _stream_settings("rgb", preset, config, settings, backbone, weights, iterations, epochs, seed)
-    _train_stream("rgb", chosen, data, validation, out, start)
+    _train_stream("rgb", chosen, data, validation, out, start, localiser)
 
 
 @train_app.command("fusion")
@@ -165,13 +170,15 @@ def _train_stream(
     validation: list[Path] | None,
     out: Path,
     start: Path | None,
+    localiser: Path | None = None,
 ) -> None:
     from rgbx.datasets.labelled import open_sets
     from rgbx.training import train_stream
 
     train_sets = open_sets(data, modality)
     validation_sets = open_sets([data[0], *validation], modality)[1:] if validation else []
-    _announce(train_stream(chosen, train_sets, validation_sets, out, start), f"--{modality} FILE")
+    run = train_stream(chosen, train_sets, validation_sets, out, start, localiser)
+    _announce(run, f"--{modality} FILE")
 
 
 def _announce(out: Path, images: str) -> None:

@@ -15,8 +15,8 @@ WIDTHS = (16, 32, 64, 96)
 class Localiser(nn.Module):
     """Says of each pixel of a small photograph how likely it shows the device.
 
-    Half a million weights (U-Net, Ronneberger et al., 2015), trained on the outlines that rendered photographs come
-    with.
+    A third of a million weights (U-Net, Ronneberger et al., 2015), trained on the outlines that rendered photographs
+    come with.
     """
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from rgbx.datasets.images import read_photograph
 from rgbx.files import write_bytes
+from rgbx.models.bundle import load_bundle
 from rgbx.models.localiser import Localiser
 from rgbx.models.processor import pick_processor
 from rgbx.processes import in_threads
@@ -66,15 +67,33 @@ def train_localiser(config: LocaliserTraining, sets: Sequence[SampleSet], out: P
         InputError: a photograph cannot be read.
     """
     path = out / LOCALISER_FILE
+    if path.exists():
+        return _read(path)
     torch.manual_seed(config.seed)
     localiser = Localiser()
-    if path.exists():
-        localiser.load_state_dict(safetensors.torch.load_file(path))
-        return localiser.eval()
     photographs, masks = _load(sets, config)
     _fit(localiser, photographs, masks, config)
     write_bytes(path, safetensors.torch.save(localiser.state_dict()))
     return localiser
+
+
+def read_localiser(run: Path) -> Localiser | None:
+    """Return the localiser of a stream's run or bundle, on the CPU, in evaluation mode; None if it has none.
+
+    Raises:
+        InputError: it is neither.
+    """
+    path = run / LOCALISER_FILE
+    if path.exists():  # the run may still be at its stream
+        return _read(path)
+    streams = load_bundle(run).network.streams
+    return streams["rgb"].localiser if "rgb" in streams else None  # type: ignore[return-value]
+
+
+def _read(path: Path) -> Localiser:
+    localiser = Localiser()
+    localiser.load_state_dict(safetensors.torch.load_file(path))
+    return localiser.eval()
 
 
 def _load(sets: Sequence[SampleSet], config: LocaliserTraining) -> tuple[torch.Tensor, torch.Tensor]:

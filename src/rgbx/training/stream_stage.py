@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from rgbx.datasets.labelled import LabelledImages, load_images, sets_digest, split_by_unit
-from rgbx.errors import InputError
+from rgbx.errors import ConfigError, InputError
+from rgbx.files import digest
 from rgbx.models import bundle
 from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam, ICamOutput
+from rgbx.models.localiser import Localiser
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import StreamConfig
@@ -26,6 +29,7 @@ from rgbx.samples import SampleSet
 from rgbx.training.augmentation import augment, batch_generator
 from rgbx.training.batches import evaluation_batches, training_batches
 from rgbx.training.budget import Budget
+from rgbx.training.localiser_stage import read_localiser
 from rgbx.training.losses import Step
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
@@ -39,6 +43,7 @@ def train_stream(
     validation_sets: Sequence[SampleSet],
     out: Path,
     start: Path | None = None,
+    localiser: Path | None = None,
 ) -> Path:
     """Train a stream and write its bundle; a run that was stopped goes on with the epoch it was in.
 
@@ -50,6 +55,8 @@ def train_stream(
         out: the run's folder.
         start: a trained stream to go on from, in place of the backbone's initial weights. It may look more or less
             often and know other classes: what it says of those that both know is kept.
+        localiser: run or bundle of a stream of photographs, whose localiser finds the devices in these; by default that
+            of ``start``, or one that is trained on what the records say.
 
     Returns:
         ``out``, now a bundle.
@@ -61,14 +68,16 @@ def train_stream(
     sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
     settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
     started = {} if start is None else {"start": read_bundle_header(start).weights_sha256}
-    if start_run(out, {**settings, **started}):
+    finder = given_localiser(config.stream, localiser, start)
+    found_by = {} if localiser is None or finder is None else {"localiser": digest(safetensors.torch.save(finder.state_dict()))}
+    if start_run(out, {**settings, **started, **found_by}):
         return out
-    config, transform, localiser = fit_view(config, train_sets, out)
+    config, transform, finder = fit_view(config, train_sets, out, finder)
     training, validation = load_split(config, train_sets, validation_sets, transform)
     torch.manual_seed(config.seed)
     module = StreamModule(config, len(header.classes))
-    if localiser is not None and module.stream.localiser is not None:
-        module.stream.localiser.load_state_dict(localiser.state_dict())
+    if finder is not None and module.stream.localiser is not None:
+        module.stream.localiser.load_state_dict(finder.state_dict())
     if start is not None:
         go_on_from(start, module.stream, config.stream, header.classes)
     fit_module(module, StreamData(config, training, validation), config.epochs, out, f"training {header.modality}")
@@ -85,6 +94,23 @@ def train_stream(
         metrics={f"{header.modality}_{name}": value for name, value in module.history[-1].items()},
     )
     return out
+
+
+def given_localiser(stream: StreamConfig, localiser: Path | None, start: Path | None) -> Localiser | None:
+    """Return the localiser of an earlier run, if one is named, or of the stream to go on from, if it has one.
+
+    Raises:
+        ConfigError: one is named for a stream that sees images whole, or radiographs.
+        InputError: what is named has none.
+    """
+    if not stream.localises:
+        if localiser is not None:
+            raise ConfigError("a localiser finds devices in photographs that are seen upright: leave it out here.")
+        return None
+    finder = read_localiser(localiser or start) if localiser or start else None
+    if localiser and finder is None:
+        raise InputError(localiser, "has no localiser", "give the run of a stream that sees photographs upright")
+    return finder
 
 
 def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[str, ...]) -> None:

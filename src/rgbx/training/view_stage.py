@@ -31,24 +31,26 @@ class FittedView(NamedTuple):
     """Of photographs that are set upright."""
 
 
-def fit_view(config: StreamTraining, sets: Sequence[SampleSet], out: Path) -> FittedView:
+def fit_view(
+    config: StreamTraining, sets: Sequence[SampleSet], out: Path, localiser: Localiser | None = None
+) -> FittedView:
     """Find out how to see the devices of some sets, where the configuration leaves it open; a line says what came out.
 
     - Their middle height over width becomes that of an upright view.
     - Devices about as long as wide lie at any angle: they get a square view.
-    - Photographs need outlines to train the localiser on; without any they are seen whole.
+    - Photographs need a localiser: the given one, or outlines to train one on; without any they are seen whole.
 
     Args:
         config: of the stream's training.
         sets: what it is trained on.
-        out: the run's folder, where the localiser is kept.
+        out: the run's folder, where a localiser that is trained is kept.
+        localiser: trained before.
 
     Raises:
         InputError: an image cannot be read.
     """
     modality, view = config.stream.modality, config.stream.transform
-    localiser = None
-    if view.view == "upright" and modality == "rgb":
+    if config.stream.localises and localiser is None:
         if outlined(sets):
             localiser = train_localiser(config.localiser, sets, out)
         else:

@@ -25,6 +25,7 @@ from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.samples.join import leave_out
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
+from rgbx.training.localiser_stage import outlined, train_localiser
 from rgbx_proving.experiments.benchmark import Benchmark, LineUse, scan_units, write_scanned_units
 from rgbx_proving.experiments.cub200 import import_birds
 from rgbx_proving.experiments.stages import Made, Stages
@@ -116,7 +117,8 @@ class Workshop:
         names = [self._name(samples.folder).removeprefix("sets/") for samples in sets]
         origin = () if start is None else (start.name,)
         folder = self._folder(f"models/{modality}", *names, config.digest(), *origin)
-        self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder, start))
+        localiser = self._localiser(config, sets)
+        self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder, start, localiser))
         return folder
 
     def fusion(
@@ -173,6 +175,16 @@ class Workshop:
         if not path.exists():
             write_json(path, self._measure_speed(model, channel).model_dump(mode="json"))
         return Speed.model_validate(read_json(path))
+
+    def _localiser(self, config: StreamTraining, sets: Sequence[SampleSet]) -> Path | None:
+        """Return where the localiser of all streams on these devices is, where a stream needs one and can have it."""
+        told = [samples for samples in sets if outlined([samples])]
+        if not (config.stream.localises and told):
+            return None
+        names = [self._name(samples.folder).removeprefix("sets/") for samples in told]
+        folder = self._folder("models/localiser", *names, config.localiser.digest())
+        self._once(folder, "training the localiser", lambda: train_localiser(config.localiser, told, folder))
+        return folder
 
     def _rendered(
         self,
