@@ -29,11 +29,12 @@ def reproduce(
             "forms-rgb",
             "trust",
             "runtimes",
+            "localiser",
         ],
         typer.Argument(
             help="Table or figure of the paper; 'headline' measures the best bundle, 'forms' and 'forms-rgb' compare "
             "forms of iCAM, 'trust' says how far to trust the best bundle once it is calibrated, 'runtimes' whether "
-            "all ways to compute it answer alike."
+            "all ways to compute it answer alike, 'localiser' how well devices are found in photographs."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
@@ -64,6 +65,7 @@ def reproduce(
 
     from rgbx_proving.experiments.benchmark import Benchmark
     from rgbx_proving.experiments.figure6 import figure6_markdown, reproduce_figure6
+    from rgbx_proving.experiments.localiser import localiser_markdown, reproduce_localiser
     from rgbx_proving.experiments.reproduce import preset_benchmark, reproduce_table, table_markdown
     from rgbx_proving.experiments.runtimes import reproduce_runtimes, runtimes_markdown
     from rgbx_proving.experiments.trust import reproduce_trust, trust_markdown
@@ -76,6 +78,8 @@ def reproduce(
         page = trust_markdown(reproduce_trust(out, benchmark, preset, console, workers))
     elif table == "runtimes":
         page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
+    elif table == "localiser":
+        page = localiser_markdown(reproduce_localiser(out, benchmark, preset, console, workers))
     else:
         page = table_markdown(reproduce_table(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))

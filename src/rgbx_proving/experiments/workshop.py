@@ -111,13 +111,23 @@ class Workshop:
         self._once(folder, f"the same without {held_out}", lambda: leave_out(samples, held_out, folder))
         return SampleSet.open(folder)
 
+    def localiser(self, config: StreamTraining, sets: Sequence[SampleSet]) -> Path | None:
+        """Return where the localiser of all streams on these devices is, where a stream needs one and can have it."""
+        told = [samples for samples in sets if outlined([samples])]
+        if not (config.stream.localises and told):
+            return None
+        names = [self._name(samples.folder).removeprefix("sets/") for samples in told]
+        folder = self._folder("models/localiser", *names, config.localiser.digest())
+        self._once(folder, "training the localiser", lambda: train_localiser(config.localiser, told, folder))
+        return folder
+
     def stream(self, config: StreamTraining, sets: Sequence[SampleSet], start: Path | None = None) -> Path:
         """Return the bundle of a stream trained on sets, from scratch or going on from another stream."""
         modality = config.stream.modality
         names = [self._name(samples.folder).removeprefix("sets/") for samples in sets]
         origin = () if start is None else (start.name,)
         folder = self._folder(f"models/{modality}", *names, config.digest(), *origin)
-        localiser = self._localiser(config, sets)
+        localiser = self.localiser(config, sets)
         self._once(folder, f"training {modality}", lambda: train_stream(config, sets, [], folder, start, localiser))
         return folder
 
@@ -175,16 +185,6 @@ class Workshop:
         if not path.exists():
             write_json(path, self._measure_speed(model, channel).model_dump(mode="json"))
         return Speed.model_validate(read_json(path))
-
-    def _localiser(self, config: StreamTraining, sets: Sequence[SampleSet]) -> Path | None:
-        """Return where the localiser of all streams on these devices is, where a stream needs one and can have it."""
-        told = [samples for samples in sets if outlined([samples])]
-        if not (config.stream.localises and told):
-            return None
-        names = [self._name(samples.folder).removeprefix("sets/") for samples in told]
-        folder = self._folder("models/localiser", *names, config.localiser.digest())
-        self._once(folder, "training the localiser", lambda: train_localiser(config.localiser, told, folder))
-        return folder
 
     def _rendered(
         self,
