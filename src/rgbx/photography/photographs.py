@@ -152,9 +152,11 @@ def photograph(blender: Blender, mesh: RenderMesh, draw: RgbDraw) -> np.ndarray:
     """Render one draw: the same pixels every time.
 
     Returns:
-        (size, size, 3) uint8.
+        (height, width, 3) uint8, of the draw's shape.
     """
-    return develop(blender.render({**draw.model_dump(mode="json"), **mesh.job()}), draw.film, generator)
+    height, width = draw.shape
+    job = {**draw.model_dump(mode="json"), "height": height, "width": width, **mesh.job()}
+    return develop(blender.render(job), draw.film, generator)
 
 
 def replay_photograph(record: SampleRecord, library: Library) -> np.ndarray:
@@ -165,7 +167,7 @@ def replay_photograph(record: SampleRecord, library: Library) -> np.ndarray:
         library: what the set was rendered from.
 
     Returns:
-        (size, size, 3) uint8, the same pixels as in the file.
+        (height, width, 3) uint8, the same pixels as in the file.
 
     Raises:
         InputError: the library lacks the record's unit or its mesh.

@@ -5,6 +5,7 @@ drawn. The paper names colour, texture and the camera's intrinsic and extrinsic 
 background and exposure are varied as well, since a line's own are not known when the images are made.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -21,6 +22,8 @@ from rgbx.photography.meshes import Colour, RenderMesh, Surface
 Share = Annotated[float, Field(ge=0, le=1)]
 
 Outline = tuple[tuple[float, float], ...]
+MOST_ASPECT = 8.0
+"""Of a picture's sides: longer devices are framed with room beside them."""
 OUTLINE_TOLERANCE = 0.002
 """How far corners that are left out may stand out, in image widths."""
 
@@ -69,6 +72,12 @@ class CameraRanges(Config):
     """Longer side of the device's outline, in image widths."""
     off_centre: Share = 0.8
     """How much of the free margin the device's centre may use."""
+    framed: Share = 0.7
+    """Share of pictures that are the device's own rectangle, its long side up or down, with as many pixels as the square
+    ones: what shows little of the surroundings shows more of the device. ``fill`` and ``off_centre`` still decide from
+    where it is seen."""
+    frame_margin: Range = (0.02, 0.15)
+    """On each side of such a picture, as a fraction of the device's longer side."""
 
 
 class LightRanges(Config):
@@ -155,6 +164,7 @@ FIXED_CAMERA = CameraRanges(
     off_axis=(0.0, 0.0),
     fill=(0.85, 0.85),
     off_centre=0.0,
+    framed=0.0,
 )
 FIXED_LIGHTS = LightRanges(
     count=(2, 2),
@@ -187,7 +197,7 @@ class RgbRandomisation(Config):
     """
 
     size: Annotated[int, Field(ge=16, le=4096)] = 160
-    """Side of the square image, pixels."""
+    """Side of the square images, pixels; framed ones (``camera.framed``) have as many."""
     samples: PositiveInt = 4
     """Light paths a pixel: time against grain."""
     pose: PoseRanges = PoseRanges()
@@ -235,7 +245,9 @@ class Camera(Config):
     """Degrees about x, then y, then z."""
     focal_length: float
     sensor_width: float
+    """Of the picture's width."""
     shift: tuple[float, float]
+    """Of the principal point, in widths of the picture, as Blender's."""
 
 
 class Lamp(Config):
@@ -287,6 +299,9 @@ class RgbDraw(Config):
     """Everything drawn for one photograph."""
 
     size: int
+    """Side in pixels of a square of as many pixels."""
+    aspect: float = 1.0
+    """Height over width of the picture."""
     samples: int
     render_seed: int
     rotation: Vector
@@ -302,6 +317,12 @@ class RgbDraw(Config):
     outline: Outline = ()
     """Corners of the device's outline in the image, as if it had no dents; sets of earlier versions have none."""
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the picture, in pixels."""
+        root = math.sqrt(self.aspect)
+        return round(self.size * root), max(round(self.size / root), 1)
+
 
 def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: RenderMesh) -> RgbDraw:
     """Draw one photograph of a unit.
@@ -315,9 +336,14 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
     points = mesh.hull @ rotation_matrix(rotation).T
     height = float(points[:, 2].min()) - (_uniform(rng, config.background.gap) if free else 0.0)
     render_seed, camera = _seed(rng), _draw_camera(rng, config.camera, points)
+    aspect = 1.0
+    margins = rng.uniform(*config.camera.frame_margin, 4)
+    if rng.random() < config.camera.framed:
+        camera, aspect = framed(camera, points, margins)
     lights = light_ranges(config.lights, float(np.linalg.norm(mesh.hull, axis=1).max()))
     return RgbDraw(
         size=config.size,
+        aspect=aspect,
         samples=config.samples,
         render_seed=render_seed,
         rotation=rotation,
@@ -342,23 +368,55 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
             noise=_uniform(rng, config.film.noise),
             noise_seed=_seed(rng),
         ),
-        outline=outline_in_image(points, camera),
+        outline=outline_in_image(points, camera, aspect),
     )
 
 
-def outline_in_image(points: np.ndarray, camera: Camera) -> Outline:
-    """Return the corners of the outline that a device's hull has in a square image, (x, y) in 0..1 from its top left.
+def framed(camera: Camera, points: np.ndarray, margins: np.ndarray) -> tuple[Camera, float]:
+    """Return a camera at the same place whose picture is a device's rectangle, and that picture's height over width.
+
+    It is rolled about its line of sight until the long side of the device is upright, and its sensor is cut to that.
+
+    Args:
+        camera: that looks at the device.
+        points: (N, 3) corners of the device's hull as it is turned, mm from its centre.
+        margins: left on the left, right, bottom and top, as fractions of the longer side of the rectangle.
+    """
+    (_, (first, second), turn) = cv2.minAreaRect(_on_sensor(points, camera).astype(np.float32))
+    roll = Rotation.from_euler("z", turn + (90 if first > second else 0), degrees=True)
+    turned = Rotation.from_matrix(rotation_matrix(camera.rotation)) * roll
+    x, y, z = turned.as_euler("xyz", degrees=True)
+    rolled = camera.updated({"rotation": (float(x), float(y), float(z))})
+    seen = _on_sensor(points, rolled)
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    longer = float((high - low).max())
+    low, high = low - longer * margins[[0, 2]], high + longer * margins[[1, 3]]
+    width, height = high - low
+    aspect = float(np.clip(height / width, 1 / MOST_ASPECT, MOST_ASPECT))
+    width = max(width, height / aspect)
+    shift_x, shift_y = (low + high) / 2 / width
+    cut = {"sensor_width": float(width), "shift": (float(shift_x), float(shift_y))}
+    return rolled.updated(cut), aspect
+
+
+def outline_in_image(points: np.ndarray, camera: Camera, aspect: float = 1.0) -> Outline:
+    """Return the corners of the outline that a device's hull has in an image, (x, y) in 0..1 from its top left.
 
     Args:
         points: (N, 3) corners of the hull as it is turned, mm from the device's centre.
         camera: that looks at it; all points lie before it.
+        aspect: height over width of the image.
     """
-    axes = rotation_matrix(camera.rotation)
-    local = (points - np.asarray(camera.position)) @ axes
-    across = camera.focal_length / camera.sensor_width * local[:, :2] / -local[:, 2:] - np.asarray(camera.shift)
-    image = np.column_stack([0.5 + across[:, 0], 0.5 - across[:, 1]]).astype(np.float32)
+    across = _on_sensor(points, camera) / camera.sensor_width - np.asarray(camera.shift)
+    image = np.column_stack([0.5 + across[:, 0], 0.5 - across[:, 1] / aspect]).astype(np.float32)
     corners = cv2.approxPolyDP(cv2.convexHull(image), OUTLINE_TOLERANCE, closed=True)[:, 0]
     return tuple((round(float(x), 4), round(float(y), 4)) for x, y in corners)
+
+
+def _on_sensor(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return where (N, 3) points fall, (N, 2) mm from the principal point, x to the right and y up."""
+    local = (points - np.asarray(camera.position)) @ rotation_matrix(camera.rotation)
+    return camera.focal_length * local[:, :2] / -local[:, 2:]
 
 
 def light_ranges(ranges: LightRanges, radius: float) -> LightRanges:

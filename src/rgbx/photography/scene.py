@@ -56,7 +56,7 @@ def arrange(job: dict[str, Any], device: Any) -> tuple[int, int, int, int]:
     _set_world(job["world"])
     _set_lights(job["lights"])
     _set_distractors(job["distractors"])
-    return job["size"], job["size"], job["samples"], job["render_seed"]
+    return job["width"], job["height"], job["samples"], job["render_seed"]
 
 
 def _name_active(name: str) -> Any:

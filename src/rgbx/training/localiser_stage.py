@@ -107,8 +107,11 @@ def _load(sets: Sequence[SampleSet], config: LocaliserTraining) -> tuple[torch.T
     chosen = [items[place] for place in generator(config.seed).permutation(len(items))[: config.images]]
 
     def load(item: tuple[Path, Sequence[Sequence[float]]]) -> tuple[np.ndarray, np.ndarray]:
-        photograph = whole_view(read_photograph(item[0]), LOCATED_SIZE)
-        corners = np.rint((np.array(item[1]) * LOCATED_SIZE - 0.5) * _FINE).astype(np.int32)
+        photograph = read_photograph(item[0])
+        sides = np.array(photograph.shape[1::-1])
+        in_square = (np.array(item[1]) - 0.5) * sides / sides.max() + 0.5  # as whole_view pads it
+        photograph = whole_view(photograph, LOCATED_SIZE)
+        corners = np.rint((in_square * LOCATED_SIZE - 0.5) * _FINE).astype(np.int32)
         mask = np.zeros((LOCATED_SIZE, LOCATED_SIZE), np.uint8)
         cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, int(math.log2(_FINE)))
         return photograph.transpose(2, 0, 1), mask[None]
