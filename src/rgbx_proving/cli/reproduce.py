@@ -51,9 +51,9 @@ def reproduce(
 ) -> None:
     """Measure a **table or figure of the paper** on SP10.
 
-    Or on another family of devices: `--set family=rc6`; `revisions` is of families of its own. As JSON, Markdown and a picture, the paper's figures beside
-    ours. It can be stopped at any time and goes on when run again; tables in one folder share sets and networks, and so
-    may several runs at once, say one for each GPU.
+    Or on another family of devices: `--set family=rc6`; `revisions` is of families of its own. As JSON, Markdown and a
+    picture, the paper's figures beside ours. It can be stopped at any time and goes on when run again; tables in one
+    folder share sets and networks, and so may several runs at once, say one for each GPU.
 
     Examples:
 

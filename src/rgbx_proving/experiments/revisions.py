@@ -43,7 +43,8 @@ VOXELS_IN_SIZE = 5
 
 def _known(size_mm: float) -> float:
     if size_mm not in SIZES_MM:
-        raise ValueError(f"there are no revisions of {size_mm:g} mm: choose from {', '.join(f'{d:g}' for d in SIZES_MM)}")
+        known = ", ".join(f"{each:g}" for each in SIZES_MM)
+        raise ValueError(f"there are no revisions of {size_mm:g} mm: choose from {known}")
     return size_mm
 
 
@@ -281,7 +282,7 @@ def within(pixel: np.ndarray, place: np.ndarray, shape: Sequence[int]) -> np.nda
 
     Args:
         pixel: (2,), the middle of the first is 0.
-        place: (2, 3), pixels (x, y, 1) of the view to pixels of the image, as :class:`~rgbx.view.transform.Seen` has it.
+        place: (2, 3), pixels (x, y, 1) of the view to pixels of the image (:class:`~rgbx.view.transform.Seen`).
         shape: (height, width) of the view in pixels.
     """
     return (np.linalg.solve(place[:, :2], pixel - place[:, 2]) + 0.5) / (shape[1], shape[0])
@@ -322,8 +323,8 @@ def revisions_markdown(result: RevisionsResult) -> str:
         "",
         f"Preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, {count} revisions, for "
         f"each d {first.images} test images of {first.units} units ({result.origin}). Guessing errs in "
-        f"{1 - 1 / count:.3f}. Intervals: 95 %, bootstrap over units. *Pixels*: what the network sees of an image in all "
-        f"looks. *Site seen*: share of second looks that hold the site; *by chance*: of windows as large. Times: a "
+        f"{1 - 1 / count:.3f}. Intervals: 95 %, bootstrap over units. *Pixels*: what the network sees of an image in "
+        f"all looks. *Site seen*: share of second looks that hold the site; *by chance*: of windows as large. Times: a "
         f"device's radiograph, {show_cores(result.cores)}.",
         "",
         "| d, mm | | error | by seed | site seen | by chance | pixels | ms a device | training min |",
@@ -353,7 +354,8 @@ def revisions_figure(result: RevisionsResult) -> Figure:
     colours = [INK, *SERIES]
     for place, (name, found) in enumerate(curves.items()):
         colour = colours[place % len(colours)]
-        beside = [size * 1.03 ** (place - (len(curves) - 1) / 2) for size in sizes]  # so that intervals can be told apart
+        apart = 1.03 ** (place - (len(curves) - 1) / 2)  # so that intervals lie beside each other
+        beside = [apart * size for size in sizes]
         axes.vlines(beside, [each.error.low for each in found], [each.error.high for each in found], color=colour)
         axes.plot(beside, [each.error.value for each in found], "o-", color=colour, markersize=5, label=name)
     chance = 1 - 1 / len(result.settings.revisions)

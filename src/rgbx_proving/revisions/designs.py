@@ -14,7 +14,7 @@ SIZES_MM = (0.5, 1.0, 2.0, 4.0, 8.0)
 """d, of a family each."""
 HEIGHT_MM = 0.5
 """Of all components at the site, whatever d: how much a component stands out does not change with its size."""
-SITE_MM: Vector = (18.0, -16.0, 0.225)
+SITE_MM: Vector = (18.5, -14.8, 0.225)
 """Middle of the site, in the unit frame: under the upper board of the two, in the gap between them."""
 
 CERAMIC, TANTALUM, COIL = "barium_titanate", "tantalum", "winding"
@@ -87,10 +87,10 @@ _SITES = (
 )
 """REV0 to REV9, for a d of 1 mm."""
 _NEIGHBOURS = (
-    Component(x=0.0, y=2.5),
-    Component(x=1.25, y=2.5, width=0.5),
-    Component(x=0.0, y=3.75, height=0.5, material=COIL),
-    Component(x=1.25, y=3.75, material=TANTALUM),
+    Component(x=-0.25, y=2.5),
+    Component(x=1.0, y=2.5, width=0.5),
+    Component(x=-0.25, y=3.75, height=0.5, material=COIL),
+    Component(x=1.0, y=3.75, material=TANTALUM),
 )
 """Beside the site on one side only, so that up and down can be told from near by; for a d of 1 mm."""
 

@@ -9,7 +9,6 @@ from rgbx.errors import ConfigError
 from rgbx.view.transform import Transform, TransformConfig, warp
 from rgbx_proving.experiments.reproduce import stream_trainings
 from rgbx_proving.experiments.revisions import (
-    Revisions,
     RevisionsResult,
     revision_forms,
     revisions_settings,
