@@ -270,8 +270,9 @@ def second_looks(workshop: Workshop, model: Path, site: Point) -> SecondLooks:
         unit, draw = parts_of(worn.unit(record.label, record.unit)), RadiographDraw.model_validate(record.draw)
         seen = transform.see(read_radiograph(samples.path(record)))
         places[number] = within(pixels_of(np.array(site.mm), unit, draw, machine), seen.place, seen.pixels.shape)
+    hold = np.all((windows[:, :2] <= places) & (places <= windows[:, 2:]), axis=1)
     return SecondLooks(
-        hold=tuple(((windows[:, :2] <= places) & (places <= windows[:, 2:])).all(axis=1).tolist()),
+        hold=tuple(bool(each) for each in hold),
         units=tuple(f"{record.label}/{record.unit}" for record in records),
         area=float(np.prod(windows[:, 2:] - windows[:, :2], axis=1).mean()),
     )
