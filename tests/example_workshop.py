@@ -21,7 +21,7 @@ from rgbx.samples import SampleSet, Shard
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
-from tiny_benchmark import CLOSER, TINY, options
+from tiny_benchmark import CLOSER, TINY, TINY_REVISIONS, options
 from tiny_training import tiny_training
 
 CLASSES = ("SP1", "SP9")
@@ -43,6 +43,7 @@ VOLUME_PROPERTY = "1 1 0.9 0.1 0.2 10\n6 -3024 0 -16 0 1000 0.5\n4 0 1 255 1\n8 
 SMALLER = {
     "devices family sp10": "--classes SP1,SP9 --units 2 --voxel-size 2 --workers 0",
     "devices family rc6": "--classes RC1,RC5 --units 2 --voxel-size 2 --workers 0",
+    "devices family rev-4": "--classes REV0-4mm,REV8-4mm --units 2 --voxel-size 2 --workers 0",
     "render xray": "--per-class 4 --size 48 --workers 0 --set acceptance.keypoints=0",
     "render rgb": "--per-class 4 --size 48 --workers 0 --set samples=1",
     "render materials": "--workers 0",
@@ -54,6 +55,7 @@ SMALLER = {
     "export": "--int8-loss 100 --int8-crops 0",
     "scan": "--views 1 --size 48 --workers 0",
     "demo": [*options(TINY), "--workers", "0"],
+    "reproduce revisions": [*options(TINY_REVISIONS), "--seeds", "1", "--workers", "0"],
     "reproduce": [*options(TINY | CLOSER), "--seeds", "1", "--workers", "0"],
 }
 """What is put behind a verb's options (of one of its arguments, where it depends on that), since it takes minutes or

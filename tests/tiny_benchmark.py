@@ -42,6 +42,13 @@ CLOSER = {
     for name, value in {"stream.modality": modality, **_NETWORK}.items()
 }
 """Of comparisons of iterations, which the demo has none of."""
+TINY_REVISIONS = {
+    "sizes_mm": [4, 8],
+    "revisions": [0, 8],
+    **{f"benchmark.{name}": value for name, value in TINY.items() if name != "classes"},
+    "benchmark.views_per_test_unit": 1,
+    "benchmark.xray_training.stream.transform.source_size": 96,
+}
 
 
 def options(sizes: Mapping[str, object]) -> list[str]:

@@ -22,7 +22,8 @@ def family(
         str,
         typer.Argument(
             autocompletion=_names,
-            help="Which family: sp10 (phones), rc6 (remote controls), or one that a package adds.",
+            help="Which family: sp10 (phones), rc6 (remote controls), rev-0.5 to rev-8 (board revisions), or one that "
+            "a package adds.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],
@@ -45,8 +46,9 @@ def family(
     """Make units of a family of near twins.
 
     CT scan, outer mesh and part list of each. The phones of sp10 are ten generations (docs/results/sp10.md), the remote
-    controls of rc6 six models: plastic, rubber keys, two AAA cells (docs/results/rc6.md). Units of a class differ by
-    manufacturing tolerance and colour.
+    controls of rc6 six models: plastic, rubber keys, two AAA cells (docs/results/rc6.md), those of rev-4 one phone with
+    ten revisions of its board that differ in a component of 4 mm (docs/results/revisions.md). Units of a class differ
+    by manufacturing tolerance and colour.
 
     Examples:
 

@@ -30,11 +30,13 @@ def reproduce(
             "trust",
             "runtimes",
             "localiser",
+            "revisions",
         ],
         typer.Argument(
             help="Table or figure of the paper; 'headline' measures the best bundle, 'forms' and 'forms-rgb' compare "
             "forms of iCAM, 'trust' says how far to trust the best bundle once it is calibrated, 'runtimes' whether "
-            "all ways to compute it answer alike, 'localiser' how well devices are found in photographs."
+            "all ways to compute it answer alike, 'localiser' how well devices are found in photographs, 'revisions' "
+            "where looking closer can matter."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for results and all made for them.")] = Path(
@@ -51,9 +53,9 @@ def reproduce(
 ) -> None:
     """Measure a **table or figure of the paper** on SP10.
 
-    Or on another family of devices: `--set family=rc6`. As JSON, Markdown and a picture, the paper's figures beside
-    ours. It can be stopped at any time and goes on when run again; tables in one folder share sets and networks, and so
-    may several runs at once, say one for each GPU.
+    Or on another family of devices: `--set family=rc6`; `revisions` is of families of its own. As JSON, Markdown and a
+    picture, the paper's figures beside ours. It can be stopped at any time and goes on when run again; tables in one
+    folder share sets and networks, and so may several runs at once, say one for each GPU.
 
     Examples:
 
@@ -67,20 +69,30 @@ def reproduce(
     from rgbx_proving.experiments.figure6 import figure6_markdown, reproduce_figure6
     from rgbx_proving.experiments.localiser import localiser_markdown, reproduce_localiser
     from rgbx_proving.experiments.reproduce import preset_benchmark, reproduce_table, table_markdown
+    from rgbx_proving.experiments.revisions import (
+        Revisions,
+        reproduce_revisions,
+        revisions_markdown,
+        revisions_settings,
+    )
     from rgbx_proving.experiments.runtimes import reproduce_runtimes, runtimes_markdown
     from rgbx_proving.experiments.trust import reproduce_trust, trust_markdown
 
-    benchmark = choose_settings(Benchmark, config, settings=settings, preset=preset_benchmark(preset))
     console = Console(soft_wrap=True)
-    if table == "figure6":
-        page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
-    elif table == "trust":
-        page = trust_markdown(reproduce_trust(out, benchmark, preset, console, workers))
-    elif table == "runtimes":
-        page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
-    elif table == "localiser":
-        page = localiser_markdown(reproduce_localiser(out, benchmark, preset, console, workers))
+    if table == "revisions":
+        chosen = choose_settings(Revisions, config, settings=settings, preset=revisions_settings(preset))
+        page = revisions_markdown(reproduce_revisions(out, chosen, preset, seeds, console, workers))
     else:
-        page = table_markdown(reproduce_table(table, out, benchmark, preset, seeds, console, workers, cub200))
+        benchmark = choose_settings(Benchmark, config, settings=settings, preset=preset_benchmark(preset))
+        if table == "figure6":
+            page = figure6_markdown(reproduce_figure6(out, benchmark, preset, console, workers))
+        elif table == "trust":
+            page = trust_markdown(reproduce_trust(out, benchmark, preset, console, workers))
+        elif table == "runtimes":
+            page = runtimes_markdown(reproduce_runtimes(out, benchmark, preset, console, workers))
+        elif table == "localiser":
+            page = localiser_markdown(reproduce_localiser(out, benchmark, preset, console, workers))
+        else:
+            page = table_markdown(reproduce_table(table, out, benchmark, preset, seeds, console, workers, cub200))
     Console().print(Markdown(page))
     console.print(f"{out / table}.json, .md and .png")

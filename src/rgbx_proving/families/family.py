@@ -97,6 +97,14 @@ class Family:
 FAMILIES: Registry[Family] = Registry(
     "family of devices",
     "rgbx.families",
-    {"sp10": "rgbx_proving.sp10.family:SP10", "rc6": "rgbx_proving.rc6.family:RC6"},
+    {
+        "sp10": "rgbx_proving.sp10.family:SP10",
+        "rc6": "rgbx_proving.rc6.family:RC6",
+        "rev-0.5": "rgbx_proving.revisions.family:REV_0_5",
+        "rev-1": "rgbx_proving.revisions.family:REV_1",
+        "rev-2": "rgbx_proving.revisions.family:REV_2",
+        "rev-4": "rgbx_proving.revisions.family:REV_4",
+        "rev-8": "rgbx_proving.revisions.family:REV_8",
+    },
 )
 """By the name that settings give."""

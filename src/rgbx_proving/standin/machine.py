@@ -223,6 +223,26 @@ class XrayMachine:
         return beam, *beam.transmission(path_lengths(solids, materials, projector))
 
 
+def pixels_of(points: np.ndarray, parts: PartList, draw: RadiographDraw, config: MachineConfig) -> np.ndarray:
+    """Return where points of a unit are in its radiograph.
+
+    Args:
+        points: (..., 3) in the unit's frame, mm.
+        parts: the unit.
+        draw: of the radiograph.
+        config: of the machine that took it.
+
+    Returns:
+        (..., 2) x and y in pixels of the image, fractional; the middle of the first pixel is 0.
+
+    Raises:
+        ConfigError: the unit is larger than the panel.
+    """
+    place = _place(parts, draw, config)
+    rays = place.projector.pixel_coordinates(points @ place.rotation.T + place.translation)
+    return (rays + 0.5) / config.oversampling - 0.5
+
+
 class _Place(NamedTuple):
     """How a unit lies on the tray and how the machine is aimed at it."""
 

@@ -18,6 +18,8 @@ from rgbx_proving.units.parts import Prism, read_parts, solid, write_parts
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 NAMES = ("sp10", "rc6")
+REVISIONS = ("rev-0.5", "rev-1", "rev-2", "rev-4", "rev-8")
+"""Of one phone: they share its outside, and have tests of their own."""
 
 every_family = pytest.mark.parametrize("family", [FAMILIES[name] for name in NAMES], ids=NAMES)
 every_class = pytest.mark.parametrize(
@@ -54,11 +56,11 @@ def family_of(**designs: tuple[float, int]) -> Family:
 
 
 def test_every_family_that_is_there_is_tested():
-    assert set(NAMES) == set(FAMILIES.names())
+    assert {*NAMES, *REVISIONS} == set(FAMILIES.names())
 
 
 def test_no_two_families_have_a_class_of_one_name():
-    names = [name for each in NAMES for name in FAMILIES[each].classes]
+    names = [name for each in (*NAMES, *REVISIONS) for name in FAMILIES[each].classes]
     assert len(set(names)) == len(names)
 
 

@@ -22,7 +22,7 @@ from rgbx_proving.standin.detector import (
     repaired,
 )
 from rgbx_proving.standin.exposures import retake_radiograph, take_radiographs
-from rgbx_proving.standin.machine import TUBES, MachineConfig, RadiographDraw, XrayMachine, draw_exposure
+from rgbx_proving.standin.machine import TUBES, MachineConfig, RadiographDraw, XrayMachine, draw_exposure, pixels_of
 from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
 from rgbx_proving.units.simulated import open_simulated
 
@@ -92,6 +92,19 @@ def test_attenuation_is_that_of_the_unit_alone_in_anothers_place():
     assert (others == 0).sum() > (own == 0).sum()
     assert np.all(own[others > 0] > 0), "the smaller one lies within the larger one's shadow"
     assert others.max() == pytest.approx(own.max(), rel=0.02)
+
+
+def test_a_point_of_the_unit_is_where_it_casts_its_shadow():
+    config = SMALL.updated({"size": 96, "oversampling": 2})
+    machine = XrayMachine(config)
+    place = np.array([15.0, 25.0, 2.0])
+    bead = Part(name="bead", shape=Prism(size=(6, 6, 4)), position=tuple(place), material="steel")
+    unit = PartList(device_class="SP1", unit="bead", parts=(*slab().parts, bead))
+    for number in range(6):
+        draw = drawn(config, number)
+        shadow = machine.attenuation(unit, draw, laid_as=unit) - machine.attenuation(slab(), draw, laid_as=unit)
+        rows, columns = np.nonzero(shadow > 0.5 * shadow.max())
+        assert pixels_of(place, unit, draw, config) == pytest.approx([columns.mean(), rows.mean()], abs=0.6)
 
 
 def test_open_beam_is_bright_but_not_saturated_and_the_unit_is_inside():
