@@ -32,21 +32,43 @@ def draw(seed: int, config: RgbRandomisation = CONFIG) -> RgbDraw:
 
 
 def seen(view: RgbDraw) -> np.ndarray:
-    """Where the corners of the device appear, in image widths from the image's centre."""
+    """Where the corners of the device appear, in image widths across and image heights up from the image's centre."""
     points = CORNERS @ rotation_matrix(view.rotation).T
     local = (points - view.camera.position) @ rotation_matrix(view.camera.rotation)
     assert (local[:, 2] < 0).all(), "part of the device is behind the camera"
     focal = view.camera.focal_length / view.camera.sensor_width
-    return focal * local[:, :2] / -local[:, 2:] - np.array(view.camera.shift)
+    return (focal * local[:, :2] / -local[:, 2:] - np.array(view.camera.shift)) / (1, view.aspect)
 
 
 @given(st.integers(0, 2**40))
 @settings(max_examples=60, deadline=None)
-def test_the_device_is_framed_as_drawn(seed: int) -> None:
-    image = seen(draw(seed))
+def test_the_device_is_where_it_was_drawn_in_a_square_picture(seed: int) -> None:
+    drawn = draw(seed, CONFIG.updated({"camera.framed": 0.0}))
+    image = seen(drawn)
+    assert drawn.shape == (CONFIG.size, CONFIG.size)
     assert np.abs(image).max() <= 0.5
     low, high = CONFIG.camera.fill
     assert low - 1e-3 <= np.ptp(image, axis=0).max() <= high + 1e-3
+
+
+@given(st.integers(0, 2**40))
+@settings(max_examples=60, deadline=None)
+def test_a_framed_picture_is_the_device_upright_and_a_margin(seed: int) -> None:
+    drawn = draw(seed, CONFIG.updated({"camera.framed": 1.0, "pose.free": 0.0}))
+    height, width = drawn.shape
+    assert height * width == pytest.approx(CONFIG.size**2, rel=0.02)
+    assert height > width, "the device is twice as long as wide"
+    image = seen(drawn) * (width, height)
+    low, high = image.min(axis=0), image.max(axis=0)
+    longer = (high - low).max()
+    left = np.concatenate([low + (width / 2, height / 2), (width / 2, height / 2) - high]) / longer
+    least, most = CONFIG.camera.frame_margin
+    assert (left > least - 0.01).all()
+    assert (left < most + 0.01).all()
+    turn = cv2.minAreaRect(image.astype(np.float32))[2]
+    assert min(turn % 90, 90 - turn % 90) < 1
+    square = draw(seed, CONFIG.updated({"camera.framed": 0.0, "pose.free": 0.0}))
+    assert square.camera.position == drawn.camera.position
 
 
 @given(st.integers(0, 2**40))

@@ -73,9 +73,9 @@ class CameraRanges(Config):
     off_centre: Share = 0.8
     """How much of the free margin the device's centre may use."""
     framed: Share = 0.7
-    """Share of pictures that are the device's own rectangle, its long side up or down, with as many pixels as the square
-    ones: what shows little of the surroundings shows more of the device. ``fill`` and ``off_centre`` still decide from
-    where it is seen."""
+    """Share of pictures that are the device's own rectangle, its long side up or down, with as many pixels as the
+    square ones: what shows little of the surroundings shows more of the device. ``fill`` and ``off_centre`` still
+    decide from where it is seen."""
     frame_margin: Range = (0.02, 0.15)
     """On each side of such a picture, as a fraction of the device's longer side."""
 

@@ -69,8 +69,9 @@ def train_stream(
     settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
     started = {} if start is None else {"start": read_bundle_header(start).weights_sha256}
     finder = given_localiser(config.stream, localiser, start)
-    found_by = {} if localiser is None or finder is None else {"localiser": digest(safetensors.torch.save(finder.state_dict()))}
-    if start_run(out, {**settings, **started, **found_by}):
+    if localiser is not None and finder is not None:
+        started["localiser"] = digest(safetensors.torch.save(finder.state_dict()))
+    if start_run(out, {**settings, **started}):
         return out
     config, transform, finder = fit_view(config, train_sets, out, finder)
     training, validation = load_split(config, train_sets, validation_sets, transform)
