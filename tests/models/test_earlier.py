@@ -104,3 +104,5 @@ def test_bundles_of_format_2_see_what_they_saw() -> None:
     }
     assert transforms()["xray"] == {"view": "square", "margin": 0.1}
     assert transforms(device_margin=None)["xray"] == {"view": "none"}
+    loop = from_format_2({"streams": {"xray": {"icam": {"iterations": 2}}}})["streams"]["xray"]["icam"]
+    assert loop == {"iterations": 2, "averaged": False}

@@ -135,6 +135,19 @@ def test_sampling_a_source_of_twice_the_size_averages_two_by_two() -> None:
     torch.testing.assert_close(sample_window(image, whole, (32, 32)), F.avg_pool2d(image, 2), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [96, 128, 160])
+def test_no_pixel_of_a_large_source_is_passed_over(side: int) -> None:
+    network = icam(iterations=1).eval()
+    dots = torch.zeros(64, 3, side, side)
+    places = torch.arange(64)
+    dots[places, :, side // 2 + places // 8, side // 2 + places % 8] = 1.0
+    seen = network(dots).crops[0].amax((1, 2, 3))
+    assert float(seen.min()) > 0.01
+    assert float(seen.max() / seen.min()) < 10
+    passed = sample_window(dots, torch.tensor([[0.0, 0.0, 1.0]]).expand(64, 3), (32, 32)).amax((1, 2, 3))
+    assert float(passed.min()) == 0.0
+
+
 def test_one_iteration_is_the_backbone_with_pooling_and_a_linear_layer() -> None:
     network = icam(iterations=1).eval()
     source = images(size=32)

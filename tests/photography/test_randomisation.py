@@ -61,7 +61,8 @@ def test_a_framed_picture_is_the_device_upright_and_a_margin(seed: int) -> None:
     image = seen(drawn) * (width, height)
     low, high = image.min(axis=0), image.max(axis=0)
     longer = (high - low).max()
-    left = np.concatenate([low + (width / 2, height / 2), (width / 2, height / 2) - high]) / longer
+    middle = np.array([width, height]) / 2
+    left = np.concatenate([low + middle, middle - high]) / longer
     least, most = CONFIG.camera.frame_margin
     assert (left > least - 0.01).all()
     assert (left < most + 0.01).all()

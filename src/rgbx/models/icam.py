@@ -21,7 +21,7 @@ from rgbx.models.batch_norm import (
     split_statistics,
 )
 from rgbx.models.stream_config import ICamConfig
-from rgbx.models.windows import ImageShape, compose, sample_window
+from rgbx.models.windows import ImageShape, averaged, compose, sample_window
 from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, WINDOWS
 
 
@@ -147,12 +147,12 @@ class ICam(nn.Module):
         if iteration == 0:
             window = torch.tensor([0.0, 0.0, 1.0], device=source.device).expand(source.shape[0], 3)
             whole = tuple(source.shape[-2:]) == self.input_shape  # nothing to resize
-            image = source if whole else sample_window(source, window, self.input_shape)
+            image = source if whole else sample_window(self._averaged(source, 0), window, self.input_shape)
         else:
             outer = self.next_window.outer(iteration)
             local = self.next_window(past.cams[outer], self.input_shape, past.windows[outer + 1 :])
             window = compose(past.windows[outer], local)
-            image = self._crop(source, past.crops[outer], window, local)
+            image = self._crop(self._averaged(source, iteration), past.crops[outer], window, local)
         maps = self.feature_maps(image, iteration)
         pooled = maps.mean((2, 3))
         chosen = self.classifier(pooled).argmax(1) if label is None else label
@@ -214,6 +214,16 @@ class ICam(nn.Module):
             for own, its in rows:
                 self.classifier.weight[own] = other.classifier.weight[its]
                 self.classifier.bias[own] = other.classifier.bias[its]
+
+    def _averaged(self, source: torch.Tensor, iteration: int) -> torch.Tensor:
+        """Return the source, smoothed if an iteration sees less than a third of its pixels each way."""
+        if not self.config.averaged:
+            return source
+        side = 1.0
+        while iteration > 0:
+            side, iteration = side * self.next_window.fraction, self.next_window.outer(iteration)
+        steps = (side * have / seen for have, seen in zip(source.shape[-2:], self.input_shape, strict=True))
+        return averaged(source, min(steps))
 
     def _crop(
         self, source: torch.Tensor, outer: torch.Tensor, window: torch.Tensor, local: torch.Tensor

@@ -4,6 +4,7 @@ Windows are (left, top, side) in 0..1 of the image that they lie in, and have it
 are squares.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -74,6 +75,18 @@ def upsample(cam: torch.Tensor, shape: ImageShape) -> torch.Tensor:
 def compose(outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
     """Return ``inner`` windows, given within ``outer`` ones, in the coordinates of the outer ones' image."""
     return torch.cat([outer[:, :2] + inner[:, :2] * outer[:, 2:], outer[:, 2:] * inner[:, 2:]], 1)
+
+
+def averaged(image: torch.Tensor, step: float) -> torch.Tensor:
+    """Return (B, C, H, W) images smoothed so that none of their pixels is passed over by samples ``step`` pixels apart.
+
+    A bilinear sample is the mean of two pixels each way, at most; what lies between samples farther apart would be seen
+    or not by chance.
+    """
+    width = max(math.floor((step - 1) / 2), 0) * 2 + 1
+    if width == 1:
+        return image
+    return F.avg_pool2d(image, width, stride=1, padding=width // 2, count_include_pad=False)
 
 
 def sample_window(image: torch.Tensor, window: torch.Tensor, shape: ImageShape) -> torch.Tensor:
