@@ -42,8 +42,8 @@ def from_format_1(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def from_format_2(header: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a ``bundle.json`` of format 2 as format 3 has it.
 
-    Radiographs were cropped to the square round the device, if a margin was set; photographs were left whole. Sources of
-    many more pixels than the network sees were not smoothed.
+    Radiographs were cropped to the square round the device, if a margin was set; photographs were left whole. Sources
+    of many more pixels than the network sees were not smoothed.
     """
     content = {**copy.deepcopy(dict(header)), "format": 3}
     streams = content.get("streams")
