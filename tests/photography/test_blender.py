@@ -66,6 +66,15 @@ def test_a_process_renders_many_frames(fake: Path) -> None:
         assert pid(blender.render({"do": "render"})) == first != os.getpid()
 
 
+def test_the_process_ends_with_its_owner(fake: Path) -> None:
+    blender = Blender(fake / "scene.py")
+    process = pid(blender.render({"do": "render"}))
+    os.kill(process, 0)
+    del blender
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
 def test_the_process_is_replaced_after_its_frames(fake: Path) -> None:
     with Blender(fake / "scene.py", frames_per_process=2) as blender:
         processes = [pid(blender.render({"do": "render"})) for _ in range(5)]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -93,8 +94,8 @@ class Blender:
         start_seconds: how long Blender may take to start.
         frames_per_process: the process is replaced after this many, since the renderer's memory grows.
 
-    Use it as a context manager, or :meth:`close` it. The process starts with the first frame and ends by itself
-    when its owner dies.
+    Use it as a context manager, or :meth:`close` it. The process starts with the first frame and ends with its owner at
+    the latest.
     """
 
     def __init__(
@@ -155,11 +156,12 @@ class Blender:
             self._stop()
         if self._process is None:
             self._process = _Process(self._arguments, Path(self._folder.name) / "log.txt", self._start_seconds)
+            self._end = weakref.finalize(self, self._process.end)
         self._process.render(line, self._frame_seconds)
 
     def _stop(self) -> None:
         if self._process is not None:
-            self._process.end()
+            self._end()
             self._process = None
 
 
