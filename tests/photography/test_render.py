@@ -16,7 +16,7 @@ from rgbx.devices.library import Library
 from rgbx.errors import InputError, MissingToolError, RgbxError
 from rgbx.photography import blender as blender_module
 from rgbx.photography.photographs import render_photographs, replay_photograph
-from rgbx.photography.randomisation import RgbRandomisation
+from rgbx.photography.randomisation import RgbDraw, RgbRandomisation
 from rgbx.samples import SampleSet, Shard, write_image
 from rgbx.samples.sets import find_record
 
@@ -38,7 +38,8 @@ class TestWithBlender:
         assert len(reference) == 8
         pictures = [cv2.imread(str(reference.path(record))) for record in reference]
         for record, picture in zip(reference, pictures, strict=True):
-            assert picture.shape == (48, 48, 3)
+            assert picture.shape[:2] == RgbDraw.model_validate(record.draw).shape
+            assert picture.shape[0] * picture.shape[1] == pytest.approx(48**2, rel=0.05)
             assert 5 < picture.mean() < 250
             assert picture.std() > 5
             assert record.unit.startswith(record.label)

@@ -108,8 +108,9 @@ def given_localiser(stream: StreamConfig, localiser: Path | None, start: Path | 
         if localiser is not None:
             raise ConfigError("a localiser finds devices in photographs that are seen upright: leave it out here.")
         return None
-    finder = read_localiser(localiser or start) if localiser or start else None
-    if localiser and finder is None:
+    run = localiser or start
+    finder = None if run is None else read_localiser(run)
+    if localiser is not None and finder is None:
         raise InputError(localiser, "has no localiser", "give the run of a stream that sees photographs upright")
     return finder
 

@@ -134,7 +134,7 @@ def reproduce_localiser(
     localise = in_torch(localiser)
     result = LocaliserResult(
         preset=preset,
-        situations=tuple(measure(name, each, localise) for name, each in shown.items()),
+        situations=tuple(measure_situation(name, each, localise) for name, each in shown.items()),
         origin=samples.header.origin,
         benchmark=benchmark,
         versions=versions(),
@@ -158,7 +158,7 @@ def outline_on_line(record: SampleRecord, hull: np.ndarray) -> np.ndarray:
     return cv2.convexHull((in_crop * draw.size - 0.5).astype(np.float32))[:, 0]
 
 
-def measure(situation: Situation, cases: Sequence[_Case], localise: Localise) -> FoundDevices:
+def measure_situation(situation: Situation, cases: Sequence[_Case], localise: Localise) -> FoundDevices:
     """Return how well the devices of some photographs are found."""
     found = [find_in_photograph(case.photograph, localise) for case in cases]
     pairs = [
@@ -190,8 +190,9 @@ def true_rectangle(outline: np.ndarray) -> DeviceRectangle:
 
 def overlap(first: DeviceRectangle, second: DeviceRectangle) -> float:
     """Return the intersection of two rectangles over their union."""
-    corners = cv2.rotatedRectangleIntersection(*(((each.x, each.y), each[2:4], each.turn) for each in (first, second)))
-    shared = 0.0 if corners[1] is None else cv2.contourArea(cv2.convexHull(corners[1]))
+    one, other = (((each.x, each.y), (each.width, each.height), each.turn) for each in (first, second))
+    corners = cv2.rotatedRectangleIntersection(one, other)[1]
+    shared = 0.0 if corners is None else cv2.contourArea(cv2.convexHull(corners))
     return shared / (first.width * first.height + second.width * second.height - shared)
 
 
@@ -225,8 +226,8 @@ def held(case: _Case, rng: np.random.Generator) -> _Case:
         for shade in np.linspace(0, 1, 6):  # rounder towards the middle
             colour = dark + shade * (light - dark)
             thick = max(1, round(width * (1 - 0.7 * shade)))
-            points = [tuple(np.rint(each).astype(int).tolist()) for each in (tip, tip + along * size)]
-            cv2.line(photograph, *points, colour.tolist(), thick, cv2.LINE_AA)
+            start, end = (np.rint(each).astype(int).tolist() for each in (tip, tip + along * size))
+            cv2.line(photograph, start, end, colour.tolist(), thick, cv2.LINE_AA)
     return _Case(photograph, case.outline)
 
 

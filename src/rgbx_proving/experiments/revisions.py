@@ -92,7 +92,7 @@ def revision_forms(side: int) -> tuple[Row, ...]:
     )
 
 
-class Point(Config):
+class SitePlace(Config):
     """A place in a unit."""
 
     mm: Vector
@@ -245,13 +245,13 @@ def _measure(workshop: Workshop, row: Row, seed: int) -> _Measured:
     rows = workshop.predictions(model, "xray").of("xray")
     looks = None
     if read_bundle_header(model).streams["xray"].icam.iterations > 1:
-        site = Point(mm=SITE_MM)
+        site = SitePlace(mm=SITE_MM)
         measure = partial(second_looks, workshop, model, site)
         looks = workshop.measured(model, "second-looks", site, SecondLooks, measure)
     return _Measured(model, rows, looks, workshop.training_minutes(model))
 
 
-def second_looks(workshop: Workshop, model: Path, site: Point) -> SecondLooks:
+def second_looks(workshop: Workshop, model: Path, site: SitePlace) -> SecondLooks:
     """Return whether the second look of a network at each test radiograph holds a place in the unit.
 
     Args:
@@ -269,7 +269,7 @@ def second_looks(workshop: Workshop, model: Path, site: Point) -> SecondLooks:
     for number, record in enumerate(records):
         unit, draw = parts_of(worn.unit(record.label, record.unit)), RadiographDraw.model_validate(record.draw)
         seen = transform.see(read_radiograph(samples.path(record)))
-        places[number] = within(pixels_of(np.array(site.mm), unit, draw, machine), seen.place, seen.pixels.shape)
+        places[number] = seen_at(pixels_of(np.array(site.mm), unit, draw, machine), seen.place, seen.pixels.shape)
     hold = np.all((windows[:, :2] <= places) & (places <= windows[:, 2:]), axis=1)
     return SecondLooks(
         hold=tuple(bool(each) for each in hold),
@@ -278,7 +278,7 @@ def second_looks(workshop: Workshop, model: Path, site: Point) -> SecondLooks:
     )
 
 
-def within(pixel: np.ndarray, place: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def seen_at(pixel: np.ndarray, place: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Return where a pixel (x, y) of an image is in a view of it, (2,) in 0..1 of the view's width and height.
 
     Args:

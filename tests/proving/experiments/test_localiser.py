@@ -12,7 +12,7 @@ from rgbx_proving.experiments.localiser import (
     _Case,
     cut,
     held,
-    measure,
+    measure_situation,
     overlap,
     side_by_side,
     true_rectangle,
@@ -40,11 +40,11 @@ def test_the_rectangle_of_a_device_and_its_overlap():
 
 
 def test_what_is_found_of_a_device_is_measured():
-    result = measure("as it comes", [case(turn) for turn in (-80, -30, 10, 60)], bright)
+    result = measure_situation("as it comes", [case(turn) for turn in (-80, -30, 10, 60)], bright)
     assert result.found.value == 1
     assert result.overlap > 0.85
     assert result.turned < 2
-    empty = measure("no device", [_Case(np.full((96, 96, 3), 30, np.uint8), None)], bright)
+    empty = measure_situation("no device", [_Case(np.full((96, 96, 3), 30, np.uint8), None)], bright)
     assert empty.found.value == 0
     assert empty.overlap is empty.turned is empty.well is None
 
@@ -53,13 +53,13 @@ def test_what_is_found_of_a_device_is_measured():
 def test_a_device_that_is_cut_is_found_as_far_as_it_is_there(seed):
     shown = cut(case(), np.random.default_rng(seed))
     assert shown.photograph.size < case().photograph.size
-    assert measure("cut by the border", [shown], bright).overlap > 0.85
+    assert measure_situation("cut by the border", [shown], bright).overlap > 0.85
 
 
 def test_two_devices_and_a_hand():
     both = side_by_side(case(), case(-40))
     assert both.photograph.shape == (96, 192, 3)
-    assert measure("two devices", [both], bright).overlap > 0.85
+    assert measure_situation("two devices", [both], bright).overlap > 0.85
     touched = held(case(), np.random.default_rng(0))
     assert (touched.photograph != case().photograph).any()
 

@@ -12,7 +12,7 @@ from rgbx_proving.experiments.revisions import (
     RevisionsResult,
     revision_forms,
     revisions_settings,
-    within,
+    seen_at,
 )
 from tiny_benchmark import TINY_REVISIONS, options
 
@@ -65,7 +65,7 @@ def test_a_place_is_found_again_in_a_view_of_it():
     image[hole] = 0.05
     seen = Transform("xray", TransformConfig(source_size=128, aspect=2.0)).see(image)
     middle = np.array([columns[hole].mean(), rows[hole].mean()])
-    x, y = within(middle, seen.place, seen.pixels.shape)
+    x, y = seen_at(middle, seen.place, seen.pixels.shape)
     shown = warp(hole.astype(np.float32), seen.place, seen.pixels.shape)
     where = np.argwhere(shown > 0.5).mean(axis=0)
     assert (y, x) == pytest.approx(tuple((where + 0.5) / seen.pixels.shape), abs=0.01)
