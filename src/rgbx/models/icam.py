@@ -216,7 +216,7 @@ class ICam(nn.Module):
                 self.classifier.bias[own] = other.classifier.bias[its]
 
     def _averaged(self, source: torch.Tensor, iteration: int) -> torch.Tensor:
-        """Return the source, smoothed if an iteration sees less than a third of its pixels each way."""
+        """Return the source, smoothed if an iteration sees a third of its pixels or fewer each way."""
         if not self.config.averaged:
             return source
         side = 1.0

@@ -50,7 +50,7 @@ class ICamConfig(Config):
     """``input``: crop from what the network just saw, as the paper does. ``source``: the same window from the
     full-resolution image, which shows detail that the input has lost."""
     averaged: bool = True
-    """Smooth the source where the network sees less than a third of its pixels each way, so that it passes over none;
+    """Smooth the source where the network sees a third of its pixels or fewer each way, so that it passes over none;
     bundles of earlier versions do not."""
     aggregator: Annotated[str, AfterValidator(AGGREGATORS.check)] = "weighted_mean"
     """``weighted_mean``, ``mean``, ``sum``, or another entry of :data:`rgbx.registry.AGGREGATORS`."""
