@@ -72,7 +72,7 @@ class CameraRanges(Config):
     """Longer side of the device's outline, in image widths."""
     off_centre: Share = 0.8
     """How much of the free margin the device's centre may use."""
-    framed: Share = 0.7
+    framed: Share = 0.0
     """Share of pictures that are the device's own rectangle, its long side up or down, with as many pixels as the
     square ones: what shows little of the surroundings shows more of the device. ``fill`` and ``off_centre`` still
     decide from where it is seen."""
@@ -164,7 +164,6 @@ FIXED_CAMERA = CameraRanges(
     off_axis=(0.0, 0.0),
     fill=(0.85, 0.85),
     off_centre=0.0,
-    framed=0.0,
 )
 FIXED_LIGHTS = LightRanges(
     count=(2, 2),
@@ -336,14 +335,9 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
     points = mesh.hull @ rotation_matrix(rotation).T
     height = float(points[:, 2].min()) - (_uniform(rng, config.background.gap) if free else 0.0)
     render_seed, camera = _seed(rng), _draw_camera(rng, config.camera, points)
-    aspect = 1.0
-    margins = rng.uniform(*config.camera.frame_margin, 4)
-    if rng.random() < config.camera.framed:
-        camera, aspect = framed(camera, points, margins)
     lights = light_ranges(config.lights, float(np.linalg.norm(mesh.hull, axis=1).max()))
-    return RgbDraw(
+    drawn = RgbDraw(
         size=config.size,
-        aspect=aspect,
         samples=config.samples,
         render_seed=render_seed,
         rotation=rotation,
@@ -368,8 +362,14 @@ def draw_photograph(rng: np.random.Generator, config: RgbRandomisation, mesh: Re
             noise=_uniform(rng, config.film.noise),
             noise_seed=_seed(rng),
         ),
-        outline=outline_in_image(points, camera, aspect),
+        outline=outline_in_image(points, camera),
     )
+    margins = rng.uniform(*config.camera.frame_margin, 4)
+    if rng.random() >= config.camera.framed:
+        return drawn
+    camera, aspect = framed(camera, points, margins)
+    outline = outline_in_image(points, camera, aspect)
+    return drawn.model_copy(update={"camera": camera, "aspect": aspect, "outline": outline})
 
 
 def framed(camera: Camera, points: np.ndarray, margins: np.ndarray) -> tuple[Camera, float]:

@@ -408,7 +408,7 @@ def preset_benchmark(preset: Literal["small", "paper"]) -> Benchmark:
         radiographs_per_class=2500,
         photographs_per_class=1000,
         xray=XrayRandomisation(size=299),
-        rgb=RgbRandomisation(size=299).updated({"camera.framed": 0.0}),  # photographs are seen whole
+        rgb=RgbRandomisation(size=299),
         xray_training=xray,
         rgb_training=rgb,
         best={"xray": xray.updated(ours), "rgb": rgb.updated(ours)},
