@@ -109,6 +109,7 @@ def test_a_localiser_is_trained_once_the_same_for_the_same_seed(tmp_path):
     torch.testing.assert_close(kept(photograph), first(photograph))
 
 
+@pytest.mark.slow
 def test_photographs_without_outlines_are_seen_upright_by_the_localiser_of_an_earlier_run(tmp_path):
     rendered = write_devices(tmp_path / "rendered", "rgb", (20, 60))
     line = write_devices(tmp_path / "line", "rgb", (20, 60), outlined=False)

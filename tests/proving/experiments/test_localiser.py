@@ -69,6 +69,6 @@ def test_the_localiser_is_measured_on_the_line(workshop):
     ran = CliRunner().invoke(app, ["reproduce", "localiser", "--out", str(workshop), *options(TINY)])
     assert ran.exit_code == 0, ran.output
     result = LocaliserResult.model_validate_json((workshop / "localiser.json").read_text())
-    assert [each.images for each in result.situations] == [4] * 5
+    assert [each.images for each in result.situations] == [8] * 5
     assert "as it comes" in (workshop / "localiser.md").read_text()
     assert (workshop / "localiser.png").read_bytes().startswith(b"\x89PNG")
