@@ -25,7 +25,7 @@ from rgbx_proving.experiments.stages import Stages
 
 
 class Demo(Benchmark):
-    """What the demo does; its defaults are sized for a quarter of an hour on two cores."""
+    """What the demo does; its defaults are sized for a quarter to half an hour on two cores."""
 
     explained_per_class: PositiveInt = 1
 
