@@ -152,7 +152,7 @@ class ICam(nn.Module):
             outer = self.next_window.outer(iteration)
             local = self.next_window(past.cams[outer], self.input_shape, past.windows[outer + 1 :])
             window = compose(past.windows[outer], local)
-            image = self._crop(self._averaged(source, iteration), past.crops[outer], window, local)
+            image = self._crop(source, past.crops[outer], window, local, iteration)
         maps = self.feature_maps(image, iteration)
         pooled = maps.mean((2, 3))
         chosen = self.classifier(pooled).argmax(1) if label is None else label
@@ -226,11 +226,11 @@ class ICam(nn.Module):
         return averaged(source, min(steps))
 
     def _crop(
-        self, source: torch.Tensor, outer: torch.Tensor, window: torch.Tensor, local: torch.Tensor
+        self, source: torch.Tensor, outer: torch.Tensor, window: torch.Tensor, local: torch.Tensor, iteration: int
     ) -> torch.Tensor:
         """Return a window of the source, or the same one (``local``) of the image in which it was found."""
         if self.config.crop_source == "source":
-            return sample_window(source, window, self.input_shape)
+            return sample_window(self._averaged(source, iteration), window, self.input_shape)
         return sample_window(outer, local, self.input_shape)
 
 

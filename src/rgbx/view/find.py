@@ -46,8 +46,14 @@ def least_rectangle(mask: np.ndarray) -> DeviceRectangle | None:
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not outlines:
         return None
-    (x, y), (width, height), turn = cv2.minAreaRect(np.concatenate(outlines))
-    width, height = width + 1, height + 1  # from the middles of the outermost pixels to their edges
+    found = rectangle_round(np.concatenate(outlines))
+    # from the middles of the outermost pixels to their edges
+    return found._replace(width=found.width + 1, height=found.height + 1)
+
+
+def rectangle_round(points: np.ndarray) -> DeviceRectangle:
+    """Return the least rectangle round points, (N, 2) or (N, 1, 2) of int32 or float32, in their unit."""
+    (x, y), (width, height), turn = cv2.minAreaRect(points)
     if width > height:
         width, height, turn = height, width, turn + 90
     return DeviceRectangle(x, y, width, height, (turn + 90) % 180 - 90)

@@ -16,10 +16,9 @@ from rgbx.datasets.images import read_radiograph
 from rgbx.devices.library import Library
 from rgbx.evaluation.explain import Case, overlay
 from rgbx.evaluation.faithfulness import MapScores, measure_maps
-from rgbx.evaluation.figures import INK, write_figure
+from rgbx.evaluation.figures import INK
 from rgbx.evaluation.intervals import Estimate, cluster_bootstrap
 from rgbx.evaluation.tables import show
-from rgbx.files import write_json, write_text
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.models.header import read_bundle_header
@@ -28,6 +27,7 @@ from rgbx.samples import SampleRecord, SampleSet
 from rgbx.view.transform import Transform, warp
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import TABLES
 from rgbx_proving.experiments.workshop import Workshop
 from rgbx_proving.families.differences import inside_changes
@@ -130,9 +130,7 @@ def reproduce_figure6(
         benchmark=benchmark,
         versions=versions(),
     )
-    write_json(out / "figure6.json", result.model_dump(mode="json"))
-    write_text(out / "figure6.md", figure6_markdown(result))
-    write_figure(out / "figure6.png", figure6(result, looks, predictor))
+    write_result(out, "figure6", result, figure6_markdown(result), figure6(result, looks, predictor))
     return result
 
 

@@ -12,19 +12,19 @@ from rich.console import Console
 from rgbx.config import Config
 from rgbx.datasets.images import read_photograph
 from rgbx.errors import InputError
-from rgbx.evaluation.figures import ACCENT, INK, write_figure
+from rgbx.evaluation.figures import ACCENT, INK
 from rgbx.evaluation.intervals import Estimate, wilson
 from rgbx.evaluation.tables import show
-from rgbx.files import write_json, write_text
 from rgbx.geometry import rotation_matrix
 from rgbx.models.bundle import versions
 from rgbx.models.localiser import in_torch
 from rgbx.progress import track
 from rgbx.samples import SampleRecord, generator
 from rgbx.training.localiser_stage import read_localiser
-from rgbx.view.find import DeviceRectangle, Localise
+from rgbx.view.find import DeviceRectangle, Localise, rectangle_round
 from rgbx.view.transform import find_in_photograph
 from rgbx_proving.experiments.benchmark import Benchmark
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.workshop import Workshop
 from rgbx_proving.standin.conveyor import ConveyorDraw, Studio
 from rgbx_proving.standin.conveyor_camera import Crop
@@ -139,9 +139,7 @@ def reproduce_localiser(
         benchmark=benchmark,
         versions=versions(),
     )
-    write_json(out / "localiser.json", result.model_dump(mode="json"))
-    write_text(out / "localiser.md", localiser_markdown(result))
-    write_figure(out / "localiser.png", _figure(shown, localise))
+    write_result(out, "localiser", result, localiser_markdown(result), _figure(shown, localise))
     return result
 
 
@@ -162,7 +160,7 @@ def measure_situation(situation: Situation, cases: Sequence[_Case], localise: Lo
     """Return how well the devices of some photographs are found."""
     found = [find_in_photograph(case.photograph, localise) for case in cases]
     pairs = [
-        (rectangle, true_rectangle(case.outline))
+        (rectangle, rectangle_round(case.outline.astype(np.float32)))
         for rectangle, case in zip(found, cases, strict=True)
         if rectangle is not None and case.outline is not None
     ]
@@ -178,14 +176,6 @@ def measure_situation(situation: Situation, cases: Sequence[_Case], localise: Lo
         turned=float(np.median(turns)) if has_truth else None,
         turned_most=float(np.percentile(turns, 95)) if has_truth else None,
     )
-
-
-def true_rectangle(outline: np.ndarray) -> DeviceRectangle:
-    """Return the least rectangle round (N, 2) corners, in pixels."""
-    (x, y), (width, height), turn = cv2.minAreaRect(outline.astype(np.float32))
-    if width > height:
-        width, height, turn = height, width, turn + 90
-    return DeviceRectangle(x, y, width, height, (turn + 90) % 180 - 90)
 
 
 def overlap(first: DeviceRectangle, second: DeviceRectangle) -> float:

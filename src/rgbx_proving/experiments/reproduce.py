@@ -13,13 +13,12 @@ from rich.console import Console
 from rgbx.config import Config
 from rgbx.errors import ConfigError
 from rgbx.evaluation.evaluate import alone, compare_paired, scores_of
-from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain, write_figure
+from rgbx.evaluation.figures import ACCENT, FAINT, INK, plain
 from rgbx.evaluation.intervals import Estimate, PairedTest
 from rgbx.evaluation.pairing import SAME_UNIT
 from rgbx.evaluation.predictions import ORIGINS, PredictionRow, Predictions
 from rgbx.evaluation.results import Scores
 from rgbx.evaluation.tables import show, show_cores, show_p
-from rgbx.files import write_json, write_text
 from rgbx.modality import Channel, Modality
 from rgbx.models.backbones import EMBEDDED
 from rgbx.models.bundle import versions
@@ -30,6 +29,7 @@ from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 from rgbx_proving.experiments.benchmark import Benchmark
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import TABLES, Row, TableName
 from rgbx_proving.experiments.workshop import BirdWorkshop, Speed, Workshop
 
@@ -140,9 +140,7 @@ def reproduce_table(
         cores=cores(),
         versions=versions(),
     )
-    write_json(out / f"{name}.json", result.model_dump(mode="json"))
-    write_text(out / f"{name}.md", table_markdown(result))
-    write_figure(out / f"{name}.png", table_figure(result))
+    write_result(out, name, result, table_markdown(result), table_figure(result))
     return result
 
 

@@ -13,11 +13,10 @@ from rich.console import Console
 from rgbx.config import Config
 from rgbx.datasets.images import read_radiograph
 from rgbx.evaluation.evaluate import scores_of, share_estimate
-from rgbx.evaluation.figures import ACCENT, INK, SERIES, plain, write_figure
+from rgbx.evaluation.figures import ACCENT, INK, SERIES, plain
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.predictions import PredictionRow
 from rgbx.evaluation.tables import show, show_cores
-from rgbx.files import write_json, write_text
 from rgbx.geometry import Vector
 from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
@@ -27,6 +26,7 @@ from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.view.transform import Transform
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import preset_benchmark, trained
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import Row, icam
 from rgbx_proving.experiments.workshop import Speed, Workshop
 from rgbx_proving.families.family import FAMILIES
@@ -216,9 +216,7 @@ def reproduce_revisions(
         cores=cores(),
         versions=versions(),
     )
-    write_json(out / "revisions.json", result.model_dump(mode="json"))
-    write_text(out / "revisions.md", revisions_markdown(result))
-    write_figure(out / "revisions.png", revisions_figure(result))
+    write_result(out, "revisions", result, revisions_markdown(result), revisions_figure(result))
     return result
 
 

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from rgbx.config import Config
-from rgbx.evaluation.figures import ACCENT, INK, plain, write_figure
+from rgbx.evaluation.figures import ACCENT, INK, plain
 from rgbx.evaluation.predictions import origin_of, prepare_sets
 from rgbx.evaluation.tables import show, show_cores
-from rgbx.files import write_json, write_text
 from rgbx.inference.export import export_bundle
 from rgbx.inference.int8 import Int8Gates
 from rgbx.inference.runtimes import Graphs, read_graphs
@@ -25,6 +24,7 @@ from rgbx.processes import cores
 from rgbx.samples import SampleSet
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import BEST
 from rgbx_proving.experiments.ways import Comparison, choose_exit, compare_ways
 from rgbx_proving.experiments.workshop import Workshop
@@ -69,9 +69,7 @@ def reproduce_runtimes(
         cores=cores(),
         versions=versions(),
     )
-    write_json(out / "runtimes.json", result.model_dump(mode="json"))
-    write_text(out / "runtimes.md", runtimes_markdown(result))
-    write_figure(out / "runtimes.png", runtimes_figure(result))
+    write_result(out, "runtimes", result, runtimes_markdown(result), runtimes_figure(result))
     return result
 
 

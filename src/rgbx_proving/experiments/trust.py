@@ -19,14 +19,14 @@ from rgbx.config import Config
 from rgbx.errors import ConfigError
 from rgbx.evaluation.calibrate import calibrate
 from rgbx.evaluation.evaluate import estimate, evaluate_bundle, share_estimate
-from rgbx.evaluation.figures import INK, SERIES, plain, write_figure
+from rgbx.evaluation.figures import INK, SERIES, plain
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.pairing import SAME_UNIT, draw_pairings
 from rgbx.evaluation.predictions import Predictions, cached_predictions, encode_set
 from rgbx.evaluation.reliability import area_under_roc, coverage_within
 from rgbx.evaluation.results import Evaluation
 from rgbx.evaluation.tables import show
-from rgbx.files import read_json, write_json, write_text
+from rgbx.files import read_json
 from rgbx.inference import Predictor
 from rgbx.modality import MODALITIES, TITLES, Channel, Modality
 from rgbx.models.bundle import versions
@@ -40,6 +40,7 @@ from rgbx.trust.ood import Shown
 from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import trained
+from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import BEST, TABLES
 from rgbx_proving.experiments.workshop import Workshop
 
@@ -163,9 +164,7 @@ def reproduce_trust(
         benchmark=benchmark.updated({"held_out": names}),
         versions=versions(),
     )
-    write_json(out / "trust.json", result.model_dump(mode="json"))
-    write_text(out / "trust.md", trust_markdown(result))
-    write_figure(out / "trust.png", auroc_figure(result))
+    write_result(out, "trust", result, trust_markdown(result), auroc_figure(result))
     return result
 
 

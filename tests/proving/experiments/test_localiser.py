@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.view.find import DeviceRectangle
+from rgbx.view.find import DeviceRectangle, rectangle_round
 from rgbx_proving.experiments.localiser import (
     LocaliserResult,
     _Case,
@@ -15,7 +15,6 @@ from rgbx_proving.experiments.localiser import (
     measure_situation,
     overlap,
     side_by_side,
-    true_rectangle,
 )
 from tiny_benchmark import TINY, options
 
@@ -32,7 +31,7 @@ def bright(photograph: np.ndarray) -> np.ndarray:
 
 
 def test_the_rectangle_of_a_device_and_its_overlap():
-    found = true_rectangle(case().outline)
+    found = rectangle_round(case().outline)
     assert (found.width, found.height, found.turn) == pytest.approx((20, 60, 20), abs=0.1)
     assert overlap(found, found) == pytest.approx(1)
     assert overlap(found, found._replace(x=found.x + 200)) == 0
