@@ -52,7 +52,7 @@ class Bare(nn.Module):
         self.stream = stream
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stream.extract(images)
+        return self.stream.feature_maps(images, 0)
 
 
 class EagerContiguous:

@@ -22,7 +22,7 @@ class AsTorchcamSeesIt(nn.Module):
         self.features = nn.Identity()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return self.stream.classifier(self.features(self.stream.extract(image)).mean((2, 3)))
+        return self.stream.classifier(self.features(self.stream.feature_maps(image, 0)).mean((2, 3)))
 
 
 @pytest.mark.parametrize(("name", "size"), [("tiny", 32), pytest.param("inception_v3", 139, marks=pytest.mark.slow)])

@@ -118,7 +118,7 @@ def test_peaks_are_searched_in_the_whole_image_and_lie_apart() -> None:
 def test_layercam_counts_evidence_for_the_class_only() -> None:
     network = icam(iterations=1, activation_map="layercam").eval()
     output = network(images())
-    maps = network.extract(sample_window(images(), output.windows[:, 0], (32, 32)))
+    maps = network.feature_maps(sample_window(images(), output.windows[:, 0], (32, 32)), 0)
     positive = network.classifier.weight.clamp_min(0)[output.logits.argmax(1)]
     torch.testing.assert_close(output.cams[:, 0], torch.einsum("bk,bkhw->bhw", positive, maps), rtol=1e-4, atol=1e-5)
 
@@ -291,8 +291,35 @@ def test_a_network_starts_from_its_like_with_all_its_statistics() -> None:
     torch.testing.assert_close(new.eval()(images()).logits, trained.eval()(images()).logits)
 
 
-@pytest.mark.parametrize("settings", [{"window": "peaks"}, {"window": "box", "window_options": {"threshold": 0.7}}])
-def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(settings: dict[str, str]) -> None:
+def test_with_extractors_of_their_own_each_iteration_has_its_weights() -> None:
+    network = icam(extractors="own").eval()
+    source = images()
+    before = network(source)
+    torch.testing.assert_close(before.features, icam(extractors="shared").eval()(source).features)
+    with torch.no_grad():
+        next(iter(network.closer[0].parameters())).mul_(-1)
+    after = network(source)
+    torch.testing.assert_close(after.features[:, 0], before.features[:, 0])
+    assert not torch.allclose(after.features[:, 1], before.features[:, 1])
+    assert not any("norms" in name for name in network.state_dict()), "statistics are each extractor's own already"
+
+
+def test_own_extractors_start_from_the_initial_weights_and_go_on_from_their_like() -> None:
+    one = icam(iterations=1)
+    with torch.no_grad():
+        next(iter(one.backbone.parameters())).mul_(-1)
+    two, again = (icam(iterations=2, extractors="own") for _ in range(2))
+    two.start_from(one, [(0, 0), (1, 1), (2, 2)])
+    assert torch.equal(next(iter(two.backbone.parameters())), next(iter(one.backbone.parameters())))
+    assert torch.equal(next(iter(two.closer.parameters())), -next(iter(one.backbone.parameters())))
+    two.closer.requires_grad_(False)
+    next(iter(two.closer.parameters())).mul_(2)
+    again.start_from(two, [(0, 0), (1, 1), (2, 2)])
+    torch.testing.assert_close(again.eval()(images()).logits, two.eval()(images()).logits)
+
+
+@pytest.mark.parametrize("settings", [{"window": "peaks"}, {"extractors": "own"}, {"window": "box", "window_options": {"threshold": 0.7}}])
+def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(settings: dict[str, object]) -> None:
     network = icam(**settings).eval()
     exported = torch.export.export(network, (images(2),)).module()
     ours, graph = network(images(2)), exported(images(2))

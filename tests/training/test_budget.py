@@ -43,3 +43,12 @@ def test_a_run_goes_on_in_its_schedule() -> None:
     again.restore(budget.state())
     assert (again.start, again.warm_up_ends, again.end) == (2, 6, 7)
     assert not again.restarts_after(5, 1.0, 0.1), "the loss is where it was"
+
+
+@pytest.mark.parametrize(("extractors", "cycles"), [
+    ("shared", [(0, 5)] * 5),
+    ("own", [(0, 3)] * 3 + [(3, 5)] * 2),
+])  # fmt: skip
+def test_extractors_that_join_have_a_cycle_of_their_own(extractors: str, cycles: list[tuple[int, int]]) -> None:
+    config = tiny_training("xray", epochs=5, warmup_epochs=3, **{"stream.icam.extractors": extractors})
+    assert [Budget(config).rate_cycle(epoch) for epoch in range(5)] == cycles

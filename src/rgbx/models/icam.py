@@ -6,6 +6,7 @@ all iterations are aggregated and classified (Eq. 2). The loop has no hooks and 
 that it exports as one graph.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -88,12 +89,17 @@ class ICam(nn.Module):
         self.register_buffer("mean", torch.tensor(defaults["mean"]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(defaults["std"]).view(1, 3, 1, 1), persistent=False)
         self.localiser = localiser
-        if config.batch_norm == "per_iteration" and config.iterations > 1:
+        own = config.extractors == "own"
+        if config.batch_norm == "per_iteration" and config.iterations > 1 and not own:
             split_statistics(backbone, config.iterations)
-        self._frozen = [*frozen_modules(backbone, frozen_stages), *([localiser] if localiser is not None else [])]
+        self.backbone = backbone.to(memory_format=torch.channels_last)
+        self.closer = nn.ModuleList(copy.deepcopy(self.backbone) for _ in range(1, config.iterations) if own)
+        """The extractors of the later iterations, where each has its own."""
+        extractors = [self.backbone, *self.closer]
+        self._frozen = [module for each in extractors for module in frozen_modules(each, frozen_stages)]
+        self._frozen += [localiser] if localiser is not None else []
         for module in self._frozen:
             module.requires_grad_(False)
-        self.backbone = backbone.to(memory_format=torch.channels_last)
         self.next_window = WINDOWS[config.window](config.crop_fraction, **config.window_options)
         self.activation_map = ACTIVATION_MAPS[config.activation_map]
         self.aggregator = AGGREGATORS[config.aggregator](config.iterations)
@@ -105,9 +111,10 @@ class ICam(nn.Module):
         for module in self._frozen:
             module.eval()
         if self.config.batch_norm == "frozen":
-            for module in self.backbone.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+            for extractor in (self.backbone, *self.closer):
+                for module in extractor.modules():
+                    if isinstance(module, _BatchNorm):
+                        module.eval()
         return self
 
     def forward(
@@ -164,14 +171,16 @@ class ICam(nn.Module):
         self.classifier = nn.Linear(self.classifier.in_features, classes, device=self.classifier.weight.device)
 
     def feature_maps(self, image: torch.Tensor, iteration: int) -> torch.Tensor:
-        """Return the (B, K, h, w) feature maps of what an ``iteration`` (0-based) sees, by its own batch norm."""
-        select_iteration(self.backbone, iteration)
-        return self.extract(image)
+        """Return E's (B, K, h, w) feature maps of what an ``iteration`` (0-based) sees: by its own batch norm, or E.
 
-    def extract(self, image: torch.Tensor) -> torch.Tensor:
-        """Return E's (B, K, h, w) feature maps of (B, 1 or 3, H, W) images in [0, 1]."""
+        Args:
+            image: (B, 1 or 3, H, W) in [0, 1].
+            iteration: that sees it.
+        """
+        extractor = self.closer[iteration - 1] if self.closer and iteration else self.backbone
+        select_iteration(extractor, iteration)
         normalised = (image - self.mean) / self.std  # a grey image becomes three equal channels here
-        return self.backbone.forward_features(normalised.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[operator]
+        return extractor.forward_features(normalised.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[operator]
 
     def aggregate(self, features: torch.Tensor) -> torch.Tensor:
         """FA (Eq. 2): combine (B, n, K) pooled features into (B, K)."""
@@ -184,8 +193,8 @@ class ICam(nn.Module):
     def end_warm_up(self) -> None:
         """Let the later iterations join a network that has learnt with the first alone.
 
-        They start from the statistics that the first has gathered, and with little weight in the weighted mean: what
-        they see is new to the network, and they have to earn more.
+        They start from the statistics that the first has gathered, unless their extractors are their own, and with
+        little weight in the weighted mean: what they see is new to the network, and they have to earn more.
         """
         copy_first_statistics(self.backbone)
         self.aggregator.favour_first()
@@ -193,8 +202,8 @@ class ICam(nn.Module):
     def start_from(self, other: "ICam", rows: Sequence[tuple[int, int]]) -> None:
         """Take over what another network with the same backbone has learnt.
 
-        Where the two differ in iterations, statistics or aggregator, all iterations start from the other's first, as
-        after a warm-up.
+        Where the two differ in iterations, statistics, aggregator or extractors, all iterations start from the other's
+        first, as after a warm-up; those with extractors of their own start from the initial weights.
 
         Args:
             other: trained.
@@ -203,9 +212,13 @@ class ICam(nn.Module):
         Raises:
             RuntimeError: the backbones differ.
         """
-        shape = (self.config.iterations, self.config.batch_norm, self.config.aggregator)
-        if shape == (other.config.iterations, other.config.batch_norm, other.config.aggregator):
+        alike = all(
+            getattr(self.config, name) == getattr(other.config, name)
+            for name in ("iterations", "batch_norm", "aggregator", "extractors")
+        )
+        if alike:
             self.backbone.load_state_dict(other.backbone.state_dict())
+            self.closer.load_state_dict(other.closer.state_dict())
             self.aggregator.load_state_dict(other.aggregator.state_dict())
         else:
             load_first_statistics(self.backbone, other.backbone)

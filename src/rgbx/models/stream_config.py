@@ -11,6 +11,7 @@ from rgbx.view.transform import TransformConfig
 
 Preset = Literal["small", "paper"]
 BatchNormMode = Literal["shared", "per_iteration", "frozen"]
+Extractors = Literal["shared", "own"]
 Precision = Literal["f32", "bf16", "int8"]
 """``f32``: as the network was trained. ``bf16``: float32 cut to 16 bits where the processor has instructions for it.
 ``int8``: a graph exported for it."""
@@ -57,6 +58,9 @@ class ICamConfig(Config):
     batch_norm: BatchNormMode = "per_iteration"
     """Statistics of batch norm: one running mean for all iterations (the paper), one for each, or the initial
     weights' own throughout."""
+    extractors: Extractors = "shared"
+    """``shared``: one network for all iterations, as in the paper. ``own``: one for each, all from the same initial
+    weights, as detail looks another way from near by; then each has its own statistics."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """On the aggregated features, in training."""
 

@@ -35,6 +35,15 @@ class Budget:
         repeated = config.warmup_epochs or config.epochs
         return self.start + 2**self._restarts * repeated + config.epochs - repeated
 
+    def rate_cycle(self, epoch: int) -> tuple[int, int]:
+        """Return the first epoch of the learning rate's cycle that an ``epoch`` is in, and the first behind it.
+
+        Extractors that join after the warm-up have everything to learn: they get a cycle of their own.
+        """
+        if self._config.stream.icam.extractors == "shared" or not self._config.warmup_epochs:
+            return self.start, self.end
+        return (self.start, self.warm_up_ends) if epoch < self.warm_up_ends else (self.warm_up_ends, self.end)
+
     def restarts_after(self, epoch: int, loss: float, accuracy: float) -> bool:
         """Begin a new schedule after ``epoch`` if the images are not learnt yet, and say whether.
 

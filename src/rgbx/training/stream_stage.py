@@ -255,7 +255,7 @@ class StreamModule(L.LightningModule):
         steps_per_epoch = max(steps // (self.trainer.max_epochs or 1), 1)
 
         def factor(step: int) -> float:
-            start, end = self.budget.start, self.budget.end
+            start, end = self.budget.rate_cycle(step // steps_per_epoch)
             return rate_factor(config, step - start * steps_per_epoch, (end - start) * steps_per_epoch, steps_per_epoch)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
