@@ -17,24 +17,24 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import read_scan
 from rgbx.evaluation.intervals import wilson
 from rgbx.pictures import contact_sheet, write_image
 from rgbx.progress import track
-from rgbx.radiography.filters import Structure
-from rgbx.radiography.randomisation import (
+from rgbx.samples import generator
+from rgbx_proving.sp10.family import SP10
+from rgbx_proving.units.kinds import DEVICE_KINDS, make_kind
+from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.devices.volume import Volume
+from rgbx_render.devices.volume_io import read_scan
+from rgbx_render.radiography.filters import Structure
+from rgbx_render.radiography.randomisation import (
     ScanStatistics,
     XrayRandomisation,
     clearest_structure,
     draw_radiograph,
     render_radiograph,
 )
-from rgbx.radiography.scans import PreparedScan, prepare_scan
-from rgbx.samples import generator
-from rgbx_proving.sp10.family import SP10
-from rgbx_proving.units.kinds import DEVICE_KINDS, make_kind
-from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.scans import PreparedScan, prepare_scan
 
 PHONES = ("SP1", "SP5", "SP10")
 PHONE_SPACING_MM = 0.3

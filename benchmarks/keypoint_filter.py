@@ -27,14 +27,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.radiography.filters import Acceptance
-from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
-from rgbx.radiography.scans import PreparedScan, prepare_scan
-from rgbx.radiography.superpoint import KeypointDetector, find_peaks, load_detector
-from rgbx.radiography.transfer import read_presets
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.filters import Acceptance
+from rgbx_render.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
+from rgbx_render.radiography.scans import PreparedScan, prepare_scan
+from rgbx_render.radiography.superpoint import KeypointDetector, find_peaks, load_detector
+from rgbx_render.radiography.transfer import read_presets
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -26,11 +26,11 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import ray
 from ray.cluster_utils import Cluster
 
-from rgbx.devices.library import Library
-from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import write_volume
-from rgbx.radiography.radiographs import render_radiographs
-from rgbx.radiography.randomisation import XrayRandomisation
+from rgbx_render.devices.library import Library
+from rgbx_render.devices.volume import Volume
+from rgbx_render.devices.volume_io import write_volume
+from rgbx_render.radiography.radiographs import render_radiographs
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 STORE_BYTES = 200 * 2**20
 CLASSES = ("A", "B")

@@ -14,12 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.devices.library import Library
-from rgbx.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
-from rgbx.radiography.scans import PreparedScan, prepare_scan
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.devices.library import Library
+from rgbx_render.radiography.randomisation import ScanStatistics, XrayRandomisation, draw_radiograph, render_radiograph
+from rgbx_render.radiography.scans import PreparedScan, prepare_scan
 
 CLASSES = [f"SP{number}" for number in range(1, 11)]
 STRENGTHS = ((0.6, 1.6), (0.2, 5.0), (0.05, 20.0))

@@ -13,14 +13,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.radiography.kernel import transmission
-from rgbx.radiography.projector import Pose, Projector
-from rgbx.radiography.scans import prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.registry import BACKENDS
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.kernel import transmission
+from rgbx_render.radiography.projector import Pose, Projector
+from rgbx_render.radiography.scans import prepare_scan
+from rgbx_render.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 
 POSES = {
     "flat": (0, 0, 0),

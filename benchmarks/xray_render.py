@@ -32,11 +32,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import uniform_filter
 
-from rgbx.devices.volume import Volume
-from rgbx.radiography.kernel import path_integrals
-from rgbx.radiography.projector import Pose, Projector, Rays
-from rgbx.radiography.scans import PreparedScan, ScanStore, prepare_scan
-from rgbx.radiography.transfer import TransferFunction, TransferJitter, draw_transfer, read_presets
+from rgbx_render.devices.volume import Volume
+from rgbx_render.radiography.kernel import path_integrals
+from rgbx_render.radiography.projector import Pose, Projector, Rays
+from rgbx_render.radiography.scans import PreparedScan, ScanStore, prepare_scan
+from rgbx_render.radiography.transfer import TransferFunction, TransferJitter, draw_transfer, read_presets
 
 CORES = os.cpu_count() or 1
 PHANTOMS = {"small": ((27, 500, 240), 0.3), "big": ((80, 1500, 720), 0.1)}
@@ -159,7 +159,7 @@ class Vtk:
     transfer_first = False
 
     def __init__(self, scene: Scene, mapper: Any) -> None:
-        from rgbx.radiography.vtk_backend import VtkRenderer
+        from rgbx_render.radiography.vtk_backend import VtkRenderer
 
         self._scene, self._renderer = scene, VtkRenderer(mapper, step=1.0)
 

@@ -3,8 +3,9 @@
     python scripts/train_keypoints.py --out runs/keypoints
 
 Everything is drawn on the fly from the seed and the step, so a run that was stopped goes on with the same command as if
-it had not been. It ends with OUT/superpoint.safetensors, to be put beside src/rgbx/radiography/superpoint.py, and
-OUT/curve.csv with the loss on images it learned from and, every --check steps, on others.
+it had not been. It ends with OUT/superpoint.safetensors, to be put beside
+src/rgbx_render/radiography/superpoint.py, and OUT/curve.csv
+with the loss on images it learned from and, every --check steps, on others.
 """
 
 import argparse
@@ -20,9 +21,9 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rgbx.files import atomic_path, write_bytes
-from rgbx.radiography.superpoint import _CELL as CELL
-from rgbx.radiography.superpoint import LAYERS, SuperPoint, find_peaks, heat_map, write_network
-from rgbx.radiography.synthetic_shapes import LabelledImage, draw_shapes
+from rgbx_render.radiography.superpoint import _CELL as CELL
+from rgbx_render.radiography.superpoint import LAYERS, SuperPoint, find_peaks, heat_map, write_network
+from rgbx_render.radiography.synthetic_shapes import LabelledImage, draw_shapes
 
 RADIUS = 4
 """Of non-maximum suppression, pixels."""

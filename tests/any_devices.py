@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import write_volume
+from rgbx_render.devices.volume import Volume
+from rgbx_render.devices.volume_io import write_volume
 from scan_files import write_unit_file
 
 

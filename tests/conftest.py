@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from rgbx.errors import MissingToolError
-from rgbx.photography.blender import find_blender
+from rgbx_render.photography.blender import find_blender
 
 
 @pytest.fixture

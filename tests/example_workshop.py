@@ -13,14 +13,14 @@ from filelock import FileLock
 from birds import write_birds
 from learning_sets import write_set
 from rgbx.datasets.flat_field import make_flat_field
-from rgbx.devices.library import Library
-from rgbx.radiography.radiographs import render_radiographs
-from rgbx.radiography.randomisation import XrayRandomisation
-from rgbx.radiography.transfer import PRESETS
 from rgbx.samples import SampleSet, Shard
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
+from rgbx_render.devices.library import Library
+from rgbx_render.radiography.radiographs import render_radiographs
+from rgbx_render.radiography.randomisation import XrayRandomisation
+from rgbx_render.radiography.transfer import PRESETS
 from tiny_benchmark import CLOSER, TINY, TINY_REVISIONS, options
 from tiny_training import tiny_training
 

@@ -19,7 +19,7 @@ import tifffile
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
-from rgbx.devices.volume import Volume
+from rgbx_render.devices.volume import Volume
 from scan_files import write_dicom, write_unit_file
 
 SPACING = np.array((1.5, 1.25, 2.0))

@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 from rgbx.config import Config, Range, load_config, read_yaml
 from rgbx.errors import ConfigError, InputError, RgbxError
 from rgbx.models.stream_config import ICamConfig
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.training.settings import FusionTraining, stream_training
 from rgbx.trust.sorting import TrustConfig
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 
 class Inner(Config):

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 from learning_sets import write_set
 from rgbx.cli import app
-from rgbx.devices.volume import Volume
-from rgbx.devices.volume_io import write_volume
 from rgbx.errors import InputError
 from rgbx.inference import Predictor
 from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam
 from rgbx.samples.sets import find_record
+from rgbx_render.devices.volume import Volume
+from rgbx_render.devices.volume_io import write_volume
 
 SOURCE = '''
 import numpy as np

@@ -7,7 +7,8 @@ import pytest
 
 from rgbx import registry
 from rgbx.errors import MissingPluginError
-from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, BACKENDS, LOSSES, OOD_SCORES, WINDOWS, Registry
+from rgbx.registry import ACTIVATION_MAPS, AGGREGATORS, LOSSES, OOD_SCORES, WINDOWS, Registry
+from rgbx_render.radiography.backends import BACKENDS
 
 
 def _entry(name: str, value: object) -> SimpleNamespace:

@@ -14,12 +14,12 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot
 
-from rgbx.radiography.kernel import transmission
-from rgbx.radiography.projector import Pose, Projector
-from rgbx.radiography.scans import prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.kernel import transmission
+from rgbx_render.radiography.projector import Pose, Projector
+from rgbx_render.radiography.scans import prepare_scan
+from rgbx_render.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 
 SPACING_MM = 0.1
 TRUTH = 12

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.pictures import contact_sheet
-from rgbx.radiography.detector import Scatter, blurred
-from rgbx.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edits, edited, find_parts
-from rgbx.radiography.kernel import transmission
-from rgbx.radiography.projector import Pose, Projector
-from rgbx.radiography.scans import PreparedScan, prepare_scan
-from rgbx.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 from rgbx.samples import generator, write_image
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.detector import Scatter, blurred
+from rgbx_render.radiography.edits import Bend, EditRandomisation, ScanEdits, draw_edits, edited, find_parts
+from rgbx_render.radiography.kernel import transmission
+from rgbx_render.radiography.projector import Pose, Projector
+from rgbx_render.radiography.scans import PreparedScan, prepare_scan
+from rgbx_render.radiography.transfer import NO_JITTER, draw_transfer, read_presets
 
 PROJECTOR = Projector(source_to_centre=600, source_to_detector=900, pixels=(260, 260), pixel_size=0.87)
 FLAT, EDGE_ON = Pose(rotation=(0, 0, 40)), Pose(rotation=(0, 85, 0))

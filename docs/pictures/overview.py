@@ -17,14 +17,14 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from rgbx.devices.library import Library
-from rgbx.devices.preview import BACK, project_scan, shade_mesh
-from rgbx.photography.photographs import render_photographs
-from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.radiography.radiographs import render_radiographs
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
+from rgbx_render.devices.library import Library
+from rgbx_render.devices.preview import BACK, project_scan, shade_mesh
+from rgbx_render.photography.photographs import render_photographs
+from rgbx_render.photography.randomisation import RgbRandomisation
+from rgbx_render.radiography.radiographs import render_radiographs
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 SHOWN, SEED = 4, 3
 XRAY, RGB, INK, PAPER = "#1f6f8b", "#b8662b", "#222222", "#ffffff"

@@ -1,4 +1,4 @@
-"""Draws projector.png: the geometry of rgbx.radiography.projector, to scale. Run it with python."""
+"""Draws projector.png: the geometry of rgbx_render.radiography.projector, to scale. Run it with python."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon, Rectangle
 
 from rgbx.geometry import rotation_matrix
-from rgbx.radiography.projector import Pose, Projector
+from rgbx_render.radiography.projector import Pose, Projector
 
 PROJECTOR = Projector(
     source_to_centre=240, source_to_detector=400, pixels=(8, 8), pixel_size=40, principal_point=(-30, 0)

@@ -6,8 +6,10 @@ semi-private: it may be used, and it may change between versions. Nothing is imp
 
 The packages follow the flow of data; each imports only from those before it:
 
-    devices → samples → radiography | photography → datasets → models → training
-            → trust → inference → evaluation → api → cli
+    samples → datasets → view → models → training → trust → inference → evaluation → api → cli
+
+What renders training images is a package of its own, :mod:`rgbx_render`, and so is the benchmark, ``rgbx_proving``.
+Both stand on this one, which imports neither.
 """
 
 from importlib import import_module
@@ -28,14 +30,14 @@ _HOMES = {
     "evaluate": "rgbx.api.train",
     "export": "rgbx.api.train",
     "load": "rgbx.api.line",
-    "open_library": "rgbx.api.render",
+    "open_library": "rgbx_render.api",
     "open_set": "rgbx.api.line",
     "predictor_of": "rgbx.api.train",
-    "radiograph": "rgbx.api.render",
-    "random_radiograph": "rgbx.api.render",
-    "render_draw": "rgbx.api.render",
-    "render_photographs": "rgbx.api.render",
-    "render_radiographs": "rgbx.api.render",
+    "radiograph": "rgbx_render.api",
+    "random_radiograph": "rgbx_render.api",
+    "render_draw": "rgbx_render.api",
+    "render_photographs": "rgbx_render.api",
+    "render_radiographs": "rgbx_render.api",
     "train_fusion": "rgbx.api.train",
     "train_stream": "rgbx.api.train",
 }

@@ -138,10 +138,3 @@ OOD_SCORES: Registry[Any] = Registry(
     },
 )
 """Each a :class:`rgbx.trust.ood.OodScore`: how far a device is from all that are known."""
-
-BACKENDS: Registry[Any] = Registry(
-    "projection backend",
-    "rgbx.backends",
-    {"kernel": "rgbx.radiography.backends:kernel", "vtk": "rgbx.radiography.vtk_backend:renderer"},
-)
-"""Functions without arguments that return a :class:`rgbx.radiography.backends.ProjectionBackend`."""

@@ -7,7 +7,7 @@ import pytest
 
 from docs_pages import ROOT, blocks, lines_of, notebooks, pages
 
-FOLDERS = (ROOT, ROOT / "src", ROOT / "src/rgbx", ROOT / "src/rgbx_proving", ROOT / "docs")
+FOLDERS = (ROOT, ROOT / "src", ROOT / "src/rgbx", ROOT / "src/rgbx_render", ROOT / "src/rgbx_proving", ROOT / "docs")
 
 
 def found(name: str) -> bool:

@@ -318,7 +318,9 @@ def test_own_extractors_start_from_the_initial_weights_and_go_on_from_their_like
     torch.testing.assert_close(again.eval()(images()).logits, two.eval()(images()).logits)
 
 
-@pytest.mark.parametrize("settings", [{"window": "peaks"}, {"extractors": "own"}, {"window": "box", "window_options": {"threshold": 0.7}}])
+@pytest.mark.parametrize(
+    "settings", [{"window": "peaks"}, {"extractors": "own"}, {"window": "box", "window_options": {"threshold": 0.7}}]
+)
 def test_every_form_of_the_loop_exports_as_one_graph_that_gives_the_same_crops(settings: dict[str, object]) -> None:
     network = icam(**settings).eval()
     exported = torch.export.export(network, (images(2),)).module()

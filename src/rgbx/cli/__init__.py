@@ -14,18 +14,15 @@ from rich.markup import escape
 
 from rgbx import __version__
 from rgbx.cli.calibrate import calibrate_command
-from rgbx.cli.devices import devices_app
 from rgbx.cli.evaluate import evaluate_command
 from rgbx.cli.explain import explain_command
 from rgbx.cli.export import export_command
 from rgbx.cli.flatfield import flatfield_command
 from rgbx.cli.layout import LINE, MEASURE, PREPARE, TRAIN, PanelGroup, put_examples_last
-from rgbx.cli.plugins import add_plugin_verbs
+from rgbx.cli.plugins import add_plugin_groups, add_plugin_verbs
 from rgbx.cli.predict import predict_command
-from rgbx.cli.render import render_app
 from rgbx.cli.sets import sets_app
 from rgbx.cli.train import train_app
-from rgbx.cli.transfer import transfer_app
 from rgbx.cli.watch import watch_command
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
@@ -45,10 +42,8 @@ app = typer.Typer(
         "`rgbx COMMAND --help` ends with two examples."
     ),
 )
-app.add_typer(devices_app, name="devices", rich_help_panel=PREPARE)
-app.add_typer(render_app, name="render", rich_help_panel=PREPARE)
+add_plugin_groups(app)
 app.add_typer(sets_app, name="sets", rich_help_panel=PREPARE)
-app.add_typer(transfer_app, name="transfer", rich_help_panel=PREPARE)
 app.add_typer(train_app, name="train", rich_help_panel=TRAIN)
 app.command("evaluate", rich_help_panel=MEASURE)(evaluate_command)
 app.command("explain", rich_help_panel=MEASURE)(explain_command)

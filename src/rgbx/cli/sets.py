@@ -1,4 +1,4 @@
-"""`rgbx sets`: sets of labelled images, joined from parts and taken in and out."""
+"""`rgbx sets`: sets of labelled images, taken in and out; packages add verbs."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,28 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 sets_app = typer.Typer(no_args_is_help=True, help="Join, export and import sets of labelled images.")
-
-
-@sets_app.command("join")
-def join_sets_command(
-    parts: Annotated[list[Path], typer.Argument(help="Folders that hold the shards of one set.")],
-    out: Annotated[Path, typer.Option(help="Folder of the joined set; must not be there yet.")],
-) -> None:
-    """Join shards that were rendered to separate folders.
-
-    Shards are what `rgbx render … --shard I/N` makes. The result is the same, byte for byte, as a set rendered in one
-    go. Shards of other settings, missing ones and those given twice are refused. Shards rendered to the same folder
-    need no joining.
-
-    Examples:
-
-    - `rgbx sets join part-1 part-2 --out sets/xray`
-    - `rgbx sets join machine-a machine-b machine-c --out sets/xray`
-    """
-    from rgbx.datasets.joining import join_sets
-
-    samples = join_sets(parts, out)
-    typer.echo(f"{len(samples)} images of {len(parts)} folders joined in {out}.")
 
 
 @sets_app.command("export")

@@ -17,13 +17,13 @@ from pydantic import (
 from rgbx.config import Config
 from rgbx.files import digest
 from rgbx.modality import Modality
-from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 from rgbx_proving.families.family import FAMILIES, Family, Half
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.standin.line import Line, LineConfig, scan_library
 from rgbx_proving.units.simulated import open_simulated
+from rgbx_render.photography.randomisation import RgbRandomisation
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 LineUse = Literal["labelled", "calibration", "test"]
 TEST_FROM, CALIBRATION_FROM, LABELLED_FROM = 101, 1001, 2001

@@ -6,7 +6,6 @@ from pydantic import PositiveInt
 from rich.console import Console
 
 from rgbx.datasets.labelled import open_sets
-from rgbx.devices.library import Library
 from rgbx.errors import InputError
 from rgbx.evaluation.evaluate import evaluate_bundle
 from rgbx.evaluation.explain import cases_of_sets, explain_cases
@@ -16,12 +15,13 @@ from rgbx.files import read_json, write_json
 from rgbx.inference import Predictor
 from rgbx.modality import Modality
 from rgbx.models.bundle import versions
-from rgbx.photography.photographs import render_photographs
-from rgbx.radiography.radiographs import render_radiographs
 from rgbx.samples import SampleSet
 from rgbx.training import train_fusion, train_stream
 from rgbx_proving.experiments.benchmark import Benchmark, scan_units, write_scanned_units
 from rgbx_proving.experiments.stages import Stages
+from rgbx_render.devices.library import Library
+from rgbx_render.photography.photographs import render_photographs
+from rgbx_render.radiography.radiographs import render_radiographs
 
 
 class Demo(Benchmark):

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from rgbx.config import Config
 from rgbx.datasets.images import read_radiograph
-from rgbx.devices.library import Library
 from rgbx.evaluation.explain import Case, overlay
 from rgbx.evaluation.faithfulness import MapScores, measure_maps
 from rgbx.evaluation.figures import INK
@@ -34,6 +33,7 @@ from rgbx_proving.families.differences import inside_changes
 from rgbx_proving.families.family import Family
 from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine
 from rgbx_proving.units.simulated import parts_of
+from rgbx_render.devices.library import Library
 
 STREAM = next(row for row in TABLES["table5"].rows if row.channel == "xray")
 """Whose heat maps are drawn."""

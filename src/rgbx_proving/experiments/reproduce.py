@@ -23,15 +23,15 @@ from rgbx.modality import Channel, Modality
 from rgbx.models.backbones import EMBEDDED
 from rgbx.models.bundle import versions
 from rgbx.models.header import BundleHeader, read_bundle_header
-from rgbx.photography.randomisation import RgbRandomisation
 from rgbx.processes import cores
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.training import FusionTraining, StreamTraining, stream_training
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.tables import TABLES, Row, TableName
 from rgbx_proving.experiments.workshop import BirdWorkshop, Speed, Workshop
+from rgbx_render.photography.randomisation import RgbRandomisation
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 
 class RowResult(Config):

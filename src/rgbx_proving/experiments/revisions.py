@@ -22,7 +22,6 @@ from rgbx.inference import Predictor
 from rgbx.models.bundle import versions
 from rgbx.models.header import read_bundle_header
 from rgbx.processes import cores
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.view.transform import Transform
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import preset_benchmark, trained
@@ -33,6 +32,7 @@ from rgbx_proving.families.family import FAMILIES
 from rgbx_proving.revisions.designs import SITE_MM, SIZES_MM
 from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, pixels_of
 from rgbx_proving.units.simulated import parts_of
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 LOOKS = 2
 """Of the forms that look again, and of whose pixels one look gets as many."""

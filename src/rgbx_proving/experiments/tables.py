@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rgbx.modality import Channel, Modality
-from rgbx.radiography.edits import RANDOM_EDITS
-from rgbx.radiography.randomisation import FIXED_OPEN_BEAM, FIXED_PROJECTOR, RANDOM_BLUR, RANDOM_SCATTER
-from rgbx.radiography.transfer import NO_JITTER
 from rgbx.training.augmentation import AugmentConfig
+from rgbx_render.radiography.edits import RANDOM_EDITS
+from rgbx_render.radiography.randomisation import FIXED_OPEN_BEAM, FIXED_PROJECTOR, RANDOM_BLUR, RANDOM_SCATTER
+from rgbx_render.radiography.transfer import NO_JITTER
 
 Changes = Mapping[str, Any]
 """Settings by dotted name, e.g. ``{"stream.icam.iterations": 2}``."""

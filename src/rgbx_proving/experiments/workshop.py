@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from rgbx.config import Config, ConfigType
-from rgbx.devices.library import Library
 from rgbx.evaluation.predictions import Predictions, cached_predictions
 from rgbx.files import digest, link_in_place, read_json, write_json
 from rgbx.inference import Predictor
@@ -18,10 +17,6 @@ from rgbx.modality import Channel, Modality
 from rgbx.models import bundle
 from rgbx.models.header import BUNDLE_FILE, WEIGHTS
 from rgbx.models.seal import SUMS
-from rgbx.photography.photographs import render_photographs
-from rgbx.photography.randomisation import RgbRandomisation
-from rgbx.radiography.radiographs import render_radiographs
-from rgbx.radiography.randomisation import XrayRandomisation
 from rgbx.samples import SampleSet
 from rgbx.samples.join import leave_out
 from rgbx.training import FusionTraining, StreamTraining, train_fusion, train_stream
@@ -30,6 +25,11 @@ from rgbx_proving.experiments.benchmark import Benchmark, LineUse, scan_units, w
 from rgbx_proving.experiments.cub200 import import_birds
 from rgbx_proving.experiments.stages import Made, Stages
 from rgbx_proving.units.simulated import open_simulated
+from rgbx_render.devices.library import Library
+from rgbx_render.photography.photographs import render_photographs
+from rgbx_render.photography.randomisation import RgbRandomisation
+from rgbx_render.radiography.radiographs import render_radiographs
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 TIMED_IMAGES = 30
 

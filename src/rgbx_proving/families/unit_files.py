@@ -8,8 +8,6 @@ import numpy as np
 import SimpleITK as sitk
 import yaml
 
-from rgbx.devices.unit_file import UNIT_FILE
-from rgbx.devices.volume_io import write_volume
 from rgbx.errors import InputError
 from rgbx.files import write_text
 from rgbx.processes import in_processes
@@ -18,6 +16,8 @@ from rgbx_proving.families.family import Family
 from rgbx_proving.units.part_mesh import build_mesh, write_mesh
 from rgbx_proving.units.parts import PartList, read_parts, write_parts
 from rgbx_proving.units.scanning import LABELS, label_unit, scan_unit
+from rgbx_render.devices.unit_file import UNIT_FILE
+from rgbx_render.devices.volume_io import write_volume
 
 SCAN, LABELS_FILE, MESH, PARTS = "scan.nrrd", "labels.nrrd", "mesh.glb", "parts.json"
 

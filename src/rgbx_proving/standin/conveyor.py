@@ -13,12 +13,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from scipy.spatial.transform import Rotation
 
 from rgbx.config import Config, Range
-from rgbx.devices.library import Library
 from rgbx.errors import ConfigError
 from rgbx.files import digest
 from rgbx.geometry import Vector, rotation_matrix
-from rgbx.photography.blender import Blender, find_blender, threads_of_each
-from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.processes import cores
 from rgbx.samples import (
     RenderedSample,
@@ -36,6 +33,9 @@ from rgbx_proving.standin.views import take_views, unit_in_view
 from rgbx_proving.units.part_mesh import build_mesh
 from rgbx_proving.units.parts import PartList
 from rgbx_proving.units.simulated import parts_of
+from rgbx_render.devices.library import Library
+from rgbx_render.photography.blender import Blender, find_blender, threads_of_each
+from rgbx_render.photography.meshes import RenderMesh, write_render_mesh
 
 _ORIGIN = "stand-in: simulated conveyor camera"
 _SUFFIX = ".png"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rgbx.devices.library import Library
 from rgbx.samples import (
     RenderedSample,
     RenderJob,
@@ -18,6 +17,7 @@ from rgbx.samples import (
 from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, XrayMachine, draw_exposure
 from rgbx_proving.standin.views import take_views, unit_in_view
 from rgbx_proving.units.simulated import parts_of
+from rgbx_render.devices.library import Library
 
 _ORIGIN = "stand-in: simulated X-ray machine"
 _SUFFIX = ".tiff"

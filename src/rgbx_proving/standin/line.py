@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from rgbx.config import Config, words
-from rgbx.devices.library import Library
 from rgbx.samples import SampleSet
 from rgbx_proving.standin.conveyor import ConveyorConfig, take_photographs
 from rgbx_proving.standin.exposures import take_radiographs
 from rgbx_proving.standin.machine import MachineConfig
 from rgbx_proving.standin.units import worn_library
 from rgbx_proving.standin.wear import WearConfig
+from rgbx_render.devices.library import Library
 
 
 class LineConfig(Config):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rgbx.devices.library import Library
 from rgbx.errors import InputError
 from rgbx_proving.standin.wear import WearConfig, wear_unit
 from rgbx_proving.units.parts import PARTS_FILE, read_parts, write_parts
 from rgbx_proving.units.simulated import open_simulated, parts_of
+from rgbx_render.devices.library import Library
 
 
 def worn_library(library: Library, out: Path, seed: int, config: WearConfig | None) -> Library:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from rgbx.devices.library import Library, Unit
 from rgbx.modality import Modality
 from rgbx.samples import RenderJob, SampleKey, SampleSet, SetHeader, render_set
 from rgbx_proving.units.simulated import parts_digest
+from rgbx_render.devices.library import Library, Unit
 
 
 def take_views(

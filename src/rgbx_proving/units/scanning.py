@@ -8,10 +8,10 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import gaussian_filter1d
 
-from rgbx.devices.volume import Volume
 from rgbx.files import digest
 from rgbx_proving.units.materials import MATERIALS, attenuation_table
 from rgbx_proving.units.parts import PartList, Prism
+from rgbx_render.devices.volume import Volume
 
 EFFECTIVE_ENERGY_KEV = 100.0
 """Mean energy behind a phone or the like of a 160 kVp tube with 1 mm copper, roughly."""

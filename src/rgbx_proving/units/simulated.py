@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rgbx.devices.library import Library, Unit
 from rgbx.errors import InputError
 from rgbx.files import digest, digest_files
 from rgbx.names import natural_key
 from rgbx_proving.units.parts import PARTS_FILE, PartList, read_parts
+from rgbx_render.devices.library import Library, Unit
 
 
 def open_simulated(path: Path) -> Library:

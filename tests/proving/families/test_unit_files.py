@@ -4,13 +4,13 @@ import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from rgbx.cli import app
-from rgbx.devices.check import check_unit
-from rgbx.devices.library import Unit
 from rgbx.errors import ConfigError, InputError
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.parts import read_parts
 from rgbx_proving.units.simulated import parts_of
+from rgbx_render.devices.check import check_unit
+from rgbx_render.devices.library import Unit
 
 KEYS = [UnitKey("SP1", 1), UnitKey("SP10", 12)]
 

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rgbx.devices.library import Library
 from rgbx.errors import ConfigError
 from rgbx.geometry import rotation_matrix
-from rgbx.photography.meshes import RenderMesh, write_render_mesh
 from rgbx.samples import generator
 from rgbx_proving.standin.conveyor import ConveyorConfig, ConveyorDraw, draw_view, retake_photograph, take_photographs
 from rgbx_proving.standin.conveyor_camera import CameraConfig, ConveyorCamera, Shot, black_body
@@ -25,6 +23,8 @@ from rgbx_proving.standin.conveyor_surface import (
 from rgbx_proving.units.part_mesh import build_mesh
 from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
 from rgbx_proving.units.simulated import open_simulated
+from rgbx_render.devices.library import Library
+from rgbx_render.photography.meshes import RenderMesh, write_render_mesh
 
 CONFIG = ConveyorConfig(size=40, samples=2)
 NOTHING = WornSurface(strokes=(), patches=())

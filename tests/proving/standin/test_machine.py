@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from rgbx.devices.library import Library
 from rgbx.errors import ConfigError, InputError
 from rgbx.samples import SampleSet, generator
 from rgbx_proving.standin.detector import (
@@ -25,6 +24,7 @@ from rgbx_proving.standin.exposures import retake_radiograph, take_radiographs
 from rgbx_proving.standin.machine import TUBES, MachineConfig, RadiographDraw, XrayMachine, draw_exposure, pixels_of
 from rgbx_proving.units.parts import Part, PartList, Prism, write_parts
 from rgbx_proving.units.simulated import open_simulated
+from rgbx_render.devices.library import Library
 
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "xray_machine.py"
 
