@@ -13,10 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rgbx.registry import BACKENDS
 from rgbx.samples import generator
 from rgbx_proving.sp10.family import SP10
 from rgbx_proving.units.scanning import scan_unit
+from rgbx_render.radiography.backends import BACKENDS
 from rgbx_render.radiography.kernel import transmission
 from rgbx_render.radiography.projector import Pose, Projector
 from rgbx_render.radiography.scans import prepare_scan

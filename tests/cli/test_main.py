@@ -17,7 +17,7 @@ from rgbx.errors import InputError
 SOURCE = Path(__file__).parents[2] / "src"
 
 PANELS = {
-    "Prepare": ["devices", "render", "sets", "transfer"],
+    "Prepare": ["devices", "render", "transfer", "sets"],
     "Train": ["train"],
     "Measure": ["evaluate", "explain", "calibrate"],
     "Line": ["export", "predict", "watch", "flatfield"],

@@ -9,6 +9,7 @@ from rgbx.cli.layout import BENCHMARK
 from rgbx.cli.options import ConfigOption, SetOption, WorkersOption
 from rgbx.cli.plugins import shown_under
 from rgbx.cli.settings import choose_settings
+from rgbx.extras import optional_packages
 
 
 @shown_under(BENCHMARK)
@@ -46,8 +47,9 @@ def scan(
     - `rgbx scan phones --out line --views 4`
     - `rgbx scan phones --out line --no-rgb --set wear.frame_bent=0.5`
     """
-    from rgbx_proving.standin.line import LineConfig, scan_library
-    from rgbx_proving.units.simulated import open_simulated
+    with optional_packages("rgbx[render]"):
+        from rgbx_proving.standin.line import LineConfig, scan_library
+        from rgbx_proving.units.simulated import open_simulated
 
     typed: dict[str, Any] = {"xray.size": size, "rgb.size": size}
     if wear is not None:

@@ -10,7 +10,7 @@ from rgbx.cli.plugins import shown_under
 
 
 @shown_under(PREPARE)
-def join(
+def join_sets_command(
     parts: Annotated[list[Path], typer.Argument(help="Folders that hold the shards of one set.")],
     out: Annotated[Path, typer.Option(help="Folder of the joined set; must not be there yet.")],
 ) -> None:
