@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.rich_utils import COMMANDS_PANEL_TITLE
 
-from rgbx.cli.layout import PREPARE
 from rgbx.cli.plugins import shown_under
 
 
-@shown_under(PREPARE)
+@shown_under(COMMANDS_PANEL_TITLE)
 def join_sets_command(
     parts: Annotated[list[Path], typer.Argument(help="Folders that hold the shards of one set.")],
     out: Annotated[Path, typer.Option(help="Folder of the joined set; must not be there yet.")],
