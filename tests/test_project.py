@@ -14,6 +14,7 @@ import rgbx
 from rgbx.errors import MissingToolError
 
 ROOT = Path(__file__).parent.parent
+OURS = {"rgbx", "rgbx_render", "rgbx_proving"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))
@@ -98,11 +99,7 @@ def test_issue_forms_ask_for_something(form: Path) -> None:
 def test_programs_beside_the_package_ask_it_for_what_it_has(program: Path) -> None:
     """Benchmarks and the like are run by hand, now and then: what they import must not vanish in the meantime."""
     for node in ast.walk(ast.parse(program.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in {
-            "rgbx",
-            "rgbx_render",
-            "rgbx_proving",
-        }:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in OURS:
             try:
                 module = importlib.import_module(node.module)
             except MissingToolError:

@@ -69,9 +69,8 @@ class SuperPointCount(Config):
         Raises:
             InputError: the file of weights is missing, damaged or of another network.
         """
-        from rgbx_render.radiography.superpoint import (
-            load_detector,  # torch takes seconds to import, and not all need it
-        )
+        # torch takes seconds to import, and not all need it
+        from rgbx_render.radiography.superpoint import load_detector
 
         return len(load_detector(self.weights).keypoints(_resized(image, self.size), *self.operating_point))
 
