@@ -33,7 +33,7 @@ def megabytes_more(bundle: Path, folder: Path, log: Path, settled: int) -> float
     return resident_megabytes() - before
 
 
-@pytest.mark.parametrize(("count", "settled"), [(600, 200), pytest.param(10_000, 1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "settled"), [(300, 100), pytest.param(10_000, 1000, marks=pytest.mark.slow)])
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory in use from Linux's /proc")
 def test_predictions_in_a_row_fill_no_memory(
     count: int, settled: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory

@@ -108,7 +108,7 @@ def test_a_silenced_modality_says_nothing() -> None:
     torch.testing.assert_close(logits[1], classifiers["xray"](features["xray"])[1])
 
 
-@pytest.mark.parametrize("mode", ["fast", "slow"])
+@pytest.mark.parametrize("mode", ["fast", pytest.param("slow", marks=pytest.mark.slow)])
 def test_fusion_trains_with_modality_dropout(
     sets: dict[str, Path], runs: dict[str, Path], tmp_path: Path, mode: str
 ) -> None:

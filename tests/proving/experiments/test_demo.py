@@ -1,4 +1,4 @@
-"""``rgbx demo``, the whole path through the command line, on sizes that take a minute."""
+"""``rgbx demo``, the whole path through the command line; each step of it has quicker tests of its own."""
 
 import json
 
@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from tiny_benchmark import TINY, options
 
-pytestmark = pytest.mark.blender
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 
 def test_the_whole_path_ends_in_a_report_and_is_not_walked_twice(tmp_path):

@@ -200,6 +200,7 @@ class TestSurface:
         assert min(gap[:3]) > 200
 
 
+@pytest.mark.slow  # that of the simulated machine is quick
 @pytest.mark.blender
 def test_same_bytes_with_other_workers_and_from_the_record(library: Library, tmp_path: Path) -> None:
     config = CONFIG.updated({"camera": {"width": 320, "height": 180}})
