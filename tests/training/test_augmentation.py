@@ -89,3 +89,10 @@ def test_half_turns_come_to_about_their_share() -> None:
     other = sum(torch.allclose(a, b.flip(-1, -2), atol=1e-3) for a, b in zip(turned, given, strict=True))
     assert same + other == 200
     assert 60 < other < 140
+
+
+def test_a_shift_moves_by_a_share_of_the_sides() -> None:
+    given = torch.zeros(1, 1, 80, 40)
+    given[:, :, 30, 10] = 1.0
+    moved = augment(given, STILL.updated({"shift": (0.1, 0.1)}), batch_generator(0, 0, 0))[0, 0]
+    assert divmod(int(moved.argmax()), 40) == (30 - 8, 10 - 4)
