@@ -1,5 +1,6 @@
 import pytest
 
+from rgbx.errors import ConfigError
 from rgbx.training.budget import Budget
 from rgbx.training.settings import StreamTraining
 from tiny_training import tiny_training
@@ -45,10 +46,29 @@ def test_a_run_goes_on_in_its_schedule() -> None:
     assert not again.restarts_after(5, 1.0, 0.1), "the loss is where it was"
 
 
-@pytest.mark.parametrize(("extractors", "cycles"), [
-    ("shared", [(0, 5)] * 5),
-    ("own", [(0, 3)] * 3 + [(3, 5)] * 2),
+@pytest.mark.parametrize(("iterations", "extractors", "stages"), [
+    (1, "shared", [(1, 0, 8)] * 9),
+    (3, "shared", [(1, 0, 8)] * 3 + [(3, 0, 8)] * 6),
+    (2, "own", [(1, 0, 3)] * 3 + [(2, 3, 8)] * 6),
+    (3, "own", [(1, 0, 3)] * 3 + [(2, 3, 5)] * 2 + [(3, 5, 8)] * 4),
 ])  # fmt: skip
-def test_extractors_that_join_have_a_cycle_of_their_own(extractors: str, cycles: list[tuple[int, int]]) -> None:
-    config = tiny_training("xray", epochs=5, warmup_epochs=3, **{"stream.icam.extractors": extractors})
-    assert [Budget(config).rate_cycle(epoch) for epoch in range(5)] == cycles
+def test_extractors_join_one_after_the_other_with_a_cycle_each(
+    iterations: int, extractors: str, stages: list[tuple[int, int, int]]
+) -> None:
+    changes = {"stream.icam.iterations": iterations, "stream.icam.extractors": extractors}
+    budget = Budget(tiny_training("xray", epochs=8, warmup_epochs=3, **changes))
+    assert [budget.stage(epoch) for epoch in range(9)] == stages, "the schedule asks for the rate behind the last step"
+
+
+def test_extractors_join_after_the_schedule_that_was_repeated() -> None:
+    changes = {"stream.icam.iterations": 3, "stream.icam.extractors": "own"}
+    budget = Budget(tiny_training("xray", epochs=4, warmup_epochs=2, restarts=1, **changes))
+    assert budget.restarts_after(1, 1.0, 0.1)
+    assert [budget.stage(epoch) for epoch in range(2, 8)] == [(1, 2, 6)] * 4 + [(2, 6, 7), (3, 7, 8)]
+
+
+def test_extractors_that_would_never_join_are_refused() -> None:
+    changes = {"stream.icam.iterations": 3, "stream.icam.extractors": "own"}
+    with pytest.raises(ConfigError, match="leaves 1 of 4 epochs"):
+        tiny_training("xray", epochs=4, warmup_epochs=3, **changes)
+    tiny_training("xray", epochs=5, warmup_epochs=3, **changes)

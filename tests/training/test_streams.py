@@ -116,6 +116,38 @@ def test_frozen_statistics_stay_as_they_were(
     assert bool(moved) == ("stream.backbone.frozen_stages" in changes)
 
 
+def test_extractors_of_their_own_join_one_after_the_other(sets: dict[str, Path], tmp_path: Path) -> None:
+    config = tiny_training("xray", epochs=3, warmup_epochs=1, join_frozen=True, **{"stream.icam.extractors": "own"})
+    states: list[list[dict[str, torch.Tensor]]] = []
+
+    class Watched(StreamModule):
+        def on_train_epoch_start(self) -> None:
+            super().on_train_epoch_start()
+            states.append(self.weights())
+
+        def on_train_epoch_end(self) -> None:
+            super().on_train_epoch_end()
+            states.append(self.weights())
+
+        def weights(self) -> list[dict[str, torch.Tensor]]:
+            return [
+                {name: each.detach().clone() for name, each in extractor.named_parameters()}
+                for extractor in self.stream.extractors
+            ]
+
+    data = open_sets([sets["xray"]], "xray")
+    training, _ = load_split(config, data, [], seen(config))
+    fit_module(Watched(config, 3), StreamData(config, training, None), 3, tmp_path, "training")
+    learnt = [
+        [
+            any(not torch.equal(each, after[name]) for name, each in before.items())
+            for before, after in zip(*epoch, strict=True)
+        ]
+        for epoch in zip(states[::2], states[1::2], strict=True)
+    ]
+    assert learnt == [[True, False, False], [False, True, False], [False, False, True]]
+
+
 @pytest.mark.parametrize("changes", [{"warmup_epochs": 0}, {"stream.icam.iterations": 1}])
 def test_without_iterations_that_join_the_extractor_learns(
     sets: dict[str, Path], tmp_path: Path, changes: dict[str, int]

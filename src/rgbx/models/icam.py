@@ -95,8 +95,7 @@ class ICam(nn.Module):
         self.backbone = backbone.to(memory_format=torch.channels_last)
         self.closer = nn.ModuleList(copy.deepcopy(self.backbone) for _ in range(1, config.iterations) if own)
         """The extractors of the later iterations, where each has its own."""
-        extractors = [self.backbone, *self.closer]
-        self._frozen = [module for each in extractors for module in frozen_modules(each, frozen_stages)]
+        self._frozen = [module for each in self.extractors for module in frozen_modules(each, frozen_stages)]
         self._frozen += [localiser] if localiser is not None else []
         for module in self._frozen:
             module.requires_grad_(False)
@@ -106,12 +105,17 @@ class ICam(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(channels, classes)
 
+    @property
+    def extractors(self) -> list[nn.Module]:
+        """E, or that of each iteration where they have their own."""
+        return [self.backbone, *self.closer]
+
     def train(self, mode: bool = True) -> "ICam":
         super().train(mode)
         for module in self._frozen:
             module.eval()
         if self.config.batch_norm == "frozen":
-            for extractor in (self.backbone, *self.closer):
+            for extractor in self.extractors:
                 for module in extractor.modules():
                     if isinstance(module, _BatchNorm):
                         module.eval()

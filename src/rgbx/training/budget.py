@@ -3,10 +3,24 @@
 Warm restarts, each of twice the length, after SGDR (Loshchilov and Hutter, 2017).
 """
 
+from bisect import bisect_right
+from typing import NamedTuple
+
 from rgbx.training.settings import StreamTraining
 
 STILL_FALLING = 0.97
 """A schedule has helped if the training loss at its end is below this share of the one before."""
+
+
+class Stage(NamedTuple):
+    """Part of a schedule."""
+
+    iterations: int
+    """That are run."""
+    start: int
+    """First epoch of the learning rate's cycle."""
+    end: int
+    """First epoch behind that cycle."""
 
 
 class Budget:
@@ -35,14 +49,23 @@ class Budget:
         repeated = config.warmup_epochs or config.epochs
         return self.start + 2**self._restarts * repeated + config.epochs - repeated
 
-    def rate_cycle(self, epoch: int) -> tuple[int, int]:
-        """Return the first epoch of the learning rate's cycle that an ``epoch`` is in, and the first behind it.
+    def stage(self, epoch: int) -> Stage:
+        """Return the stage that an ``epoch`` is in.
 
-        Extractors that join after the warm-up have everything to learn: they get a cycle of their own.
+        Extractors of their own join one after the other in what the warm-up leaves, each with a cycle of the learning
+        rate: it has everything to learn, and nothing before the one that shows it where to look has learnt.
         """
-        if self._config.stream.icam.extractors == "shared" or not self._config.warmup_epochs:
-            return self.start, self.end
-        return (self.start, self.warm_up_ends) if epoch < self.warm_up_ends else (self.warm_up_ends, self.end)
+        config = self._config
+        iterations = config.stream.icam.iterations
+        if iterations == 1 or not config.warmup_epochs:
+            return Stage(iterations, self.start, self.end)
+        joining = self.warm_up_ends
+        if config.stream.icam.extractors == "shared":
+            return Stage(1 if epoch < joining else iterations, self.start, self.end)
+        later = iterations - 1
+        starts = [self.start, *(joining + (self.end - joining) * place // later for place in range(later)), self.end]
+        running = min(bisect_right(starts, epoch), iterations)
+        return Stage(running, starts[running - 1], starts[running])
 
     def restarts_after(self, epoch: int, loss: float, accuracy: float) -> bool:
         """Begin a new schedule after ``epoch`` if the images are not learnt yet, and say whether.

@@ -215,10 +215,9 @@ class StreamModule(L.LightningModule):
                 self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
 
     def on_train_epoch_start(self) -> None:
-        config = self.config
-        joined = config.warmup_epochs > 0 and self.current_epoch >= self.budget.warm_up_ends
-        if config.join_frozen and config.stream.icam.iterations > 1 and joined:
-            self.stream.backbone.requires_grad_(False)
+        if self.config.join_frozen and self.config.warmup_epochs:
+            for extractor in self.stream.extractors[: self._iterations() - 1]:
+                extractor.requires_grad_(False)
 
     def on_train_epoch_end(self) -> None:
         figures = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
@@ -255,7 +254,7 @@ class StreamModule(L.LightningModule):
         steps_per_epoch = max(steps // (self.trainer.max_epochs or 1), 1)
 
         def factor(step: int) -> float:
-            start, end = self.budget.rate_cycle(step // steps_per_epoch)
+            _, start, end = self.budget.stage(step // steps_per_epoch)
             return rate_factor(config, step - start * steps_per_epoch, (end - start) * steps_per_epoch, steps_per_epoch)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
@@ -283,7 +282,7 @@ class StreamModule(L.LightningModule):
         return F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
 
     def _iterations(self) -> int:
-        return 1 if self.current_epoch < self.budget.warm_up_ends else self.config.stream.icam.iterations
+        return self.budget.stage(self.current_epoch).iterations
 
 
 def rate_factor(config: StreamTraining, step: int, steps: int, steps_per_epoch: int) -> float:

@@ -26,7 +26,7 @@ from rgbx.view.transform import Transform
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import preset_benchmark, trained
 from rgbx_proving.experiments.results import write_result
-from rgbx_proving.experiments.tables import Row, icam
+from rgbx_proving.experiments.tables import Changes, Row, icam
 from rgbx_proving.experiments.workshop import Speed, Workshop
 from rgbx_proving.families.family import FAMILIES
 from rgbx_proving.revisions.designs import SITE_MM, SIZES_MM
@@ -34,7 +34,7 @@ from rgbx_proving.standin.machine import MachineConfig, RadiographDraw, pixels_o
 from rgbx_proving.units.simulated import parts_of
 from rgbx_render.radiography.randomisation import XrayRandomisation
 
-LOOKS = 2
+LOOKS = (2, 3)
 """Of the forms that look again, and of whose pixels one look gets as many."""
 FINEST_VOXELS_MM = 0.15
 VOXELS_IN_SIZE = 5
@@ -87,9 +87,16 @@ def revision_forms(side: int) -> tuple[Row, ...]:
     """
     return (
         Row("one look", xray=icam(1)),
-        Row(f"one look at the pixels of {LOOKS}", xray=icam(1, input_size=round(side * LOOKS**0.5))),
-        Row(f"iCAM, n = {LOOKS}", xray=icam(LOOKS, window="square", aggregator="weighted_mean")),
+        *(Row(f"one look at the pixels of {n}", xray=icam(1, input_size=round(side * n**0.5))) for n in LOOKS),
+        Row("iCAM, n = 2", xray=icam(2, window="square", aggregator="weighted_mean")),
+        *(Row(f"iCAM, n = {n}, an extractor each", xray=own_extractors(n)) for n in LOOKS),
     )
+
+
+def own_extractors(iterations: int) -> Changes:
+    """Return the changes that make a stream look again with another network each time, trained one after the other."""
+    changes = icam(iterations, window="square", aggregator="mean", extractors="own")
+    return {**changes, "join_frozen": True}
 
 
 class SitePlace(Config):
@@ -99,8 +106,8 @@ class SitePlace(Config):
     """In the unit's frame."""
 
 
-class SecondLooks(Config):
-    """What the second look of one network fell on, image by image."""
+class LastLooks(Config):
+    """What the last look of one network fell on, image by image."""
 
     hold: tuple[bool, ...]
     """Whether the window holds the middle of the site."""
@@ -123,7 +130,7 @@ class FormResult(Config):
     training_minutes: float
     """Mean over seeds, on the machine below."""
     site_seen: Estimate | None
-    """Share of second looks that hold the site; None with one look."""
+    """Share of last looks that hold the site; None with one look."""
     by_chance: float | None
     images: int
     """Tested with each seed."""
@@ -156,7 +163,7 @@ class _Measured(NamedTuple):
 
     model: Path
     rows: list[PredictionRow]
-    looks: SecondLooks | None
+    looks: LastLooks | None
     minutes: float
 
 
@@ -167,9 +174,9 @@ def revisions_settings(preset: Literal["small", "paper"]) -> Revisions:
     if preset == "small":
         training = {
             "xray_training.stream.transform.source_size": 512,
-            "xray_training.epochs": 10,
+            "xray_training.epochs": 112,
             # A network that has seen no window cannot use one: the extractor learns from both looks.
-            "xray_training.warmup_epochs": 4,
+            "xray_training.warmup_epochs": 40,
             "xray_training.join_frozen": False,
             "xray_training.aggregation_rate": 50.0,
         }
@@ -244,13 +251,13 @@ def _measure(workshop: Workshop, row: Row, seed: int) -> _Measured:
     looks = None
     if read_bundle_header(model).streams["xray"].icam.iterations > 1:
         site = SitePlace(mm=SITE_MM)
-        measure = partial(second_looks, workshop, model, site)
-        looks = workshop.measured(model, "second-looks", site, SecondLooks, measure)
+        measure = partial(last_looks, workshop, model, site)
+        looks = workshop.measured(model, "last-looks", site, LastLooks, measure)
     return _Measured(model, rows, looks, workshop.training_minutes(model))
 
 
-def second_looks(workshop: Workshop, model: Path, site: SitePlace) -> SecondLooks:
-    """Return whether the second look of a network at each test radiograph holds a place in the unit.
+def last_looks(workshop: Workshop, model: Path, site: SitePlace) -> LastLooks:
+    """Return whether the last look of a network at each test radiograph holds a place in the unit.
 
     Args:
         workshop: of the test radiographs and the units that they show.
@@ -262,14 +269,14 @@ def second_looks(workshop: Workshop, model: Path, site: SitePlace) -> SecondLook
     transform = Transform("xray", read_bundle_header(model).streams["xray"].transform)
     records = list(samples)
     encoded = Predictor.load(model).encode("xray", [samples.path(record) for record in records], explain=True)
-    windows = np.array([each.views[1].window for each in encoded])
+    windows = np.array([each.views[-1].window for each in encoded])
     places = np.empty((len(records), 2))
     for number, record in enumerate(records):
         unit, draw = parts_of(worn.unit(record.label, record.unit)), RadiographDraw.model_validate(record.draw)
         seen = transform.see(read_radiograph(samples.path(record)))
         places[number] = seen_at(pixels_of(np.array(site.mm), unit, draw, machine), seen.place, seen.pixels.shape)
     hold = np.all((windows[:, :2] <= places) & (places <= windows[:, 2:]), axis=1)
-    return SecondLooks(
+    return LastLooks(
         hold=tuple(bool(each) for each in hold),
         units=tuple(f"{record.label}/{record.unit}" for record in records),
         area=float(np.prod(windows[:, 2:] - windows[:, :2], axis=1).mean()),
@@ -309,7 +316,7 @@ def _form_result(workshop: Workshop, name: str, measured: Sequence[_Measured]) -
     )
 
 
-def _site_seen(looks: Sequence[SecondLooks], seed: int) -> Estimate:
+def _site_seen(looks: Sequence[LastLooks], seed: int) -> Estimate:
     hits = np.array([hit for each in looks for hit in each.hold], float)
     return share_estimate(hits, [frozenset({unit}) for each in looks for unit in each.units], seed)
 
@@ -323,7 +330,7 @@ def revisions_markdown(result: RevisionsResult) -> str:
         f"Preset `{result.preset}`, {len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}, {count} revisions, for "
         f"each d {first.images} test images of {first.units} units ({result.origin}). Guessing errs in "
         f"{1 - 1 / count:.3f}. Intervals: 95 %, bootstrap over units. *Pixels*: what the network sees of an image in "
-        f"all looks. *Site seen*: share of second looks that hold the site; *by chance*: of windows as large. Times: a "
+        f"all looks. *Site seen*: share of last looks that hold the site; *by chance*: of windows as large. Times: a "
         f"device's radiograph, {show_cores(result.cores)}.",
         "",
         "| d, mm | | error | by seed | site seen | by chance | pixels | ms a device | training min |",

@@ -24,11 +24,12 @@ def test_every_form_is_a_valid_change_and_sees_as_much_as_it_says(preset):
     side = benchmark.xray_training.stream.icam.input_size
     trainings = [stream_trainings(benchmark, row, "xray", 3)[0] for row in revision_forms(side)]
     assert len({(each.epochs, each.seed, each.warmup_epochs) for each in trainings}) == 1
-    one, larger, twice = (each.stream for each in trainings)
-    assert (one.icam.iterations, larger.icam.iterations, twice.icam.iterations) == (1, 1, 2)
-    assert larger.icam.input_size**2 == pytest.approx(2 * one.icam.input_size**2, rel=0.01)
-    assert one.icam.input_size == twice.icam.input_size
-    assert all(each.transform.source_size > larger.icam.input_size for each in (one, larger, twice))
+    loops = [each.stream.icam for each in trainings]
+    assert [each.iterations for each in loops] == [1, 1, 1, 2, 2, 3]
+    assert [each.extractors for each in loops] == ["shared"] * 4 + ["own"] * 2
+    pixels = [each.iterations * (each.input_size / side) ** 2 for each in loops]
+    assert pixels == pytest.approx([1, 2, 3, 2, 2, 3], rel=0.01)
+    assert all(each.stream.transform.source_size > each.stream.icam.input_size for each in trainings)
 
 
 def test_a_size_is_a_family_with_voxels_that_resolve_it():
@@ -79,19 +80,19 @@ def test_revisions_are_measured_and_drawn(tmp_path):
     result = RevisionsResult.model_validate_json((tmp_path / "revisions.json").read_text())
     assert [size.size_mm for size in result.sizes] == [4, 8]
     for size in result.sizes:
-        assert [form.speed.passes for form in size.forms] == [1, 1, 2]
+        assert [form.speed.passes for form in size.forms] == [1, 1, 1, 2, 2, 3]
         for form in size.forms:
             assert 0 <= form.error.low <= form.error.value <= form.error.high <= 1
             assert form.error.value == pytest.approx(np.mean(form.error_by_seed))
             assert (form.images, form.units) == (4, 4)
             assert (form.site_seen is None) == (form.speed.passes == 1)
-        again = size.forms[2]
-        assert again.by_chance == pytest.approx(0.25)
-        assert again.pixels == 2 * size.forms[0].pixels
+        for again in size.forms[3:]:
+            assert again.by_chance == pytest.approx(0.25 ** (again.speed.passes - 1))
+            assert again.pixels == again.speed.passes * size.forms[0].pixels
     assert "| 8 | iCAM, n = 2 |" in (tmp_path / "revisions.md").read_text()
     assert (tmp_path / "revisions.png").read_bytes().startswith(b"\x89PNG")
     networks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")}
-    assert len(networks) == 2 * 3 * 2
+    assert len(networks) == 2 * 6 * 2
     ran = CliRunner().invoke(app, [*command, "--workers", "0"])
     assert ran.exit_code == 0, ran.output
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")} == networks
