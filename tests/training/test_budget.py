@@ -1,6 +1,5 @@
 import pytest
 
-from rgbx.errors import ConfigError
 from rgbx.training.budget import Budget
 from rgbx.training.settings import StreamTraining
 from tiny_training import tiny_training
@@ -67,8 +66,17 @@ def test_extractors_join_after_the_schedule_that_was_repeated() -> None:
     assert [budget.stage(epoch) for epoch in range(2, 8)] == [(1, 2, 6)] * 4 + [(2, 6, 7), (3, 7, 8)]
 
 
-def test_extractors_that_would_never_join_are_refused() -> None:
-    changes = {"stream.icam.iterations": 3, "stream.icam.extractors": "own"}
-    with pytest.raises(ConfigError, match="leaves 1 of 4 epochs"):
-        tiny_training("xray", epochs=4, warmup_epochs=3, **changes)
-    tiny_training("xray", epochs=5, warmup_epochs=3, **changes)
+@pytest.mark.parametrize(("extractors", "epochs", "iterations"), [
+    ("shared", 3, [1, 1, 3]),
+    ("shared", 1, [3]),
+    ("own", 4, [1, 1, 2, 3]),
+    ("own", 1, [3]),
+])  # fmt: skip
+def test_however_few_epochs_there_are_all_iterations_are_trained(
+    extractors: str, epochs: int, iterations: list[int]
+) -> None:
+    """As with ``--epochs 3`` and a preset whose warm-up has eight."""
+    changes = {"stream.icam.iterations": 3, "stream.icam.extractors": extractors}
+    budget = Budget(tiny_training("xray", epochs=epochs, warmup_epochs=8, **changes))
+    assert budget.end == epochs
+    assert [budget.stage(epoch).iterations for epoch in range(epochs)] == iterations

@@ -32,6 +32,10 @@ class Budget:
 
     def __init__(self, config: StreamTraining) -> None:
         self._config = config
+        icam = config.stream.icam
+        joining = icam.iterations - 1 if icam.extractors == "own" else 1
+        self.warm_up = min(config.warmup_epochs, max(config.epochs - joining, 0))
+        """Epochs of one iteration in the first schedule."""
         self.start = 0
         """First epoch of the present schedule."""
         self._restarts = 0
@@ -40,14 +44,14 @@ class Budget:
     @property
     def warm_up_ends(self) -> int:
         """First epoch of all iterations."""
-        return self.start + 2**self._restarts * self._config.warmup_epochs
+        return self.start + 2**self._restarts * self.warm_up
 
     @property
     def end(self) -> int:
         """First epoch that is not trained any more, as far as is known."""
-        config = self._config
-        repeated = config.warmup_epochs or config.epochs
-        return self.start + 2**self._restarts * repeated + config.epochs - repeated
+        epochs = self._config.epochs
+        repeated = self.warm_up or epochs
+        return self.start + 2**self._restarts * repeated + epochs - repeated
 
     def stage(self, epoch: int) -> Stage:
         """Return the stage that an ``epoch`` is in.
@@ -55,12 +59,12 @@ class Budget:
         Extractors of their own join one after the other in what the warm-up leaves, each with a cycle of the learning
         rate: it has everything to learn, and nothing before the one that shows it where to look has learnt.
         """
-        config = self._config
-        iterations = config.stream.icam.iterations
-        if iterations == 1 or not config.warmup_epochs:
+        icam = self._config.stream.icam
+        iterations = icam.iterations
+        if iterations == 1 or not self.warm_up:
             return Stage(iterations, self.start, self.end)
         joining = self.warm_up_ends
-        if config.stream.icam.extractors == "shared":
+        if icam.extractors == "shared":
             return Stage(1 if epoch < joining else iterations, self.start, self.end)
         later = iterations - 1
         starts = [self.start, *(joining + (self.end - joining) * place // later for place in range(later)), self.end]
@@ -76,7 +80,7 @@ class Budget:
             accuracy: of training, in it.
         """
         config = self._config
-        decided = self.warm_up_ends if config.warmup_epochs else self.end
+        decided = self.warm_up_ends if self.warm_up else self.end
         if epoch + 1 != decided or accuracy >= config.learnt or self._restarts == config.restarts:
             return False
         if self._loss is not None and loss > STILL_FALLING * self._loss:

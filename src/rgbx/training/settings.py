@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config
 from rgbx.modality import Modality
@@ -37,7 +37,8 @@ class StreamTraining(Config):
     learnt: float = Field(default=0.85, ge=0.0, le=1.0)
     """Training accuracy from which images count as learnt."""
     warmup_epochs: int = Field(default=0, ge=0)
-    """The first epochs run one iteration only: activation maps mean little before the network has learnt."""
+    """The first epochs run one iteration only: activation maps mean little before the network has learnt. However few
+    ``epochs`` there are, the last one is left for all iterations, and one for each extractor of its own that joins."""
     join_frozen: bool = False
     """After the warm-up the extractor stays as it is, save for its statistics; the aggregator and the classifier go on
     learning. A third of the time, and at the end of a short schedule the extractor hardly moves anyway. Extractors of
@@ -67,16 +68,6 @@ class StreamTraining(Config):
     images_per_class: int | None = Field(default=None, ge=1)
     """Use only so many images of each class; all when not set."""
     seed: int = 0
-
-    @model_validator(mode="after")
-    def _all_extractors_join(self) -> "StreamTraining":
-        icam, left = self.stream.icam, self.epochs - self.warmup_epochs
-        if icam.extractors == "own" and self.warmup_epochs and left < icam.iterations - 1:
-            raise ValueError(
-                f"{icam.iterations} extractors of their own join one after the other, but the warm-up leaves "
-                f"{max(left, 0)} of {self.epochs} epochs for it: lower warmup_epochs or raise epochs"
-            )
-        return self
 
 
 def stream_training(modality: Modality, preset: Preset = "small") -> StreamTraining:

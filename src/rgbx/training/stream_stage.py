@@ -215,7 +215,7 @@ class StreamModule(L.LightningModule):
                 self.log(f"validation_accuracy_iteration_{place}", alone, batch_size=size)
 
     def on_train_epoch_start(self) -> None:
-        if self.config.join_frozen and self.config.warmup_epochs:
+        if self.config.join_frozen and self.budget.warm_up:
             for extractor in self.stream.extractors[: self._iterations() - 1]:
                 extractor.requires_grad_(False)
 
@@ -225,7 +225,7 @@ class StreamModule(L.LightningModule):
         epoch = self.current_epoch
         if self.budget.restarts_after(epoch, figures["train_loss"], figures["train_accuracy"]):
             self.trainer.fit_loop.max_epochs = self.budget.end
-        elif self.config.warmup_epochs and epoch + 1 == self.budget.warm_up_ends:
+        elif self.budget.warm_up and epoch + 1 == self.budget.warm_up_ends:
             self.stream.end_warm_up()
 
     def configure_optimizers(self) -> Any:

@@ -212,8 +212,7 @@ def stream_trainings(
         weights = "embedded" if row.network in EMBEDDED else config.other_weights
         changes |= {"stream.backbone.name": row.network, "stream.backbone.weights": weights}
         if weights == "none" and config.epochs_from_scratch is not None:
-            warmup = min(changes.get("warmup_epochs", own.warmup_epochs), config.epochs_from_scratch - 1)
-            changes |= {"epochs": config.epochs_from_scratch, "warmup_epochs": warmup}
+            changes |= {"epochs": config.epochs_from_scratch}
     if not row.closer:
         return own.updated(changes), None
     training = config.looking_closer.get(modality, own).updated(changes)

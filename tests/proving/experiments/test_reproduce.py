@@ -12,6 +12,7 @@ from rgbx.evaluation.intervals import PairedTest
 from rgbx.models.seal import SUMS, seal, sealed
 from rgbx.samples import SampleSet
 from rgbx.samples.sets import METADATA
+from rgbx.training.budget import Budget
 from rgbx.trust.sorting import TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark
 from rgbx_proving.experiments.reproduce import TableResult, preset_benchmark, stream_trainings, table_markdown
@@ -112,10 +113,10 @@ def test_networks_that_start_from_nothing_have_epochs_of_their_own():
     rows = {row.name: row for row in TABLES["table2"].rows}
     embedded, _ = stream_trainings(benchmark, rows["iCAM on EfficientNet-Lite0, n = 3"], "xray", 0)
     scratch, _ = stream_trainings(benchmark, rows["iCAM on InceptionV3, n = 3"], "xray", 0)
-    assert (embedded.epochs, embedded.warmup_epochs) == (9, 8)
-    assert (scratch.epochs, scratch.warmup_epochs) == (4, 3)
+    assert (embedded.epochs, Budget(embedded).warm_up) == (9, 8)
+    assert (scratch.epochs, Budget(scratch).warm_up) == (4, 3)
     alone, _ = stream_trainings(benchmark, rows["VGG-19"], "xray", 0)
-    assert (alone.epochs, alone.warmup_epochs) == (4, 0)
+    assert (alone.epochs, Budget(alone).warm_up) == (4, 0)
     paper, _ = stream_trainings(preset_benchmark("paper"), rows["VGG-19"], "xray", 0)
     assert (paper.epochs, paper.stream.backbone.weights) == (40, "imagenet")
 
