@@ -104,6 +104,7 @@ WINDOWS: Registry[Any] = Registry(
     "rgbx.windows",
     {
         "square": "rgbx.models.windows:Square",
+        "measured": "rgbx.models.windows:Measured",
         "box": "rgbx.research.windows:Box",
         "peaks": "rgbx.research.windows:Peaks",
     },

@@ -69,10 +69,12 @@ def test_radiographs_of_long_devices_are_seen_upright_and_of_round_ones_in_a_squ
     if view == "upright":
         assert found.aspect == pytest.approx(60 / 20, rel=0.2)
         assert config.augment.rotation == (-6, 6)
-        assert config.augment.half_turn == 0.25
+        assert (config.augment.half_turn, config.augment.flip) == (0.0, False)
+        assert found.references
     else:
         assert config.augment.rotation == (-180, 180)
         assert config.augment.half_turn == 0.5
+        assert not found.references
     height, width = found.source_shape
     assert f"xray images are seen {view}, {height} × {width} pixels" in capsys.readouterr().err
 
@@ -86,7 +88,8 @@ def test_where_no_device_is_found_radiographs_are_seen_whole(tmp_path, capsys):
 def test_what_is_set_stays(tmp_path):
     samples = write_devices(tmp_path / "set", "xray", (20, 60))
     config = upright("xray", **{"stream.transform.aspect": 2.0, "augment.rotation": (-90, 90)})
-    assert fit_view(config, [samples], tmp_path / "run").config == config
+    found = fit_view(config, [samples], tmp_path / "run").config
+    assert found.updated({"stream.transform.references": ""}) == config
 
 
 def test_photographs_without_outlines_are_seen_whole_and_a_line_says_so(tmp_path, capsys):

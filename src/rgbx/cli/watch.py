@@ -73,6 +73,11 @@ def watch_command(
     folders = given_modalities(rgb, xray)
     if not folders:
         raise RgbxError("there is no folder to watch: give --rgb DIR, --xray DIR or both.")
+    if deadline is not None and len(folders) == 2 and pairing.wait >= deadline:
+        raise RgbxError(
+            f"a device of one image is late before it is answered, since the wait for the second ({pairing.wait:g} s) "
+            f"is no shorter than the deadline ({deadline:g} s): lower --wait or raise --deadline."
+        )
     predictor = Predictor.load(
         bundle,
         runtime,

@@ -14,7 +14,7 @@ from rgbx.datasets.acquisition import Acquisition, acquisition_of, time_taken
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.images import as_photograph, as_radiograph, read_photograph, read_radiograph
 from rgbx.datasets.polarity import inverted_warning, looks_inverted
-from rgbx.errors import RgbxError
+from rgbx.errors import InputError, RgbxError
 from rgbx.inference.early_exit import EarlyExit
 from rgbx.inference.runtimes import Mode, RuntimeName, StreamRuntime
 from rgbx.inference.streams import open_streams
@@ -206,12 +206,44 @@ class Predictor:
         Raises:
             RgbxError: the bundle lacks the modality, or an image cannot be read or is of the other modality.
         """
+        encoded = self.encode_each(modality, images, explain)
+        for each in encoded:
+            if isinstance(each, InputError):
+                raise each
+        return [each for each in encoded if isinstance(each, Encoded)]
+
+    def encode_each(
+        self, modality: Modality, images: Sequence[ImageLike], explain: bool = False
+    ) -> list[Encoded | InputError]:
+        """Run one stream on images, of which some may be of no use.
+
+        Args:
+            modality: ``"rgb"`` or ``"xray"``.
+            images: files, or arrays as ``rgbx.datasets.images`` describes them.
+            explain: also return what each iteration looked at.
+
+        Returns:
+            What the stream says of each image, or why it cannot be used.
+
+        Raises:
+            RgbxError: the bundle lacks the modality.
+        """
         self._check(modality)
-        encoded: list[Encoded] = []
+
+        def prepare(image: ImageLike) -> _Prepared | InputError:
+            try:
+                return self._prepare(modality, image)
+            except InputError as error:
+                return error
+
+        encoded: list[Encoded | InputError] = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            prepared = in_threads(lambda image: self._prepare(modality, image), batch)
-            encoded += self._run(modality, batch, prepared, explain)
+            prepared = in_threads(prepare, batch)
+            usable = {place: made for place, made in enumerate(prepared) if isinstance(made, _Prepared)}
+            shown = [batch[place] for place in usable]
+            said = dict(zip(usable, self._run(modality, shown, list(usable.values()), explain), strict=True))
+            encoded += [made if isinstance(made, InputError) else said[place] for place, made in enumerate(prepared)]
         return encoded
 
     def respond(self, modality: Modality, prepared: np.ndarray) -> np.ndarray:
@@ -328,6 +360,8 @@ class Predictor:
     def _run(
         self, modality: Modality, images: Sequence[ImageLike], prepared: Sequence["_Prepared"], explain: bool
     ) -> list[Encoded]:
+        if not images:
+            return []
         output = self._streams[modality](as_input(np.stack([each.pixels for each in prepared])), crops=explain)
         views: Sequence[tuple[View, ...]] = [()] * len(prepared)
         if output.crops is not None:

@@ -123,7 +123,7 @@ def answer(predictor: Predictor, devices: Sequence[Arrival], deadline: float | N
             for device in devices
             if modality in device.images and modality not in device.refused
         ]
-        found[modality] = dict(zip(paths, _encode(predictor, modality, paths), strict=True))
+        found[modality] = dict(zip(paths, predictor.encode_each(modality, paths), strict=True))
     answers = []
     for device in devices:
         each = {m: device.refused.get(m) or found[m][path] for m, path in device.images.items()}
@@ -157,18 +157,6 @@ def answer_all(
         ]
         log.append([result for result in results if result is not None])
         yield from zip(batch, results, strict=True)
-
-
-def _encode(predictor: Predictor, modality: Modality, paths: Sequence[Path]) -> list[Encoded | InputError]:
-    """Encode images together or, where one of them cannot be used, one by one."""
-    if not paths:
-        return []
-    try:
-        return list(predictor.encode(modality, paths))
-    except InputError as error:
-        if len(paths) == 1:
-            return [error]
-    return [_encode(predictor, modality, [path])[0] for path in paths]
 
 
 def _result(

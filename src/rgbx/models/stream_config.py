@@ -41,10 +41,12 @@ class ICamConfig(Config):
     activation_map: Annotated[str, AfterValidator(ACTIVATION_MAPS.check)] = "cam"
     """``cam``: Eq. 1; or another entry of :data:`rgbx.registry.ACTIVATION_MAPS`."""
     window: Annotated[str, AfterValidator(WINDOWS.check)] = "square"
-    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper; or another entry of
+    """``square``: of ``crop_fraction``, round the map's maximum, as in the paper. ``measured``: of ``crop_fraction``,
+    where training finds that the classes differ, for devices that all lie the same way. Or another entry of
     :data:`rgbx.registry.WINDOWS`."""
     window_options: dict[str, Any] = Field(default_factory=dict)
-    """What the window policy takes besides, e.g. ``{"threshold": 0.5}`` of ``box``."""
+    """What the window policy takes besides, e.g. ``{"threshold": 0.5}`` of ``box``, or the ``places`` of
+    ``measured``, which training fills in."""
     crop_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
     """Side of the next image as a fraction of this one's."""
     crop_source: Literal["input", "source"] = "source"

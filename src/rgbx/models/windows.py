@@ -51,6 +51,29 @@ class Square(WindowPolicy):
         return window_round_maximum(cam, self.fraction)  # a bilinear stretch has its maximum where the map has it
 
 
+class Measured(WindowPolicy):
+    """Fixed parts of the whole image, one for each iteration: where the classes were found to differ.
+
+    For devices that all lie the same way. Training finds the places (:mod:`rgbx.training.places`).
+
+    Args:
+        fraction: sides of the windows as a fraction of the image's.
+        places: (left, top) of each, in 0..1.
+    """
+
+    def __init__(self, fraction: float, places: Sequence[tuple[float, float]] = ()) -> None:
+        super().__init__(fraction)
+        self.places = places
+
+    def outer(self, iteration: int) -> int:  # noqa: ARG002
+        """Return 0: every iteration sees a part of the whole image."""
+        return 0
+
+    def forward(self, cam: torch.Tensor, shape: ImageShape, seen: Sequence[torch.Tensor]) -> torch.Tensor:  # noqa: ARG002
+        window = torch.tensor([*self.places[len(seen)], self.fraction], dtype=cam.dtype, device=cam.device)
+        return window.expand(len(cam), 3)
+
+
 def window_round_maximum(heat: torch.Tensor, fraction: float) -> torch.Tensor:
     """Return the (B, 3) square windows (left, top, side in 0..1) round each map's maximum, pushed inside.
 

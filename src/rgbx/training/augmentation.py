@@ -9,14 +9,12 @@ from pydantic import Field
 
 from rgbx.config import Config, Range
 from rgbx.files import digest
-from rgbx.modality import Modality
 from rgbx.models.windows import box_mean
-from rgbx.view.transform import ViewName
+from rgbx.view.transform import TransformConfig
 
 ANY_ROTATION: Range = (-180.0, 180.0)
 UPRIGHT_ROTATION: Range = (-6.0, 6.0)
 """Devices are not found to the degree."""
-RADIOGRAPHS_TURNED = 0.25
 
 
 class AugmentConfig(Config):
@@ -26,8 +24,8 @@ class AugmentConfig(Config):
     """Mirror half of the images: right for radiographs (a device seen from behind), wrong for photographs
     (no mirrored device exists)."""
     rotation: Range | None = None
-    """In the image plane, degrees. When None, any angle; a few degrees where images are set upright, and then fewer
-    radiographs are half-turned."""
+    """In the image plane, degrees. When None, any angle; a few degrees where images are set upright, and then
+    radiographs are neither half-turned nor mirrored."""
     half_turn: float = Field(default=0.5, ge=0.0, le=1.0)
     """Share of images turned by 180° besides."""
     scale: Range = (0.85, 1.15)
@@ -53,17 +51,17 @@ class AugmentConfig(Config):
     cutout_side: Range = (0.1, 0.3)
     """As a fraction of the image's sides."""
 
-    def for_view(self, view: ViewName, modality: Modality) -> Self:
+    def for_view(self, view: TransformConfig) -> Self:
         """Return it with what depends on how images are prepared, where ``rotation`` leaves that open.
 
-        An upright radiograph has its heavier end down, but for devices that lost their battery: fewer half turns do.
+        Radiographs that all lie the same way need neither half turns nor mirroring.
         """
         if self.rotation is not None:
             return self
-        if view != "upright":
+        if view.view != "upright":
             return self.updated({"rotation": ANY_ROTATION})
         changes: dict[str, object] = {"rotation": UPRIGHT_ROTATION}
-        return self.updated({**changes, "half_turn": RADIOGRAPHS_TURNED} if modality == "xray" else changes)
+        return self.updated({**changes, "half_turn": 0.0, "flip": False} if view.references else changes)
 
 
 def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.Generator:

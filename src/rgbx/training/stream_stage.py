@@ -31,6 +31,7 @@ from rgbx.training.batches import evaluation_batches, training_batches
 from rgbx.training.budget import Budget
 from rgbx.training.localiser_stage import read_localiser
 from rgbx.training.losses import Step
+from rgbx.training.places import measured_places
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import StreamTraining
 from rgbx.training.view_stage import fit_view
@@ -73,8 +74,11 @@ def train_stream(
         started["localiser"] = digest(safetensors.torch.save(finder.state_dict()))
     if start_run(out, {**settings, **started}):
         return out
-    config, transform, finder = fit_view(config, train_sets, out, finder)
+    known = None if start is None else read_bundle_header(start).streams.get(header.modality)
+    seen_before = None if known is None else known.transform
+    config, transform, finder = fit_view(config, train_sets, out, finder, seen_before)
     training, validation = load_split(config, train_sets, validation_sets, transform)
+    config = with_places(config, training)
     torch.manual_seed(config.seed)
     module = StreamModule(config, len(header.classes))
     if finder is not None and module.stream.localiser is not None:
@@ -113,6 +117,21 @@ def given_localiser(stream: StreamConfig, localiser: Path | None, start: Path | 
     if localiser is not None and finder is None:
         raise InputError(localiser, "has no localiser", "give the run of a stream that sees photographs upright")
     return finder
+
+
+def with_places(config: StreamTraining, images: LabelledImages) -> StreamTraining:
+    """Return a configuration with the places that its stream looks at more closely, where these are to be measured.
+
+    Raises:
+        RgbxError: there are none.
+    """
+    loop = config.stream.icam
+    if loop.window != "measured" or loop.window_options or loop.iterations == 1:
+        return config
+    places = measured_places(images, loop.crop_fraction, loop.iterations - 1)
+    said = ", ".join(f"{left:.2f} from the left and {top:.2f} from above" for left, top in places)
+    print(f"places: looks closer at {said}, {loop.crop_fraction:g} of each side", file=sys.stderr)
+    return config.updated({"stream.icam.window_options": {"places": places}})
 
 
 def go_on_from(start: Path, stream: ICam, config: StreamConfig, classes: tuple[str, ...]) -> None:

@@ -9,11 +9,11 @@ scaled by its own robust percentiles; what is left of a machine is the shape of 
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rgbx.config import Config, Range
 from rgbx.errors import ConfigError
@@ -29,6 +29,7 @@ from rgbx.view.find import (
     least_rectangle,
     likely_mask,
 )
+from rgbx.view.ways import References, four_ways
 
 ViewName = Literal["upright", "square", "none"]
 SEARCH_MARGIN = 0.1
@@ -43,6 +44,12 @@ GRAIN = 8
 LEAST_WIDTH = 40
 """Pixels of the shorter side: two cells of a network's map, which has one for 32 pixels. torch 2.14's convolutions in
 bf16 give numbers from nowhere where a map is one cell wide and several high."""
+
+
+def _readable_references(text: str) -> str:
+    if text:
+        References.of(text)
+    return text
 
 
 class TransformConfig(Config):
@@ -62,6 +69,10 @@ class TransformConfig(Config):
     which the logarithm alone would blow up."""
     percentiles: Range = (1.0, 99.5)
     """Percentiles of −log transmission that become 0 (open beam) and 1 (densest parts)."""
+    references: Annotated[str, AfterValidator(_readable_references)] = Field(default="", repr=False)
+    """Of an upright view of radiographs: what devices look like that all lie the same way, as
+    :meth:`rgbx.view.ways.References.to_text` writes it. Training finds them; without any, as in bundles of earlier
+    versions, the heavier end is turned down."""
 
     def shape(self, side: int) -> tuple[int, int]:
         """Return (height, width) in pixels of an image with as many pixels as a square of ``side``."""
@@ -105,6 +116,7 @@ class Transform:
         self.modality = modality
         self.config = config
         self.localise = localise
+        self.references = References.of(config.references) if config.references else None
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the pixels of :meth:`see`."""
@@ -127,7 +139,8 @@ class Transform:
         if self.modality == "xray":
             pixels = _scaled(_attenuation(pixels, config), config)
             if is_found and config.view == "upright":
-                pixels, place = _heavier_end_down(pixels, place)
+                way = _heavier_end_down(pixels) if self.references is None else self.references.way_of(pixels)
+                pixels, place = np.ascontiguousarray(four_ways(pixels)[way]), place @ _turned(way, pixels.shape)
         return Seen(pixels, place, is_found)
 
     @property
@@ -241,16 +254,22 @@ def warp(image: np.ndarray, place: np.ndarray, shape: tuple[int, int]) -> np.nda
     )
 
 
-def _heavier_end_down(pixels: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn an upright radiograph so that its denser half is below, since a device in the beam has no side that is up.
+def _heavier_end_down(pixels: np.ndarray) -> int:
+    """Return the way in which the denser half of an upright radiograph is below: as it is, or turned by 180°.
 
-    A device that lost its battery may come to lie the other way; training turns some of its images for that.
+    A device that lost its battery may come to lie the other way.
     """
-    height, width = pixels.shape
-    if pixels.sum(1, dtype=np.float64) @ (np.arange(height) - (height - 1) / 2) >= 0:
-        return pixels, place
-    turned = np.array([[-1, 0, width - 1], [0, -1, height - 1], [0, 0, 1]])
-    return np.ascontiguousarray(pixels[::-1, ::-1]), place @ turned
+    height = len(pixels)
+    is_below = pixels.sum(1, dtype=np.float64) @ (np.arange(height) - (height - 1) / 2) >= 0
+    return 0 if is_below else 3
+
+
+def _turned(way: int, shape: tuple[int, int]) -> np.ndarray:
+    """Return the (3, 3) map from pixels of an image that lies another way to those of the image itself."""
+    height, width = shape
+    mirrored = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+    upside_down = np.array([[1, 0, 0], [0, -1, height - 1], [0, 0, 1]])
+    return (np.eye(3), mirrored, upside_down, mirrored @ upside_down)[way]
 
 
 def _placed(rectangle: DeviceRectangle, margin: float, shape: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,4 @@
+"""The service beside a sorting line: an answer at the deadline, for the right part, and the truth on disk.
+
+Needs ``rgbx[line]``. Each part imports only from those before it: ``log → …``.
+"""

@@ -1,0 +1,61 @@
+"""How far something that is made from a log has come: a sink, an index, an archive."""
+
+from pathlib import Path
+
+from rgbx.config import Config
+from rgbx.errors import InputError
+from rgbx.files import read_json, write_text
+from rgbx_line.log.entry import Entry
+from rgbx_line.log.segments import BEGINNING, Position
+
+
+class _Kept(Config):
+    number: int
+    segment: int
+    offset: int
+
+
+class Cursor:
+    """A place in a log that outlives its process.
+
+    A cursor that was not saved before a crash stands a little before the truth: what it is for is done again, so that
+    must do no harm.
+
+    Args:
+        path: of its file; the cursor stands at the beginning of the log when it is missing.
+
+    Raises:
+        InputError: the file is no cursor.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.number = 0
+        """Of the last entry that is done with."""
+        self.position: Position = BEGINNING
+        if path.exists():
+            try:
+                kept = _Kept.model_validate(read_json(path))
+            except ValueError as error:
+                raise InputError(
+                    path, "is no cursor", "delete it: all that the log holds is delivered again"
+                ) from error
+            self.number, self.position = kept.number, Position(kept.segment, kept.offset)
+
+    def move(self, entry: Entry, position: Position) -> None:
+        """Take an entry as done with.
+
+        Args:
+            entry: which one.
+            position: the place behind it.
+        """
+        self.number, self.position = entry.number, position
+
+    def save(self) -> None:
+        """Keep the place.
+
+        Raises:
+            RgbxError: the disk is full or the folder cannot be written.
+        """
+        kept = _Kept(number=self.number, segment=self.position.segment, offset=self.position.offset)
+        write_text(self.path, kept.model_dump_json() + "\n")
