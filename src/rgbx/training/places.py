@@ -22,6 +22,8 @@ CELL = 8
 FINE, EVENED = 6.0, 40.0
 """Pixels: what changes more slowly than the first is no detail, and detail is judged against what is as near as the
 second."""
+CHANCE = 0.05
+"""That two classes which do not differ seem to, in any cell."""
 MEASURED_OF_CLASS = 200
 """Images of each class, at most."""
 _SCALES = (1.0, 2.0)
@@ -31,8 +33,8 @@ _SCALES = (1.0, 2.0)
 def differences(images: LabelledImages) -> np.ndarray:
     """Return how far each pair of classes differs in each cell, (pairs, h, w), 0 where it may be chance.
 
-    Pairs are those of ``itertools.combinations(range(C), 2)``; distances are squares, in variances between images of
-    one unit. What no more than one cell of a map would reach by chance counts as nothing.
+    Pairs are those of ``itertools.combinations(range(C), 2)``; distances are squares, in variances of what lies between
+    two units of one class. What one map in twenty would reach anywhere by chance counts as nothing.
 
     Args:
         images: radiographs or photographs, upright.
@@ -44,16 +46,18 @@ def differences(images: LabelledImages) -> np.ndarray:
     members = [details[units == unit] for unit in range(len(unit_of))]
     means = np.stack([each.mean(0) for each in members])
     within = sum(((each - each.mean(0)) ** 2).sum(0) for each in members) / max(len(units) - len(members), 1)
+    # How far the mean of one unit may lie off by chance: from what differs between units, and between their images.
     count = np.array([len(each) for each in members])
+    spread = sum(((means[classes == label] - means[classes == label].mean(0)) ** 2).sum(0) for label in set(classes))
+    off = np.maximum(spread / max(len(members) - len(images.classes), 1), within / count.mean())
     found = []
     for one, other in itertools.combinations(range(len(images.classes)), 2):
         ours, theirs = means[classes == one], means[classes == other]
         apart = np.maximum(ours.min(0) - theirs.max(0), theirs.min(0) - ours.max(0))
-        variance = within * (1 / count[classes == one].min() + 1 / count[classes == other].min())
         # Units of both classes fall apart by chance only if all of them do.
-        chance = (1 / apart.size) ** (1 / (len(ours) + len(theirs) - 1))
-        clear = apart > norm.isf(chance) * np.sqrt(variance)
-        found.append((np.where(clear, apart, 0) ** 2 / (within + 1e-12)).max(0))
+        chance = (CHANCE / apart.size) ** (1 / (len(ours) + len(theirs) - 1))
+        clear = apart > norm.isf(chance) * np.sqrt(2 * off)
+        found.append((np.where(clear, apart, 0) ** 2 / (2 * off + 1e-12)).max(0))
     return np.stack(found)
 
 
