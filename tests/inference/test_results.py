@@ -93,6 +93,23 @@ def test_a_bad_image_is_an_answer(predictor: Predictor, tmp_path: Path) -> None:
     assert (good.content.errors, good.content.decision) == ((), None)
 
 
+def test_a_bad_image_does_not_make_its_neighbours_run_again(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path, "ABCD")
+    (tmp_path / "B_rgb.png").write_bytes(b"no image")
+    stream, sizes = predictor._streams["rgb"], []
+
+    def counted(batch: np.ndarray, **options: bool) -> object:
+        sizes.append(len(batch))
+        return stream(batch, **options)
+
+    monkeypatch.setitem(predictor._streams, "rgb", counted)
+    results = answer(predictor, [device(tmp_path, name) for name in "ABCD"])
+    assert sizes == [3]
+    assert [len(result.content.errors) for result in results] == [0, 1, 0, 0]
+
+
 def test_an_answer_after_the_deadline_is_late(predictor: Predictor, tmp_path: Path) -> None:
     write_folder(tmp_path, "A")
     now = datetime.now().timestamp()
@@ -173,6 +190,24 @@ def watch(bundle: Path, folder: Path, out: Path) -> tuple[str, list[Result]]:
     ran = CliRunner().invoke(app, [*command, "--wait", "0"])
     assert ran.exit_code == 130, ran.output
     return ran.stderr, list(read_results(out))
+
+
+def test_a_wait_that_outlasts_the_deadline_is_refused(bundle: Path, tmp_path: Path) -> None:
+    command = [
+        "watch",
+        str(bundle),
+        "--rgb",
+        str(tmp_path),
+        "--xray",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "o.jsonl"),
+    ]
+    for options in (["--deadline", "5"], ["--wait", "2", "--deadline", "2"]):
+        ran = CliRunner().invoke(app, [*command, *options])
+        assert isinstance(ran.exception, RgbxError)
+        assert "late before it is answered" in str(ran.exception)
+    assert not (tmp_path / "o.jsonl").exists()
 
 
 @pytest.mark.usefixtures("stops")

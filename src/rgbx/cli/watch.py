@@ -56,7 +56,7 @@ def watch_command(
 
     Examples:
 
-    - `rgbx watch model --rgb camera --xray detector --out line.jsonl --deadline 5`
+    - `rgbx watch model --rgb camera --xray detector --out line.jsonl --wait 2 --deadline 5`
     - `rgbx watch model --xray detector --out line.jsonl --flat fields`
     """
     import time

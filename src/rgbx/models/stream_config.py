@@ -101,5 +101,5 @@ def stream_preset(modality: Modality, preset: Preset) -> StreamConfig:
         modality=modality,
         transform=TransformConfig(source_size=192),
         backbone=BackboneConfig(frozen_stages=3 if modality == "rgb" else 0),
-        icam=ICamConfig(input_size=192 if modality == "rgb" else 128, iterations=2),
+        icam=ICamConfig(input_size=192 if modality == "rgb" else 128, iterations=1),
     )

@@ -17,9 +17,9 @@ from rgbx.datasets.labelled import LabelledImages
 from rgbx.errors import RgbxError
 from rgbx.processes import in_threads
 
-CELL = 8
+PLACE_CELL = 8
 """Pixels of the source from one cell to the next; a cell sees about twice as many, so that no place falls between."""
-FINE, EVENED = 6.0, 40.0
+DETAIL_BLUR, DETAIL_REACH = 6.0, 40.0
 """Pixels: what changes more slowly than the first is no detail, and detail is judged against what is as near as the
 second."""
 CHANCE = 0.05
@@ -119,12 +119,12 @@ def _details(image: np.ndarray) -> np.ndarray:
     """Return (statistics, h, w) of an (H, W) uint16 or (H, W, 3) uint8 image: lightest, darkest, and liveliness."""
     grey = image if image.ndim == 2 else image.mean(2)
     root = np.sqrt(grey.astype(np.float32) / np.iinfo(image.dtype).max)
-    fine = root - cv2.GaussianBlur(root, (0, 0), FINE)
-    fine /= np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), EVENED)) + 0.01
-    seen = np.ones((2 * CELL + 1, 2 * CELL + 1), np.uint8)
+    fine = root - cv2.GaussianBlur(root, (0, 0), DETAIL_BLUR)
+    fine /= np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), DETAIL_REACH)) + 0.01
+    seen = np.ones((2 * PLACE_CELL + 1, 2 * PLACE_CELL + 1), np.uint8)
     found = []
     for scale in _SCALES:
         smooth = cv2.GaussianBlur(fine, (0, 0), scale)
         found += [cv2.dilate(smooth, seen), cv2.erode(smooth, seen)]
     found.append(cv2.blur(fine * fine, seen.shape))
-    return np.stack([each[CELL // 2 :: CELL, CELL // 2 :: CELL] for each in found])
+    return np.stack([each[PLACE_CELL // 2 :: PLACE_CELL, PLACE_CELL // 2 :: PLACE_CELL] for each in found])

@@ -98,7 +98,7 @@ def stream_training(modality: Modality, preset: Preset = "small") -> StreamTrain
             iteration_loss=0.0,
             label_smoothing=0.0,
         )
-    epochs = 8 if modality == "rgb" else 9
+    epochs = 16 if modality == "rgb" else 5
     return StreamTraining(
         stream=stream,
         augment=augment,

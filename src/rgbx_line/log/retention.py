@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field, PositiveFloat
@@ -52,7 +53,7 @@ def retire(log: LineLog, retention: Retention, reached: Iterable[int], now: date
     missing = retention.free_gb * 1e9 - shutil.disk_usage(log.folder).free
     going: list[Path] = []
     last: Entry | None = None
-    for first, following in zip(numbers, numbers[1:], strict=False):
+    for first, following in pairwise(numbers):
         path = segment_path(log.folder, first)
         end = _last_entry(path)
         if following - 1 > delivered or (end.time >= oldest_kept and missing <= 0):
