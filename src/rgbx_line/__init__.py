@@ -1,4 +1,4 @@
 """The service beside a sorting line: an answer at the deadline, for the right part, and the truth on disk.
 
-Needs ``rgbx[line]``. Each part imports only from those before it: ``log → …``.
+So far there is its log. Each part imports only from those before it.
 """
