@@ -14,7 +14,7 @@ import rgbx
 from rgbx.errors import MissingToolError
 
 ROOT = Path(__file__).parent.parent
-OURS = {"rgbx", "rgbx_render", "rgbx_proving"}
+OURS = {"rgbx", "rgbx_render", "rgbx_line", "rgbx_proving"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([\w-]+):", MAKEFILE, re.MULTILINE))

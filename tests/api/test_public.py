@@ -53,13 +53,13 @@ def test_each_function_says_what_it_takes_gives_and_raises(name):
         assert parameter.annotation is not inspect.Parameter.empty
 
 
-@pytest.mark.parametrize("package", ["rgbx", "rgbx_render", "rgbx_proving"])
+@pytest.mark.parametrize("package", ["rgbx", "rgbx_render", "rgbx_line", "rgbx_proving"])
 def test_types_are_shipped(package):
     """Hatch puts everything of a listed package into the wheel that git does not ignore."""
     marker = ROOT / "src" / package / "py.typed"
     assert marker.read_bytes() == b""
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel == {"packages": ["src/rgbx", "src/rgbx_render", "src/rgbx_proving"]}
+    assert wheel == {"packages": ["src/rgbx", "src/rgbx_render", "src/rgbx_line", "src/rgbx_proving"]}
     for shipped in (marker, ROOT / "src/rgbx/__init__.pyi"):
         ignored = subprocess.run(["git", "check-ignore", "--quiet", str(shipped)], cwd=ROOT, check=False)
         assert ignored.returncode == 1

@@ -109,6 +109,7 @@ def test_every_import_is_of_the_base_or_named_with_its_extra() -> None:
     elsewhere = {
         "rgbx",
         "rgbx_render",
+        "rgbx_line",
         "rgbx_proving",
         "bpy",
         "bmesh",

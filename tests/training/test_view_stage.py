@@ -79,6 +79,19 @@ def test_radiographs_of_long_devices_are_seen_upright_and_of_round_ones_in_a_squ
     assert f"xray images are seen {view}, {height} × {width} pixels" in capsys.readouterr().err
 
 
+def test_a_network_to_go_on_from_keeps_the_ways_that_it_knows(tmp_path):
+    samples = write_devices(tmp_path / "set", "xray", (20, 60))
+    begun = fit_view(upright("xray"), [samples], tmp_path / "run").config.stream.transform
+    other = write_devices(tmp_path / "other", "xray", (20, 60), tones=(0.4, 0.3))
+    again = fit_view(upright("xray"), [other], tmp_path / "run", start=begun).config.stream.transform
+    assert again.references not in ("", begun.references)
+    earlier = begun.updated({"references": ""})  # a network that saw the heavier end down
+    kept, transform, _ = fit_view(upright("xray"), [other], tmp_path / "run", start=earlier)
+    assert kept.stream.transform.references == ""
+    assert transform.references is None
+    assert kept.augment.flip
+
+
 def test_where_no_device_is_found_radiographs_are_seen_whole(tmp_path, capsys):
     samples = write_devices(tmp_path / "set", "xray", (20, 60), tones=(0.9, 0.9))
     assert fit_view(upright("xray"), [samples], tmp_path / "run").config.stream.transform.view == "none"
