@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from rgbx.errors import InputError, RgbxError
 from rgbx.names import printable, same_name
 
@@ -100,6 +102,26 @@ def readable_os_errors(path: Path) -> Iterator[None]:
         if error.errno in UNWRITABLE:
             raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error
         raise
+
+
+def claim(path: Path, lock: Path, writer: str, remedy: str) -> FileLock:
+    """Return a lock on what one process alone writes; it is held until it is collected or the process ends, somehow.
+
+    Args:
+        path: what is written.
+        lock: file of the lock.
+        writer: what else may be writing it, e.g. ``"run"``.
+        remedy: what to do then.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    held = FileLock(lock)
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        raise InputError(path, f"is being written by another {writer}", remedy) from None
+    return held
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -63,7 +63,7 @@ def test_a_transform_turns_pixels_and_their_place_alike() -> None:
     radiograph[40:160, 70:130] -= device(0).astype(np.float32) / 65535 * 0.8
     known = Transform("xray", TransformConfig(source_size=85, aspect=2.0))
     references = References.fit([known(radiograph)], ["A"])
-    config = known.config.updated({"references": References.fit([known(radiograph)], ["A"]).to_text()})
+    config = known.config.updated({"references": references.to_text()})
     for flipped in (radiograph, radiograph[:, ::-1], radiograph[::-1], radiograph[::-1, ::-1]):
         seen = Transform("xray", config).see(np.ascontiguousarray(flipped))
         assert references.way_of(seen.pixels) == 0

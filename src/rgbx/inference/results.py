@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_pascal
 
 from rgbx.config import Config
 from rgbx.errors import InputError
-from rgbx.files import readable_os_errors, write_text
+from rgbx.files import claim, readable_os_errors, write_text
 from rgbx.inference.arrivals import Arrival
 from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
 from rgbx.modality import Modality
@@ -235,7 +234,9 @@ class ResultLog:
         with readable_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            self._lock = _claim(path)
+            self._lock = claim(
+                path, path.with_name(f".{path.name}.lock"), "run", "stop that one, or give another --out"
+            )
         if self.table is not None:
             write_text(self.table, _rows([], header=True))
         for result in read_results(path):
@@ -276,16 +277,6 @@ def _is_newer(path: Path, time: datetime) -> bool:
         return path.stat().st_mtime > time.timestamp()
     except OSError:
         return False
-
-
-def _claim(path: Path) -> FileLock:
-    """Return a lock on a file, which is held until it is collected or the process ends, however it ends."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise InputError(path, "is being written by another run", "stop that one, or give another --out") from None
-    return lock
 
 
 def read_results(path: Path) -> Iterator[Result]:

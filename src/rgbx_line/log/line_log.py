@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
 from rgbx.errors import InputError, RgbxError
-from rgbx.files import readable_os_errors, write_bytes
+from rgbx.files import claim, readable_os_errors, write_bytes
 from rgbx_line.log.entry import FIRST_PREVIOUS, DamagedLine, Entry, check_line, decode, encode, is_unfinished
 from rgbx_line.log.segments import RESTORE, Position, segment_numbers, segment_path
 
@@ -41,7 +39,7 @@ class LineLog:
         self._segment_bytes = segment_bytes
         with readable_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _claim(folder)
+            self._lock = claim(folder, folder / ".lock", "line", "stop that one first")
         self.number = 0
         """Of the last entry on the disk."""
         self.hash = FIRST_PREVIOUS
@@ -175,15 +173,6 @@ def _is_whole(line: bytes) -> bool:
     except DamagedLine:
         return False
     return True
-
-
-def _claim(folder: Path) -> FileLock:
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise InputError(folder, "is being written by another line", "stop that one first") from None
-    return lock
 
 
 def _write_all(file: int, content: bytes) -> None:

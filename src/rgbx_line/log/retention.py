@@ -25,8 +25,6 @@ class Retention(Config):
     free_gb: float = Field(default=2.0, ge=0.1)
     """With less room than this, in 10⁹ bytes, old segments go before they are that old; when nothing more may go, the
     line stops with a fault."""
-    warn_gb: float = Field(default=10.0, ge=0.1)
-    """With less room than this somebody is told."""
 
 
 def retire(log: LineLog, retention: Retention, reached: Iterable[int], now: datetime | None = None) -> Entry | None:

@@ -76,21 +76,6 @@ def read_entries(
                 yield entry, Position(first, offset)
 
 
-def read_entry(folder: Path, before: Position, length: int) -> Entry:
-    """Return the entry of ``length`` bytes that begins at ``before``.
-
-    Raises:
-        InputError: it is not as it was written.
-    """
-    path = segment_path(folder, before.segment)
-    with path.open("rb") as file:
-        file.seek(before.offset)
-        try:
-            return decode(file.read(length))
-        except DamagedLine as error:
-            raise InputError(path, f"is damaged at byte {before.offset}", RESTORE) from error
-
-
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
     for line in file:
         if not line.endswith(b"\n"):

@@ -147,8 +147,7 @@ def test_shifting_the_principal_point_moves_the_image_by_exactly_so_many_pixels(
     moved = path_integrals(BLOCK_SCAN, SOLID, shifted.rays(pose))
     overlap = np.roll(still, (-up, right), axis=(0, 1))
     rows, columns = slice(max(0, -up), 50 - max(0, up)), slice(max(0, right), 60 + min(0, right))
-    # A ray along an edge of a voxel may fall on either side of it.
-    assert np.isclose(moved[rows, columns], overlap[rows, columns], rtol=1e-3, atol=1e-3).mean() > 0.99
+    assert np.isclose(moved[rows, columns], overlap[rows, columns], rtol=1e-3, atol=1e-3).mean() > 0.995
 
 
 @given(poses, st.sampled_from(["x", "y", "z"]), st.integers(1, 3))
