@@ -23,6 +23,8 @@ TAIL = 256
 """Bytes at the end of a file that are zeros where its writer has reserved the space, but not filled it yet."""
 BAD_REMEMBERED = 100
 """How many devices with a bad image a hot folder looks at again, in case it was only half written."""
+ANSWERED_REMEMBERED = 100_000
+"""Names of devices answered since a hot folder was opened, so that a second image that comes later is left out."""
 State = tuple[int, int]
 """Size of a file in bytes, and when it was changed, in ns."""
 
@@ -218,12 +220,19 @@ class HotFolders:
         self._known: dict[Modality, set[str]] = {
             modality: {printable(path.name) for path in done.get(modality, ())} for modality in folders
         }
-        self._answered = {
-            same_name(pairing.device(path, modality)) for modality in folders for path in done.get(modality, ())
-        }  # by name only: a second image that comes after its device was answered
+        self._answered: dict[str, None] = {}  # by name only: a second image that comes after its device was answered
+        for modality in folders:
+            for path in done.get(modality, ()):
+                self._answered[same_name(pairing.device(path, modality))] = None
+        self._kept = max(ANSWERED_REMEMBERED, len(self._answered))
         self._bad: deque[Arrival] = deque(maxlen=BAD_REMEMBERED)
         self._unreachable: set[Path] = set()
         self._began: float | None = None
+
+    @property
+    def unreachable(self) -> frozenset[Path]:
+        """Folders that could not be listed when they were last looked into."""
+        return frozenset(self._unreachable)
 
     def look(self, now: float) -> list[Arrival]:
         """Return the devices that are complete, or that have waited long enough, by ``now`` (seconds since 1970)."""
@@ -236,26 +245,35 @@ class HotFolders:
         for image in self._new_images(now):
             device = self._pairs.add(image) if self._is_wanted(image) else None
             if device is not None:
-                self._answered.add(image.key)
+                self._note_answered(image.key)
                 found.append(device)
         overdue = self._pairs.overdue(now)
-        self._answered.update(same_name(device.name) for device in overdue)
+        for device in overdue:
+            self._note_answered(same_name(device.name))
         return found + overdue
 
     def put_back(self, device: Arrival) -> None:
         """Take a device for new, since its files were not whole when they were read."""
         for modality, path in device.images.items():
             self._known[modality].discard(printable(path.name))
-        self._answered.discard(same_name(device.name))
+        self._answered.pop(same_name(device.name), None)
 
     def note_bad(self, device: Arrival) -> None:
         """Remember that an image of a device could not be used: when a file of it changes, it comes again."""
         self._bad.append(device)
 
+    def _note_answered(self, key: str) -> None:
+        self._answered[key] = None
+        if len(self._answered) > self._kept:
+            del self._answered[next(iter(self._answered))]
+
     def _new_images(self, now: float) -> list[Image]:
         images = []
         for modality, folder in self._folders.items():
-            for entry in self._entries(folder):
+            entries = self._entries(folder)
+            if folder not in self._unreachable:
+                self._forget_missing(modality, folder, entries)
+            for entry in entries:
                 if printable(entry.name) not in self._known[modality]:
                     try:
                         image = self._whole(Path(entry.path), modality, now)
@@ -265,6 +283,13 @@ class HotFolders:
                         self._known[modality].add(printable(entry.name))
                         images.append(image)
         return sorted(images, key=lambda image: (image.taken, image.path.name))
+
+    def _forget_missing(self, modality: Modality, folder: Path, entries: Iterable[os.DirEntry[str]]) -> None:
+        """Forget what was taken away: a line runs for years."""
+        there = {entry.name for entry in entries}
+        self._known[modality] &= set(map(printable, there))
+        for path in [path for path in self._growing if path.parent == folder and path.name not in there]:
+            del self._growing[path]
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """List a folder; a network drive that is away is nothing but an empty folder until it is back."""

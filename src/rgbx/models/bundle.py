@@ -105,8 +105,8 @@ def load_bundle(folder: Path) -> Bundle:
 
 def _unique_tensors(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Parameters and buffers, each once: batch norms of one layer share their weights between iterations."""
-    state = network.state_dict()
-    return {name: state[name].contiguous() for name in state if name not in _shared_names(network)}
+    shared = _shared_names(network)
+    return {name: tensor.contiguous() for name, tensor in network.state_dict().items() if name not in shared}
 
 
 def _shared_names(network: torch.nn.Module) -> set[str]:

@@ -40,6 +40,19 @@ def sealed(folder: Path, name: str, remedy: str) -> Path:
     return path
 
 
+def sealed_names(folder: Path) -> list[str]:
+    """Return the names of a bundle's files, all of which are as they were when it was sealed.
+
+    Raises:
+        InputError: one is missing, is not what was sealed, or lies elsewhere.
+    """
+    remedy = "get the bundle again"
+    for name in _read(folder):
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise InputError(folder / SUMS, f"names the file '{name}', which is none of the bundle's", remedy)
+    return [sealed(folder, name, remedy).relative_to(folder).as_posix() for name in _read(folder)]
+
+
 def _read(folder: Path) -> dict[str, str]:
     """Return digests by name; none where there are none."""
     path = folder / SUMS

@@ -65,6 +65,7 @@ def train_stream(
     Raises:
         RgbxError: the data, the weights, the start or the folder cannot be used.
     """
+    check_places(config, settled=False)
     header = train_sets[0].header
     sources = {"train": sets_digest(train_sets), "validation": sets_digest(validation_sets)}
     settings = {"training": config.model_dump(mode="json"), "classes": list(header.classes), **sources}
@@ -77,6 +78,7 @@ def train_stream(
     known = None if start is None else read_bundle_header(start).streams.get(header.modality)
     seen_before = None if known is None else known.transform
     config, transform, finder = fit_view(config, train_sets, out, finder, seen_before)
+    check_places(config, settled=True)
     training, validation = load_split(config, train_sets, validation_sets, transform)
     config = with_places(config, training)
     torch.manual_seed(config.seed)
@@ -119,15 +121,40 @@ def given_localiser(stream: StreamConfig, localiser: Path | None, start: Path | 
     return finder
 
 
+def check_places(config: StreamTraining, settled: bool) -> None:
+    """Refuse to measure where classes differ in images of devices that do not all lie the same way.
+
+    Args:
+        config: of the stream's training.
+        settled: whether its view is that of :func:`~rgbx.training.view_stage.fit_view`, which finds the references.
+
+    Raises:
+        ConfigError: places are to be measured in such images.
+    """
+    view = config.stream.transform
+    may_lie_alike = config.stream.modality == "xray" and view.view == "upright"
+    if measures_places(config) and not (may_lie_alike and (view.references or not settled)):
+        raise ConfigError(
+            "stream.icam.window=measured is for upright radiographs, whose devices all lie the same way, and these "
+            "images are none: set stream.icam.window=square."
+        )
+
+
+def measures_places(config: StreamTraining) -> bool:
+    """Return whether the places that a stream looks at more closely are to be measured."""
+    loop = config.stream.icam
+    return loop.window == "measured" and not loop.window_options and loop.iterations > 1
+
+
 def with_places(config: StreamTraining, images: LabelledImages) -> StreamTraining:
     """Return a configuration with the places that its stream looks at more closely, where these are to be measured.
 
     Raises:
         RgbxError: there are none.
     """
-    loop = config.stream.icam
-    if loop.window != "measured" or loop.window_options or loop.iterations == 1:
+    if not measures_places(config):
         return config
+    loop = config.stream.icam
     places = measured_places(images, loop.crop_fraction, loop.iterations - 1)
     said = ", ".join(f"{left:.2f} from the left and {top:.2f} from above" for left, top in places)
     print(f"places: looks closer at {said}, {loop.crop_fraction:g} of each side", file=sys.stderr)

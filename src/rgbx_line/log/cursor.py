@@ -59,3 +59,12 @@ class Cursor:
         """
         kept = _Kept(number=self.number, segment=self.position.segment, offset=self.position.offset)
         write_text(self.path, kept.model_dump_json() + "\n")
+
+
+def announced(folder: Path) -> int:
+    """Return the number of the last entry that any cursor in a folder has passed: a log that lacks it was cut off.
+
+    Raises:
+        InputError: a file is no cursor.
+    """
+    return max((Cursor(path).number for path in folder.glob("*.json")), default=0)

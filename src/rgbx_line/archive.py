@@ -1,0 +1,88 @@
+"""What becomes of image files once their part is answered: hot folders stay short, so that a look stays quick."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from rgbx.errors import RgbxError
+from rgbx_line.channel import Link
+from rgbx_line.contract import LATE_ANSWER, RESULT
+from rgbx_line.log.cursor import Cursor
+from rgbx_line.log.entry import Entry
+from rgbx_line.log.segments import read_entries
+from rgbx_line.settings import LineFolder, LineSettings
+
+LOOK_EVERY_S = 0.5
+PRUNE_EVERY_S = 600.0
+_log = structlog.get_logger("rgbx.line.archive")
+
+
+async def keep_archiving(settings: LineSettings, link: Link) -> None:
+    """Archive or delete the files of answered parts, and drop archived ones that are too old, until cancelled."""
+    folder = LineFolder(settings.folder)
+    cursor = Cursor(folder.cursors / "archive.json")
+    pruned = float("-inf")
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            if cursor.number < link.state.announced:
+                await asyncio.to_thread(tidy, settings, cursor, link.state.announced)
+            if loop.time() - pruned > PRUNE_EVERY_S:
+                pruned = loop.time()
+                await asyncio.to_thread(prune, settings)
+        except (RgbxError, OSError) as error:
+            _log.warning("cannot tidy up", error=str(error))
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def tidy(settings: LineSettings, cursor: Cursor, through: int) -> None:
+    """Do with the files of results what the settings say, from a cursor on through an entry.
+
+    A file that cannot be moved now, since its share is away, keeps the cursor where it is.
+    """
+    folder = LineFolder(settings.folder)
+    for entry, position in read_entries(folder.log, cursor.position, through):
+        if entry.kind == RESULT:
+            images = entry.content["images"]
+        elif entry.kind == LATE_ANSWER:
+            images = entry.content["result"]["ResultContent"][0]["images"]
+        else:
+            images = {}
+        for image in images.values():
+            _put_away(settings, folder, Path(image), archived(folder, entry, Path(image)))
+        cursor.move(entry, position)
+    cursor.save()
+
+
+def prune(settings: LineSettings, today: date | None = None) -> None:
+    """Delete archived images that are older than the settings keep, and more, oldest first, while the disk is short."""
+    folder = LineFolder(settings.folder)
+    oldest = (today or datetime.now(UTC).date()) - timedelta(days=settings.keep.days)
+    days = sorted(path for path in folder.archive.glob("????-??-??") if path.is_dir())
+    for day in days:
+        short = shutil.disk_usage(folder.folder).free < settings.keep.free_gb * 1e9
+        if date.fromisoformat(day.name) >= oldest and not (short and day != days[-1]):
+            break
+        shutil.rmtree(day)
+        _log.warning("archived images deleted", day=day.name, disk_short=short)
+
+
+def archived(folder: LineFolder, entry: Entry, image: Path) -> Path:
+    """Return where an image is kept once its part is answered, by the entry with the answer."""
+    return folder.archive / entry.time.date().isoformat() / f"{entry.content['seq']:010d}_{image.name}"
+
+
+def _put_away(settings: LineSettings, folder: LineFolder, image: Path, target: Path) -> None:
+    uploaded = image.is_relative_to(folder.uploads)
+    if not image.exists() or (settings.images.answered == "keep" and not uploaded):
+        return
+    if settings.images.answered == "delete":
+        image.unlink()
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        shutil.move(image, target)

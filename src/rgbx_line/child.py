@@ -1,0 +1,84 @@
+"""One of a line's processes, as the supervisor starts it.
+
+``python -m rgbx_line.child NAME FILE PIPE PARENT NICENESS CORES``
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from rgbx.errors import RgbxError
+from rgbx_line.settings import LineSettings, read_settings
+from rgbx_line.supervisor import BEAT_EVERY_S
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's ``prctl``."""
+_log = structlog.get_logger("rgbx.line")
+
+Run = Callable[[LineSettings, asyncio.Event], Awaitable[None]]
+
+
+def main() -> None:
+    """Run the process; 1 when it had to give up."""
+    name, file, pipe, parent, niceness, own = sys.argv[1:]
+    _die_with(int(parent))
+    os.nice(int(niceness))
+    os.sched_setaffinity(0, map(int, own.split(",")))  # before any library counts the cores
+    try:
+        asyncio.run(_run(_named(name), read_settings(Path(file)), int(pipe)))
+    except RgbxError as error:
+        _log.error("gave up", process=name, error=str(error))
+        sys.exit(1)
+
+
+def _named(name: str) -> Run:
+    if name == "inference":
+        from rgbx_line.inference.process import run_inference
+
+        return run_inference
+    if name == "gateway":
+        from rgbx_line.gateway.process import run_gateway
+
+        return run_gateway
+    if name == "web":
+        from rgbx_line.web.process import run_web
+
+        return run_web
+    from rgbx_line.jobs import run_jobs
+
+    return run_jobs
+
+
+async def _run(run: Run, settings: LineSettings, pipe: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    beating = asyncio.create_task(_beat(pipe))
+    try:
+        await run(settings, stop)
+    finally:
+        beating.cancel()
+
+
+async def _beat(pipe: int) -> None:
+    """Give a sign of life while the event loop turns."""
+    while True:
+        os.write(pipe, b".")
+        await asyncio.sleep(BEAT_EVERY_S)
+
+
+def _die_with(parent: int) -> None:
+    """Have Linux kill this process when the supervisor dies, so that no second one writes the log beside it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the supervisor is gone")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""`rgbx line`: set a line up, run it, look after it."""

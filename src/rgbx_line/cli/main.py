@@ -1,0 +1,270 @@
+"""`rgbx line`: its verbs."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rgbx.cli.layout import LINE
+from rgbx.cli.plugins import shown_under
+from rgbx.errors import RgbxError
+from rgbx.extras import optional_packages
+
+if TYPE_CHECKING:
+    from rgbx_line.settings import LineSettings
+
+line_app = shown_under(LINE)(typer.Typer(no_args_is_help=True, help="Run a line as a service, and look after it."))
+user_app = typer.Typer(no_args_is_help=True, help="Who may do what, over HTTP and OPC UA.")
+model_app = typer.Typer(no_args_is_help=True, help="Which model answers.")
+job_app = typer.Typer(no_args_is_help=True, help="Work beside the line, at low priority.")
+for _name, _app in (("user", user_app), ("model", model_app), ("job", job_app)):
+    line_app.add_typer(_app, name=_name)
+
+SettingsArgument = Annotated[Path, typer.Argument(metavar="LINE.yaml", help="The line's settings.")]
+WhoOption = Annotated[str, typer.Option("--who", metavar="NAME", help="Who does it, for the log.")]
+
+
+@line_app.command("init")
+def init_line_command(
+    file: SettingsArgument,
+    bundle: Annotated[Path, typer.Option(metavar="DIR", help="The model that the line begins with.")],
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where the line keeps what it writes.")] = Path("line"),
+) -> None:
+    """Write a commented file of settings.
+
+    Example:
+
+    - `rgbx line init line.yaml --bundle runs/fused`
+    """
+    from rgbx_line.template import write_template
+
+    for said in write_template(file, bundle, folder):
+        typer.echo(f"warning: {said}", err=True)
+    typer.echo(f"{file} is written: read it, then run 'rgbx line check {file}'.")
+
+
+@line_app.command("check")
+def check_line_command(file: SettingsArgument) -> None:
+    """Say what is wrong in a line's settings; the exit code is 1 when it cannot run."""
+    with optional_packages("rgbx[line]"):
+        from rgbx_line.check import line_problems, line_warnings
+
+    settings = _read(file)
+    for warning in line_warnings(settings):
+        typer.echo(f"warning: {warning}", err=True)
+    problems = list(line_problems(settings))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("the line can run.")
+
+
+@line_app.command("run")
+def run_line_command(file: SettingsArgument) -> None:
+    """Run a line until it is stopped (Ctrl-C, SIGTERM).
+
+    It answers every part by its deadline, keeps all in its log, and starts its processes again when they fail.
+    """
+    import signal
+
+    with optional_packages("rgbx[line]"):
+        from rgbx_line.supervisor import Supervisor
+
+    settings = _read(file)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await Supervisor(settings, file).run(stop)
+
+    asyncio.run(run())
+
+
+@line_app.command("verify")
+def verify_line_command(file: SettingsArgument) -> None:
+    """Check every line of the log against the hash chain; the exit code is 1 when one was altered."""
+    from rgbx_line.log.verify import verify
+    from rgbx_line.settings import LineFolder
+
+    folder = LineFolder(_read(file).folder)
+    checked = verify(folder.log, folder.cursors)
+    for fault in checked.faults:
+        typer.echo(fault, err=True)
+    if checked.faults:
+        raise typer.Exit(1)
+    typer.echo(f"{checked.entries} lines are as they were written.")
+
+
+@line_app.command("show")
+def show_part_command(
+    file: SettingsArgument,
+    part: Annotated[str, typer.Argument(help="Its PartId.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The lines of the log as they are.")] = False,
+) -> None:
+    """Say everything about a part: answer, evidence, model, images, and what came too late."""
+    import json
+
+    from rgbx_line.history import find_part
+    from rgbx_line.settings import LineFolder
+    from rgbx_line.show import described
+
+    folder = LineFolder(_read(file).folder)
+    found = find_part(folder, part, 100, kind=None)
+    if not found:
+        raise RgbxError(f"the log says nothing of a part '{part}': look for another name.")
+    for entry in found:
+        typer.echo(json.dumps(entry.content) if as_json else described(folder, entry))
+
+
+@line_app.command("halt")
+def halt_line_command(file: SettingsArgument, who: WhoOption) -> None:
+    """Have a running line take no more parts."""
+    _ask(file, "halt", who=who)
+
+
+@line_app.command("resume")
+def resume_line_command(file: SettingsArgument, who: WhoOption) -> None:
+    """Have a halted line take parts again."""
+    _ask(file, "resume", who=who)
+
+
+@line_app.command("trust")
+def trust_client_command(
+    file: SettingsArgument, certificate: Annotated[Path, typer.Argument(help="Of an OPC UA client, DER or PEM.")]
+) -> None:
+    """Let an OPC UA client in, by its certificate."""
+    with optional_packages("rgbx[opcua]"):
+        from rgbx_line.gateway.opcua.certificates import trust
+    from rgbx_line.settings import LineFolder
+
+    typer.echo(f"trusted: {trust(LineFolder(_read(file).folder), certificate)}")
+
+
+@user_app.command("add")
+def add_user_command(
+    file: SettingsArgument,
+    name: str,
+    role: Annotated[str, typer.Option(help="operator, engineer or administrator.")] = "operator",
+) -> None:
+    """Add a user, or change one's password and role; the password is asked for."""
+    with optional_packages("rgbx[line]"):
+        from rgbx_line.users import Role, Users
+    from rgbx_line.settings import LineFolder
+
+    if role not in list(Role):
+        raise RgbxError(f"there is no role '{role}': choose {', '.join(Role)}.")
+    path = LineFolder(_read(file).folder).users
+    password = typer.prompt("password", hide_input=True, confirmation_prompt=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Users.read(path).with_user(name, password, Role(role)).write(path)
+    typer.echo(f"{name} is {role}.")
+
+
+@user_app.command("remove")
+def remove_user_command(file: SettingsArgument, name: str) -> None:
+    """Remove a user."""
+    with optional_packages("rgbx[line]"):
+        from rgbx_line.users import Users
+    from rgbx_line.settings import LineFolder
+
+    path = LineFolder(_read(file).folder).users
+    Users.read(path).without(name).write(path)
+
+
+@user_app.command("list")
+def list_users_command(file: SettingsArgument) -> None:
+    """List users and their roles."""
+    with optional_packages("rgbx[line]"):
+        from rgbx_line.users import Users
+    from rgbx_line.settings import LineFolder
+
+    for name, role in sorted(Users.read(LineFolder(_read(file).folder).users).roles.items()):
+        typer.echo(f"{name}: {role}")
+
+
+@model_app.command("list")
+def list_models_command(file: SettingsArgument) -> None:
+    """List the models of a line and what each does."""
+    from rgbx_line.models import ModelStore
+    from rgbx_line.settings import LineFolder
+
+    store = ModelStore(LineFolder(_read(file).folder).models)
+    for number, model in store.models().items():
+        typer.echo(f"{number}: {model.name}, {store.role(number)}, added by {model.who}, {model.weights_sha256[:12]}")
+
+
+@model_app.command("add")
+def add_model_command(file: SettingsArgument, bundle: Path, who: WhoOption) -> None:
+    """Put a bundle into a running line's store; it does not answer yet."""
+    said = _ask(file, "add_model", folder=str(bundle.resolve()), who=who)
+    typer.echo(f"model {said['number']}")
+
+
+@model_app.command("activate")
+def activate_model_command(file: SettingsArgument, number: int, who: WhoOption) -> None:
+    """Have a model answer, from the next part on, once it has passed its self-test."""
+    _ask(file, "activate", number=number, who=who)
+
+
+@model_app.command("roll-back")
+def roll_back_model_command(file: SettingsArgument, who: WhoOption) -> None:
+    """Have the previous model answer again."""
+    _ask(file, "roll_back", who=who)
+
+
+@model_app.command("shadow")
+def shadow_model_command(
+    file: SettingsArgument,
+    who: WhoOption,
+    number: Annotated[int | None, typer.Argument(help="Of the candidate; none when left out.")] = None,
+) -> None:
+    """Have a candidate see every part; its answers are logged, never sent."""
+    _ask(file, "shadow", number=number, who=who)
+
+
+@job_app.command("add", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOption) -> None:
+    """Put a command of rgbx behind the jobs that wait.
+
+    Example:
+
+    - `rgbx line job add line.yaml --who Ada -- train xray --data set --out run`
+    """
+    from rgbx_line.jobs import add_job
+    from rgbx_line.settings import LineFolder
+
+    job = add_job(LineFolder(_read(file).folder), context.args, who)
+    typer.echo(f"job {job.number}")
+
+
+@job_app.command("list")
+def list_jobs_command(file: SettingsArgument) -> None:
+    """List jobs: what waits, runs and has ended."""
+    from rgbx_line.jobs import read_jobs
+    from rgbx_line.settings import LineFolder
+
+    for job in read_jobs(LineFolder(_read(file).folder)):
+        state = "waits" if job.started is None else "runs" if job.ended is None else f"ended with {job.code}"
+        typer.echo(f"{job.number}: {state}: rgbx {' '.join(job.arguments)} ({job.who})")
+
+
+def _read(file: Path) -> "LineSettings":
+    from rgbx_line.settings import read_settings
+
+    return read_settings(file)
+
+
+def _ask(file: Path, do: str, **content: Any) -> dict[str, Any]:
+    """Ask a running line for something."""
+    from rgbx_line.channel import Link
+    from rgbx_line.settings import LineFolder
+
+    async def ask() -> dict[str, Any]:
+        async with Link(LineFolder(_read(file).folder).socket) as link:
+            await link.connected(within_s=2.0)
+            return await link.ask(do, **content)
+
+    return asyncio.run(ask())

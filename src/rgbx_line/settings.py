@@ -1,0 +1,195 @@
+"""What a line is set up with: ``line.yaml``."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from rgbx.config import Config, load_config
+from rgbx.inference.arrivals import Pairing
+from rgbx.modality import MODALITIES, Modality, given_modalities
+from rgbx_line.contract import LARGEST_WORD
+from rgbx_line.log.retention import Retention
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0 takes a free one, and the log says which."""
+LOOPBACK = "127.0.0.1"
+
+
+class Place(Config):
+    """Where in the plant the line is, after ISA-95; part of every MQTT topic."""
+
+    enterprise: str = "enterprise"
+    site: str = "site"
+    area: str = "area"
+    line: str = "line"
+    cell: str = "rgbx"
+
+    @field_validator("enterprise", "site", "area", "line", "cell")
+    @classmethod
+    def _fits_a_topic(cls, name: str) -> str:
+        if not name or any(sign in name for sign in "/+#\0") or name.startswith("$"):
+            raise ValueError(f"'{name}' cannot be part of a topic: leave out / + # and a leading $")
+        return name
+
+
+class ImageFolders(Config):
+    """Folders that images arrive in."""
+
+    rgb: Path | None = None
+    xray: Path | None = None
+    pairing: Pairing = Pairing(wait=2.0)
+    answered: Literal["keep", "archive", "delete"] = "archive"
+    """What becomes of files once their part is answered: ``archive`` moves them to the line's own folder, from where
+    they go when they are older than ``retention`` says."""
+
+
+class UploadLimits(Config):
+    """What an image sent over HTTP may be at most."""
+
+    megabytes: PositiveFloat = 64.0
+    megapixels: PositiveFloat = 40.0
+
+
+class WebServer(Config):
+    """Health, figures and uploads over HTTP."""
+
+    host: str = LOOPBACK
+    port: Port = 8080
+    certificate: Path | None = None
+    """PEM file; with ``key`` the server speaks TLS alone."""
+    key: Path | None = None
+    upload: UploadLimits = UploadLimits()
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "WebServer":
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate needs its key, and a key its certificate: give both or neither")
+        return self
+
+
+class MqttBroker(Config):
+    """The broker that results are published to."""
+
+    host: str = LOOPBACK
+    port: Port = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    """Its first line; so that the password stands in no configuration."""
+    certificates: Path | None = None
+    """PEM file of who signs for the broker; with it, TLS."""
+
+
+class ModbusServer(Config):
+    """The contract as registers."""
+
+    host: str = LOOPBACK
+    port: Port = 1502
+    """502 is Modbus's own, which only an administrator may bind."""
+    unit: int = Field(default=1, ge=1, le=247)
+
+
+class OpcUaServer(Config):
+    """The contract, and OPC 40100-1, as an OPC UA server."""
+
+    host: str = LOOPBACK
+    port: Port = 4840
+    nodeset: Path | None = None
+    """``Opc.Ua.MachineVision.NodeSet2.xml`` as the OPC Foundation publishes it; without it, the flat tags alone."""
+    anonymous: bool = True
+    """Whether who gives no name may read. Nobody may write without one."""
+    certificate: Path | None = None
+    """Of this server, DER or PEM; one is made in the line's folder when it is missing."""
+    key: Path | None = None
+    unencrypted: bool = True
+    """Whether connections without encryption are let in too, to read. False where the network is not the line's own."""
+
+
+class LineSettings(Config):
+    """A line: one machine, one belt, one deadline."""
+
+    folder: Path
+    """All that the line writes: log, images, models, users."""
+    bundle: Path
+    """The first model; later ones come in with ``rgbx line model add``."""
+    bins: dict[str, Annotated[int, Field(ge=1, le=LARGEST_WORD)]]
+    """``BinCode`` of each bin that the model names; 0 is aside. A bin that is missing here is put aside."""
+    place: Place = Place()
+    deadline: PositiveFloat = 5.0
+    """Seconds from a part's trigger, or its first image, to its answer."""
+    images: ImageFolders = ImageFolders()
+    flat: Path | None = None
+    """Flat and dark fields of the detector, from ``rgbx flatfield``."""
+    inference_cores: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Cores that inference has for itself; half of them, at least one, when empty."""
+    web: WebServer | None = WebServer()
+    mqtt: MqttBroker | None = None
+    modbus: ModbusServer | None = None
+    opcua: OpcUaServer | None = None
+    keep: Retention = Retention()
+    """How long log and images stay."""
+    golden: Path | None = None
+    """Folder of known devices, a subfolder ``rgb`` and ``xray`` with files ``CLASS_anything``: a model must answer
+    them right before it may become active."""
+    restart_within: PositiveInt = 30
+    """Seconds without a sign of life after which a process is started again."""
+
+    @field_validator("bins")
+    @classmethod
+    def _apart(cls, bins: dict[str, int]) -> dict[str, int]:
+        if len(set(bins.values())) < len(bins):
+            raise ValueError("two bins have the same code: give each its own")
+        return bins
+
+    @model_validator(mode="after")
+    def _waits_less_than_the_deadline(self) -> "LineSettings":
+        both = self.images.rgb is not None and self.images.xray is not None
+        if both and self.images.pairing.wait >= self.deadline:
+            raise ValueError(
+                f"a part of one image is late before it is answered, since the wait for the second "
+                f"({self.images.pairing.wait:g} s) is no shorter than the deadline ({self.deadline:g} s): lower "
+                "images.pairing.wait or raise deadline"
+            )
+        return self
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Of the images that parts may have: those that there are folders for, else both, over HTTP."""
+        return tuple(given_modalities(self.images.rgb, self.images.xray)) or MODALITIES
+
+
+class LineFolder:
+    """Where things are in a line's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.socket = folder / "line.sock"
+        self.cursors = folder / "cursors"
+        self.archive = folder / "images"
+        self.uploads = folder / "uploads"
+        self.models = folder / "models"
+        self.jobs = folder / "jobs"
+        self.users = folder / "users.json"
+        self.opcua = folder / "opcua"
+        """Certificates: its own, and ``trusted``."""
+        self.status = folder / "status.json"
+        """Written by the supervisor once a second: which processes run, and what was restarted."""
+
+
+def read_settings(file: Path) -> LineSettings:
+    """Read a line's settings; paths in them are from the file's folder on.
+
+    Raises:
+        RgbxError: the file is missing or cannot be used.
+    """
+    settings = load_config(LineSettings, file)
+    return LineSettings.model_validate(_from(file.resolve().parent, settings.model_dump()))
+
+
+def _from(folder: Path, value: Any) -> Any:
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, dict):
+        return {key: _from(folder, each) for key, each in value.items()}
+    return value

@@ -1,0 +1,58 @@
+"""A line of the log about a part, for a person to read."""
+
+from pathlib import Path
+from typing import Any
+
+from rgbx_line.archive import archived
+from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW, TRIGGER, PartResult
+from rgbx_line.log.entry import Entry
+from rgbx_line.settings import LineFolder
+
+_TITLES = {
+    RESULT: "answered",
+    TRIGGER: "triggered",
+    LATE_ANSWER: "what the model said too late",
+    SHADOW: "what the candidate says",
+}
+
+
+def described(folder: LineFolder, entry: Entry) -> str:
+    """Return what an entry says, a fact a line."""
+    facts = [f"{entry.time.isoformat(timespec='milliseconds')}  {_TITLES.get(entry.kind, entry.kind)}, {_where(entry)}"]
+    facts += _answer(PartResult.model_validate(entry.content)) if entry.kind == RESULT else _model(entry.content)
+    for said in (entry.content.get("result") or {}).get("ResultContent", []):
+        facts += _found_out(said)
+        facts += [f"{modality}: {_place(folder, entry, Path(image))}" for modality, image in said["images"].items()]
+    return "\n  ".join(facts)
+
+
+def _where(entry: Entry) -> str:
+    return f"line {entry.number} of the log, PartSeq {entry.content['seq']}"
+
+
+def _answer(result: PartResult) -> list[str]:
+    gone = f"bin {result.bin} ({result.bin_code})" if result.bin else f"aside: {result.reason} ({result.reason_code:d})"
+    latency = "" if result.latency_ms is None else f", {result.latency_ms:.0f} ms after the last image"
+    return [f"{gone}{latency}", f"model: number {result.model_number}"]
+
+
+def _model(content: dict[str, Any]) -> list[str]:
+    return [f"model: number {content['model_number']}"] if "model_number" in content else []
+
+
+def _found_out(said: dict[str, Any]) -> list[str]:
+    facts = [f"weights: {said['model']}"]
+    if said["label"] is not None:
+        facts.append(f"class: {said['label']}, probability {said['probability']:.3f}")
+    facts += [f"{modality} alone: {label}" for modality, label in said["streams"].items()]
+    decision = said["decision"]
+    if decision is not None:
+        facts.append(f"may be: {', '.join(decision['candidates']) or 'none of the known classes'}")
+        if decision["unknown_score"] is not None:
+            facts.append(f"stranger than {decision['unknown_score']:.3f} of known devices")
+    return [*facts, *said["warnings"], *said["errors"]]
+
+
+def _place(folder: LineFolder, entry: Entry, image: Path) -> str:
+    kept = archived(folder, entry, image)
+    return str(kept if kept.exists() else image if image.exists() else f"{image} (deleted)")
