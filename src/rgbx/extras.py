@@ -15,6 +15,17 @@ INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx[render]": ("SimpleITK", "nibabel", "trimesh", "DracoPy", "numba", "llvmlite", "scipy", "matplotlib", "torch"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
     "rgbx[proving]": ("xraydb", "spekpy", "jinja2"),
+    "rgbx[line]": (
+        "fastapi",
+        "uvicorn",
+        "python_multipart",
+        "prometheus_client",
+        "structlog",
+        "argon2",
+        "aiomqtt",
+        "pymodbus",
+    ),
+    "rgbx[opcua]": ("asyncua", "cryptography"),
 }
 """What to install for packages that are imported only where they are needed, by what pip calls it."""
 _FIRST_IMPORT = threading.Lock()

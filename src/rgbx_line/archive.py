@@ -16,7 +16,7 @@ from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import read_entries
 from rgbx_line.settings import LineFolder, LineSettings
 
-LOOK_EVERY_S = 0.5
+TIDY_EVERY_S = 0.5
 PRUNE_EVERY_S = 600.0
 _log = structlog.get_logger("rgbx.line.archive")
 
@@ -36,7 +36,7 @@ async def keep_archiving(settings: LineSettings, link: Link) -> None:
                 await asyncio.to_thread(prune, settings)
         except (RgbxError, OSError) as error:
             _log.warning("cannot tidy up", error=str(error))
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(TIDY_EVERY_S)
 
 
 def tidy(settings: LineSettings, cursor: Cursor, through: int) -> None:

@@ -24,7 +24,7 @@ _log = structlog.get_logger("rgbx.line")
 Run = Callable[[LineSettings, asyncio.Event], Awaitable[None]]
 
 
-def main() -> None:
+def run_child() -> None:
     """Run the process; 1 when it had to give up."""
     name, file, pipe, parent, niceness, own = sys.argv[1:]
     _die_with(int(parent))
@@ -81,4 +81,4 @@ def _die_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child()

@@ -11,7 +11,7 @@ from rgbx.modality import Modality
 
 ASIDE = 0
 """``BinCode`` of a device that is put aside."""
-RESULT, TRIGGER, LATE_ANSWER, SHADOW = "result", "trigger", "late_answer", "shadow"
+RESULT, TRIGGER, LATE_ANSWER, SHADOW_ANSWER = "result", "trigger", "late_answer", "shadow"
 """Kinds of the log's entries about parts: what counts, what was announced, what came too late to count, what the
 candidate says."""
 LARGEST_WORD = 65535

@@ -22,12 +22,12 @@ from rgbx_line.settings import LineFolder, LineSettings
 
 ALLOWED = ("render", "train", "calibrate", "evaluate", "export", "explain", "sets", "devices", "demo", "scan")
 """First words of the commands that may be jobs."""
-LOOK_EVERY_S = 0.5
+JOBS_EVERY_S = 0.5
 STOPS_WITHIN_S = 5.0
 _log = structlog.get_logger("rgbx.line.jobs")
 
 
-class Job(Config):
+class LineJob(Config):
     """A command that waits, runs, or has ended."""
 
     format: int = 1
@@ -43,7 +43,7 @@ class Job(Config):
     """Of its exit."""
 
 
-def add_job(folder: LineFolder, arguments: Sequence[str], who: str) -> Job:
+def add_job(folder: LineFolder, arguments: Sequence[str], who: str) -> LineJob:
     """Put a job behind those that wait.
 
     Raises:
@@ -52,22 +52,22 @@ def add_job(folder: LineFolder, arguments: Sequence[str], who: str) -> Job:
     if not arguments or arguments[0] not in ALLOWED:
         raise RgbxError(f"a job is a command of rgbx that begins with one of {', '.join(ALLOWED)}.")
     number = max((job.number for job in read_jobs(folder)), default=0) + 1
-    job = Job(number=number, arguments=tuple(arguments), who=who, added=datetime.now(UTC))
+    job = LineJob(number=number, arguments=tuple(arguments), who=who, added=datetime.now(UTC))
     _write(folder, job)
     return job
 
 
-def read_jobs(folder: LineFolder) -> list[Job]:
+def read_jobs(folder: LineFolder) -> list[LineJob]:
     """Return all jobs, the oldest first.
 
     Raises:
         InputError: the file of one is damaged.
     """
     paths = sorted(folder.jobs.glob("*.json"))
-    return [build_record(Job, read_json(path), path, "delete it: the job is gone then") for path in paths]
+    return [build_record(LineJob, read_json(path), path, "delete it: the job is gone then") for path in paths]
 
 
-def output_of(folder: LineFolder, job: Job) -> Path:
+def output_of(folder: LineFolder, job: LineJob) -> Path:
     """Return the file that a job's output goes to."""
     return folder.jobs / f"{job.number:06d}.log"
 
@@ -84,12 +84,12 @@ async def run_jobs(settings: LineSettings, stop: asyncio.Event) -> None:
                 if waiting:
                     await _run(folder, waiting[0], stop)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+                    await asyncio.wait_for(stop.wait(), JOBS_EVERY_S)
         finally:
             tidying.cancel()
 
 
-async def _run(folder: LineFolder, job: Job, stop: asyncio.Event) -> None:
+async def _run(folder: LineFolder, job: LineJob, stop: asyncio.Event) -> None:
     job = job.updated({"started": datetime.now(UTC)})
     _write(folder, job)
     _log.info("job", number=job.number, arguments=job.arguments)
@@ -111,6 +111,6 @@ async def _run(folder: LineFolder, job: Job, stop: asyncio.Event) -> None:
     _log.info("job ended", number=job.number, code=process.returncode)
 
 
-def _write(folder: LineFolder, job: Job) -> None:
+def _write(folder: LineFolder, job: LineJob) -> None:
     folder.jobs.mkdir(parents=True, exist_ok=True)
     write_json(folder.jobs / f"{job.number:06d}.json", job.model_dump(mode="json"))

@@ -16,7 +16,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 LOOPBACK = "127.0.0.1"
 
 
-class Place(Config):
+class PlantPlace(Config):
     """Where in the plant the line is, after ISA-95; part of every MQTT topic."""
 
     enterprise: str = "enterprise"
@@ -114,7 +114,7 @@ class LineSettings(Config):
     """The first model; later ones come in with ``rgbx line model add``."""
     bins: dict[str, Annotated[int, Field(ge=1, le=LARGEST_WORD)]]
     """``BinCode`` of each bin that the model names; 0 is aside. A bin that is missing here is put aside."""
-    place: Place = Place()
+    place: PlantPlace = PlantPlace()
     deadline: PositiveFloat = 5.0
     """Seconds from a part's trigger, or its first image, to its answer."""
     images: ImageFolders = ImageFolders()

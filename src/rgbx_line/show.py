@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbx_line.archive import archived
-from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW, TRIGGER, PartResult
+from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW_ANSWER, TRIGGER, PartResult
 from rgbx_line.log.entry import Entry
 from rgbx_line.settings import LineFolder
 
@@ -12,7 +12,7 @@ _TITLES = {
     RESULT: "answered",
     TRIGGER: "triggered",
     LATE_ANSWER: "what the model said too late",
-    SHADOW: "what the candidate says",
+    SHADOW_ANSWER: "what the candidate says",
 }
 
 

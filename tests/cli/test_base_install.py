@@ -21,7 +21,7 @@ from tiny_bundle import write_exported_bundle
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL"}
+MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL", "argon2-cffi": "argon2"}
 """What Python calls a package, where pip calls it by another name."""
 
 REFUSE_HEAVY = f"{preamble()}\nfrom rgbx.cli import main\nmain()\n"
@@ -99,7 +99,8 @@ def test_every_extra_brings_the_packages_that_it_is_named_for() -> None:
     for target, packages in INSTALLS.items():
         extra = target.removeprefix("rgbx").strip("[]")
         listed = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
-        names = {requirement.split(">")[0].replace("-", "_") for requirement in listed}
+        pip_names = {requirement.split(">")[0] for requirement in listed}
+        names = {MODULES.get(name, name).replace("-", "_") for name in pip_names}
         assert set(packages) <= names, target
 
 

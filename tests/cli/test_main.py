@@ -20,10 +20,10 @@ PANELS = {
     "Prepare": ["devices", "render", "transfer", "sets"],
     "Train": ["train"],
     "Measure": ["evaluate", "explain", "calibrate"],
-    "Line": ["export", "predict", "watch", "flatfield"],
+    "Line": ["export", "predict", "watch", "flatfield", "line"],
     "Benchmark": ["demo", "reproduce", "scan"],
 }
-GROUPS = ("devices", "render", "sets", "transfer", "train")
+GROUPS = ("devices", "render", "sets", "transfer", "train", "line")
 
 
 def shown(*words: str, columns: int = 80) -> list[str]:

@@ -15,7 +15,7 @@ from rgbx.errors import RgbxError
 from rgbx.inference.results import Content, Identifier, ProcessingTimes, Result
 from rgbx.samples import write_image
 from rgbx.trust.decision import Decision
-from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW, TRIGGER, FaultCode, LineState, PartResult, ReasonCode
+from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW_ANSWER, TRIGGER, FaultCode, LineState, PartResult, ReasonCode
 from rgbx_line.inference import engine as engine_module
 from rgbx_line.inference.engine import Engine
 from rgbx_line.log.line_log import LineLog
@@ -335,12 +335,12 @@ def test_a_candidate_sees_every_part_and_answers_none(tmp_path, monkeypatch):
         for name in "ABC":
             plant.take(name)
         await plant.results(3)
-        while len(entries_in(tmp_path, SHADOW)) < 3:
+        while len(entries_in(tmp_path, SHADOW_ANSWER)) < 3:
             await asyncio.sleep(0.01)
 
     run_line(tmp_path, FakeModel(), what, monkeypatch, models={2: candidate})
     assert {each.bin_code for each in results_in(tmp_path)} == {7}
-    assert {each["model_number"] for each in entries_in(tmp_path, SHADOW)} == {2}
+    assert {each["model_number"] for each in entries_in(tmp_path, SHADOW_ANSWER)} == {2}
 
 
 def test_a_full_disk_is_a_fault_and_no_loss(tmp_path, monkeypatch):

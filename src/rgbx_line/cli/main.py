@@ -46,7 +46,14 @@ def init_line_command(
 
 @line_app.command("check")
 def check_line_command(file: SettingsArgument) -> None:
-    """Say what is wrong in a line's settings; the exit code is 1 when it cannot run."""
+    """Say what is wrong in a line's settings.
+
+    The exit code is 1 when the line cannot run.
+
+    Example:
+
+    - `rgbx line check line.yaml`
+    """
     with optional_packages("rgbx[line]"):
         from rgbx_line.check import line_problems, line_warnings
 
@@ -63,9 +70,14 @@ def check_line_command(file: SettingsArgument) -> None:
 
 @line_app.command("run")
 def run_line_command(file: SettingsArgument) -> None:
-    """Run a line until it is stopped (Ctrl-C, SIGTERM).
+    """Run a line until it is stopped.
 
-    It answers every part by its deadline, keeps all in its log, and starts its processes again when they fail.
+    It answers every part by its deadline, keeps all in its log, and starts its processes again when they fail. Ctrl-C
+    or SIGTERM stops it, once it has answered what is begun.
+
+    Example:
+
+    - `rgbx line run line.yaml`
     """
     import signal
 
@@ -85,7 +97,14 @@ def run_line_command(file: SettingsArgument) -> None:
 
 @line_app.command("verify")
 def verify_line_command(file: SettingsArgument) -> None:
-    """Check every line of the log against the hash chain; the exit code is 1 when one was altered."""
+    """Check that no byte of the log was altered.
+
+    Each line carries a hash of itself and of the line before. The exit code is 1 when one is not as it was written.
+
+    Example:
+
+    - `rgbx line verify line.yaml`
+    """
     from rgbx_line.log.verify import verify
     from rgbx_line.settings import LineFolder
 
@@ -104,7 +123,14 @@ def show_part_command(
     part: Annotated[str, typer.Argument(help="Its PartId.")],
     as_json: Annotated[bool, typer.Option("--json", help="The lines of the log as they are.")] = False,
 ) -> None:
-    """Say everything about a part: answer, evidence, model, images, and what came too late."""
+    """Say everything about a part.
+
+    Its answer, the evidence, the model, the images, and what came too late to count.
+
+    Example:
+
+    - `rgbx line show line.yaml A17`
+    """
     import json
 
     from rgbx_line.history import find_part
@@ -149,7 +175,14 @@ def add_user_command(
     name: str,
     role: Annotated[str, typer.Option(help="operator, engineer or administrator.")] = "operator",
 ) -> None:
-    """Add a user, or change one's password and role; the password is asked for."""
+    """Add a user, or change one's password and role.
+
+    The password is asked for.
+
+    Example:
+
+    - `rgbx line user add line.yaml ada --role engineer`
+    """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Role, Users
     from rgbx_line.settings import LineFolder
@@ -198,14 +231,20 @@ def list_models_command(file: SettingsArgument) -> None:
 
 @model_app.command("add")
 def add_model_command(file: SettingsArgument, bundle: Path, who: WhoOption) -> None:
-    """Put a bundle into a running line's store; it does not answer yet."""
+    """Put a bundle into a running line's store.
+
+    It does not answer yet: activate it, or have it shadow the active model first.
+    """
     said = _ask(file, "add_model", folder=str(bundle.resolve()), who=who)
     typer.echo(f"model {said['number']}")
 
 
 @model_app.command("activate")
 def activate_model_command(file: SettingsArgument, number: int, who: WhoOption) -> None:
-    """Have a model answer, from the next part on, once it has passed its self-test."""
+    """Have a model answer, from the next part on.
+
+    It has to pass its self-test first: on the golden devices, where the line has some.
+    """
     _ask(file, "activate", number=number, who=who)
 
 
@@ -221,7 +260,10 @@ def shadow_model_command(
     who: WhoOption,
     number: Annotated[int | None, typer.Argument(help="Of the candidate; none when left out.")] = None,
 ) -> None:
-    """Have a candidate see every part; its answers are logged, never sent."""
+    """Have a candidate see every part.
+
+    Its answers are logged and never sent.
+    """
     _ask(file, "shadow", number=number, who=who)
 
 
@@ -242,7 +284,7 @@ def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOpti
 
 @job_app.command("list")
 def list_jobs_command(file: SettingsArgument) -> None:
-    """List jobs: what waits, runs and has ended."""
+    """List what waits, runs and has ended."""
     from rgbx_line.jobs import read_jobs
     from rgbx_line.settings import LineFolder
 

@@ -22,7 +22,7 @@ from rgbx_line.contract import (
     LATE_ANSWER,
     REASONS,
     RESULT,
-    SHADOW,
+    SHADOW_ANSWER,
     TRIGGER,
     FaultCode,
     LineState,
@@ -31,7 +31,7 @@ from rgbx_line.contract import (
 )
 from rgbx_line.inference.computing import load_model, look_at
 from rgbx_line.inference.journal import Journal
-from rgbx_line.inference.open_parts import OpenParts, Part
+from rgbx_line.inference.open_parts import OpenParts, OpenPart
 from rgbx_line.inference.recovery import answered_files, left_undone
 from rgbx_line.inference.sources import FolderWatch, SteadyClock
 from rgbx_line.log.cursor import Cursor
@@ -44,7 +44,7 @@ MOST_TOGETHER = 8
 """Parts that are computed at once, where so many wait: the first of them waits for the last."""
 FIRST_GUESS_S = 0.5
 """How long a part is thought to take before one has been seen."""
-STATE_EVERY_S = 1.0
+TELL_EVERY_S = 1.0
 RETIRE_EVERY_S = 3600.0
 SOURCE_HANGS_S = 5.0
 """Without a look into the folders for so long, they count as out of reach."""
@@ -73,9 +73,9 @@ class Engine:
         self._store = ModelStore(self._folder.models)
         self._loaded: dict[int, Predictor] = {}
         self._journal = Journal(log, self._announced, self._log_trouble)
-        self._ready_for: deque[Part] = deque()
+        self._ready_for: deque[OpenPart] = deque()
         self._work = asyncio.Event()
-        self._shadows: deque[tuple[Part, Arrival]] = deque(maxlen=100)
+        self._shadows: deque[tuple[OpenPart, Arrival]] = deque(maxlen=100)
         self._compute = ThreadPoolExecutor(1, "networks")
         self._seconds = FIRST_GUESS_S
         self._announced_number = log.number
@@ -200,7 +200,7 @@ class Engine:
         work = [asyncio.create_task(each()) for each in running]
         self._journal.note("started", {"model": self._store.active, "who": beginner})
         for trigger in undone.triggers:
-            self._take_up(Part(trigger.seq, trigger.part_id, 0.0, trigger.time))
+            self._take_up(OpenPart(trigger.seq, trigger.part_id, 0.0, trigger.time))
         # What comes before the model is there is answered when it is due, too.
         self._watch_folders()
         starting = asyncio.create_task(self._first_model(beginner))
@@ -280,7 +280,7 @@ class Engine:
 
     # Parts
 
-    def _take_up(self, part: Part) -> None:
+    def _take_up(self, part: OpenPart) -> None:
         """Go on with a part that was open when the line went down, or say that it was lost."""
         assert part.triggered is not None
         left = self._settings.deadline - (datetime.now(UTC) - part.triggered).total_seconds()
@@ -302,17 +302,17 @@ class Engine:
                 self._expect(part)
             self._begin(part)
 
-    def _expect(self, part: Part) -> None:
+    def _expect(self, part: OpenPart) -> None:
         """See to it that a part is answered when it is due."""
         loop = asyncio.get_running_loop()
         loop.call_later(max(0.0, part.due - self._clock.now()), self._expire, part)
         self._say()
 
-    def _expire(self, part: Part) -> None:
+    def _expire(self, part: OpenPart) -> None:
         if not part.answered:
             self._close(part, None, "late")
 
-    def _begin(self, part: Part) -> None:
+    def _begin(self, part: OpenPart) -> None:
         self._ready_for.append(part)
         self._work.set()
 
@@ -336,13 +336,13 @@ class Engine:
             else:
                 await asyncio.sleep(0.05)  # until there is a model; parts are answered when they are due
 
-    def _batch(self) -> list[Part]:
+    def _batch(self) -> list[OpenPart]:
         """Take parts that wait: no more than can be done before the first of them is due."""
         left = min(part.due for part in self._ready_for) - self._clock.now()
         count = max(1, min(MOST_TOGETHER, len(self._ready_for), int(left / self._seconds)))
         return [self._ready_for.popleft() for _ in range(count)]
 
-    def _take(self, part: Part, result: Result | None, number: int) -> None:
+    def _take(self, part: OpenPart, result: Result | None, number: int) -> None:
         """Take what the active model says of a part."""
         images = part.arrival
         if result is None:
@@ -358,7 +358,7 @@ class Engine:
         if images is not None and self._store.candidate in self._loaded:
             self._shadows.append((part, images))
 
-    async def _look_as_candidate(self, part: Part, images: Arrival) -> None:
+    async def _look_as_candidate(self, part: OpenPart, images: Arrival) -> None:
         number = self._store.candidate
         if number is None or number not in self._loaded or not all(path.exists() for path in images.images.values()):
             return  # files of an answered part may be tidied up
@@ -366,9 +366,9 @@ class Engine:
         (result,) = await loop.run_in_executor(self._compute, look_at, self._loaded[number], [images])
         if result is not None:
             content = {"seq": part.seq, "part_id": part.name, "model_number": number, "result": _plain(result)}
-            self._journal.note(SHADOW, content)
+            self._journal.note(SHADOW_ANSWER, content)
 
-    def _close(self, part: Part, result: Result | None, reason: str | None, number: int | None = None) -> None:
+    def _close(self, part: OpenPart, result: Result | None, reason: str | None, number: int | None = None) -> None:
         """Give a part its one answer."""
         bin_name, code, reason = self._sorted(result, reason)
         self._parts.close(part)
@@ -472,7 +472,7 @@ class Engine:
     async def _tell_state(self) -> None:
         while True:
             self._say()
-            await asyncio.sleep(STATE_EVERY_S)
+            await asyncio.sleep(TELL_EVERY_S)
 
 
 async def _first(*tasks: "asyncio.Task[Any]") -> None:

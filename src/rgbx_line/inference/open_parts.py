@@ -14,7 +14,7 @@ LONGEST_ID = 200
 
 
 @dataclass(eq=False)
-class Part:
+class OpenPart:
     """A part without an answer, or with one that came too late to be its own."""
 
     seq: int
@@ -40,28 +40,28 @@ class OpenParts:
     """Seconds from a part's trigger, or its first image, to its answer."""
     last_seq: int = 0
     """Of the parts so far."""
-    _by_name: dict[str, Part] = field(default_factory=dict)
-    _answered: dict[str, Part] = field(default_factory=dict)
+    _by_name: dict[str, OpenPart] = field(default_factory=dict)
+    _answered: dict[str, OpenPart] = field(default_factory=dict)
     """The last ones, so that images that come late open no second part."""
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def trigger(self, name: str | None, now: float, time: datetime) -> Part:
+    def trigger(self, name: str | None, now: float, time: datetime) -> OpenPart:
         """Open a part that the controls announce; without a name it is called after its number.
 
         Raises:
             RgbxError: a part of this name is open or was answered, or the name cannot be used.
         """
         seq = self._next_seq()
-        part = Part(seq, checked_name(name) if name else f"{seq}", now + self.deadline, time)
+        part = OpenPart(seq, checked_name(name) if name else f"{seq}", now + self.deadline, time)
         key = same_name(part.name)
         if key in self._by_name or key in self._answered:
             state = "is open" if key in self._by_name else "was answered"
             raise RgbxError(f"the part '{part.name}' {state} already: give each part its own name.")
         return self._open(part)
 
-    def arrived(self, images: Arrival, first: float, last: float) -> Part | None:
+    def arrived(self, images: Arrival, first: float, last: float) -> OpenPart | None:
         """Give a part its images; without a trigger they open one.
 
         Args:
@@ -75,7 +75,7 @@ class OpenParts:
         key = same_name(images.name)
         part = self._by_name.get(key) or self._answered.get(key)
         if part is None:
-            part = self._open(Part(self._next_seq(), images.name, first + self.deadline))
+            part = self._open(OpenPart(self._next_seq(), images.name, first + self.deadline))
         elif part.arrival is not None:
             return None
         part.arrival, part.seen = images, last
@@ -88,13 +88,13 @@ class OpenParts:
 
     def remember_answered(self, name: str) -> None:
         """Take a part as answered before this process began."""
-        self._answered[same_name(name)] = Part(0, name, 0.0, arrival=Arrival(name, {}, None, None), answered=True)
+        self._answered[same_name(name)] = OpenPart(0, name, 0.0, arrival=Arrival(name, {}, None, None), answered=True)
 
-    def reopen(self, part: Part) -> None:
+    def reopen(self, part: OpenPart) -> None:
         """Take up a part that was open when the line went down."""
         self._by_name[same_name(part.name)] = part
 
-    def close(self, part: Part) -> None:
+    def close(self, part: OpenPart) -> None:
         """Take a part as answered: it gets no second answer."""
         part.answered = True
         key = same_name(part.name)
@@ -103,11 +103,11 @@ class OpenParts:
         if len(self._answered) > ANSWERED_KEPT:
             del self._answered[next(iter(self._answered))]
 
-    def all(self) -> list[Part]:
+    def all(self) -> list[OpenPart]:
         """Return the open parts, the oldest first."""
         return list(self._by_name.values())
 
-    def _open(self, part: Part) -> Part:
+    def _open(self, part: OpenPart) -> OpenPart:
         self.last_seq = part.seq
         self._by_name[same_name(part.name)] = part
         return part

@@ -1,0 +1,157 @@
+"""The line's processes: started, watched, started again, stopped; with a real (untrained) model."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from rgbx.samples import write_image
+from rgbx_line.contract import RESULT, PartResult
+from rgbx_line.log.segments import read_entries
+from rgbx_line.log.verify import verify
+from rgbx_line.settings import LineFolder
+from rgbx_line.supervisor import core_shares, notify_system
+from tiny_bundle import write_exported_bundle
+
+
+class RunningLine:
+    """`rgbx line run` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "line.yaml"
+        self.paths = LineFolder(folder / "line")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "run.log").open("ab") as output:
+            command = [sys.executable, "-m", "rgbx", "line", "run", str(self.file)]
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(12)
+
+    def take(self, name: str) -> None:
+        rng = np.random.default_rng(0)
+        write_image(self.folder / f"camera/{name}_rgb.png", rng.integers(0, 255, (40, 50, 3)).astype(np.uint8))
+        write_image(self.folder / f"detector/{name}_xray.png", rng.integers(2000, 40000, (40, 50)).astype(np.uint16))
+
+    def results(self) -> list[PartResult]:
+        entries = (entry for entry, _ in read_entries(self.paths.log))
+        return [PartResult.model_validate(entry.content) for entry in entries if entry.kind == RESULT]
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.paths.status.read_text())["processes"] if self.paths.status.exists() else {}
+
+    def wait_for(self, what: Callable[[], Any], seconds: float = 40.0) -> None:
+        end = time.monotonic() + seconds
+        while not what():
+            assert self.process is not None
+            assert time.monotonic() < end, (self.folder / "run.log").read_text()[-2000:]
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def line(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
+    write_exported_bundle(tmp_path / "model", tmp_path_factory)
+    for name in ("camera", "detector"):
+        (tmp_path / name).mkdir()
+    settings = {
+        "folder": "line",
+        "bundle": "model",
+        "bins": {"A": 1},
+        "images": {"rgb": "camera", "xray": "detector", "pairing": {"settle": 0.0}},
+        "web": None,
+        "restart_within": 6,
+    }
+    (tmp_path / "line.yaml").write_text(yaml.safe_dump(settings))
+    running = RunningLine(tmp_path)
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_what_is_killed_comes_back_and_no_part_is_lost_or_answered_twice(line: RunningLine) -> None:
+    line.start()
+    line.take("P1")
+    line.wait_for(lambda: len(line.results()) == 1)
+
+    os.kill(line.status()["inference"]["pid"], signal.SIGKILL)
+    line.take("P2")
+    line.wait_for(lambda: len(line.results()) == 2)
+    assert line.status()["inference"]["restarts"] == 1
+
+    assert line.process is not None
+    line.process.kill()  # the supervisor, and all others with it
+    line.process.wait()
+    line.take("P3")
+    line.start()
+    line.wait_for(lambda: len(line.results()) == 3)
+
+    os.kill(line.status()["inference"]["pid"], signal.SIGSTOP)  # it hangs
+    line.wait_for(lambda: line.status()["inference"]["restarts"] == 1)
+    line.take("P4")
+    line.wait_for(lambda: len(line.results()) == 4)
+
+    assert line.stop() == 0
+    assert [(each.seq, each.part_id) for each in line.results()] == [(n, f"P{n}") for n in range(1, 5)]
+    assert {each.reason for each in line.results()} <= {"no bin", "late"}
+    assert verify(line.paths.log, line.paths.cursors).faults == ()
+    assert not any(line.folder.glob("camera/*")), "answered files are tidied up"
+
+
+def test_a_second_line_in_the_same_folder_is_refused(line: RunningLine) -> None:
+    line.start()
+    line.wait_for(lambda: line.status().get("inference", {}).get("alive"))
+    command = [sys.executable, "-m", "rgbx", "line", "run", str(line.file)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode != 0
+    assert "is being written by another supervisor" in ran.stderr
+
+
+def test_a_job_runs_beside_the_line_and_its_end_is_kept(line: RunningLine) -> None:
+    command = [sys.executable, "-m", "rgbx", "line", "job", "add", str(line.file), "--who", "Ada", "--", "sets", "--help"]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    line.start()
+    job = line.paths.jobs / "000001.json"
+    line.wait_for(lambda: json.loads(job.read_text())["ended"])
+    assert json.loads(job.read_text())["code"] == 0
+    assert "Usage" in (line.paths.jobs / "000001.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "shares"),
+    [
+        ((), [0, 1], ({0}, {1})),
+        ((), [3], ({3}, {3})),
+        ((), [0, 1, 2, 3], ({0, 1, 2}, {3})),
+        ((0, 1), [0, 1, 2, 3], ({0, 1}, {2, 3})),
+        ((0, 1), [0, 1], ({0, 1}, {0, 1})),
+    ],
+)
+def test_inference_has_cores_of_its_own_where_there_are_two(asked, available, shares) -> None:
+    assert core_shares(asked, available) == shares
+
+
+def test_the_system_is_told_as_systemd_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "n"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+        notify_system("WATCHDOG=1")
+        assert listening.recv(100) == b"WATCHDOG=1"
+    notify_system("WATCHDOG=1")  # nobody listens any more
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    notify_system("WATCHDOG=1")
