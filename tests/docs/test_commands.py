@@ -31,6 +31,7 @@ NOT_RUN = {
     "installs packages",
     "installs system packages",
     "needs VTK and OpenGL",
+    "needs a GPU",
     "needs a package that rgbx does not",
     "needs data that is not ours",
     "needs several GPUs",

@@ -1,22 +1,30 @@
 """Where classes differ is measured: what holds for every unit counts, what sets single units apart does not."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from rgbx.datasets.labelled import LabelledImages
-from rgbx.errors import RgbxError
+from rgbx.errors import ConfigError, RgbxError
+from rgbx.modality import Modality
 from rgbx.models.windows import Measured
+from rgbx.samples import SampleSet
+from rgbx.training import train_stream
 from rgbx.training.places import differences, measured_places
 from rgbx.training.settings import StreamTraining
-from rgbx.training.stream_stage import with_places
-from tiny_training import tiny_training
+from rgbx.training.stream_stage import check_places, with_places
+from rgbx.view.ways import SHAPE, References
+from tiny_training import tiny_sets, tiny_training
+
+sets = pytest.fixture(scope="session")(tiny_sets)
 
 SIZE = (160, 80)
 SITES = {"A": (40, 20), "B": (40, 20), "C": (120, 60)}
 """(row, column) of what each class has and the others have not; B has less of what A has."""
+MEASURED = {"stream.icam.window": "measured", "stream.icam.iterations": 3}
 
 
 def images(classes: str = "ABC", units: int = 3, of_unit: int = 8, differ: bool = True) -> LabelledImages:
@@ -78,12 +86,40 @@ def test_where_nothing_differs_there_is_no_place() -> None:
 
 
 def test_training_fills_in_the_places() -> None:
-    config = tiny_training("xray", **{"stream.icam.window": "measured", "stream.icam.iterations": 3})
+    config = tiny_training("xray", **MEASURED)
     filled = with_places(config, images()).stream.icam.window_options
     assert len(filled["places"]) == 2
     again = StreamTraining.model_validate_json(with_places(config, images()).model_dump_json())
     assert with_places(again, images("AB")) == again  # what is known stays
     assert with_places(tiny_training("xray"), images()) == tiny_training("xray")
+
+
+@pytest.mark.parametrize(
+    ("modality", "view"), [("rgb", "upright"), ("rgb", "none"), ("xray", "square"), ("xray", "none")]
+)
+def test_places_are_not_measured_where_devices_do_not_all_lie_the_same_way(
+    modality: Modality, view: str, sets: dict[str, Path], tmp_path: Path
+) -> None:
+    config = tiny_training(modality, **MEASURED, **{"stream.transform.view": view})
+    with pytest.raises(ConfigError, match=r"window=measured is for upright radiographs.*: set .*window=square"):
+        train_stream(config, [SampleSet.open(sets[modality])], [], tmp_path / "run")
+    assert not (tmp_path / "run").exists()  # nothing was begun
+
+
+def test_upright_radiographs_have_to_lie_the_same_way_once_their_view_is_settled() -> None:
+    config = tiny_training("xray", **MEASURED, **{"stream.transform.view": "upright"})
+    check_places(config, settled=False)  # references are still to be found
+    with pytest.raises(ConfigError, match="window=measured is for upright radiographs"):
+        check_places(config, settled=True)
+    references = References(np.zeros((2, *SHAPE), np.float32)).to_text()
+    check_places(config.updated({"stream.transform.references": references}), settled=True)
+
+
+@pytest.mark.parametrize(
+    "change", [{"stream.icam.window_options": {"places": [(0.1, 0.2)] * 2}}, {"stream.icam.iterations": 1}]
+)
+def test_where_nothing_is_measured_any_view_will_do(change: dict[str, object]) -> None:
+    check_places(tiny_training("rgb", **{**MEASURED, **change}), settled=True)
 
 
 def test_a_measured_window_is_the_same_in_every_image() -> None:

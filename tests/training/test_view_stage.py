@@ -98,6 +98,13 @@ def test_where_no_device_is_found_radiographs_are_seen_whole(tmp_path, capsys):
     assert "are seen whole" in capsys.readouterr().err
 
 
+def test_places_are_not_measured_in_radiographs_of_round_devices(tmp_path):
+    samples = write_devices(tmp_path / "set", "xray", (40, 44))
+    config = upright("xray", **{"stream.icam.window": "measured"})
+    with pytest.raises(ConfigError, match="window=measured is for upright radiographs"):
+        train_stream(config, [samples], [], tmp_path / "run")
+
+
 def test_what_is_set_stays(tmp_path):
     samples = write_devices(tmp_path / "set", "xray", (20, 60))
     config = upright("xray", **{"stream.transform.aspect": 2.0, "augment.rotation": (-90, 90)})

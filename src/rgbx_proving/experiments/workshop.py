@@ -177,7 +177,11 @@ class Workshop:
 
     def training_minutes(self, *models: Path) -> float:
         """Return how long networks took to train, all together."""
-        return sum(self._stages.seconds.get(self._name(model), 0.0) for model in models) / 60
+        return self.seconds(*models) / 60
+
+    def seconds(self, *folders: Path) -> float:
+        """Return how long sets and networks took to make, all together, before a stop and after it."""
+        return sum(self._stages.seconds.get(self._name(folder), 0.0) for folder in folders)
 
     def speed(self, model: Path, channel: Channel) -> Speed:
         """Return a bundle's size and how long it takes; measured once."""

@@ -80,19 +80,19 @@ def test_revisions_are_measured_and_drawn(tmp_path):
     result = RevisionsResult.model_validate_json((tmp_path / "revisions.json").read_text())
     assert [size.size_mm for size in result.sizes] == [4, 8]
     for size in result.sizes:
-        assert [form.speed.passes for form in size.forms] == [1, 1, 1, 2, 2, 3]
+        assert [form.speed.passes for form in size.forms] == [1, 1, 2, 2]
         for form in size.forms:
             assert 0 <= form.error.low <= form.error.value <= form.error.high <= 1
             assert form.error.value == pytest.approx(np.mean(form.error_by_seed))
             assert (form.images, form.units) == (4, 4)
             assert (form.site_seen is None) == (form.speed.passes == 1)
-        for again in size.forms[3:]:
-            assert again.by_chance == pytest.approx(0.25 ** (again.speed.passes - 1))
-            assert again.pixels == again.speed.passes * size.forms[0].pixels
+        for again, share in zip(size.forms[2:], (0.25, 0.0625), strict=True):
+            assert again.by_chance == pytest.approx(share)
+            assert again.pixels == 2 * size.forms[0].pixels
     assert "| 8 | iCAM, n = 2 |" in (tmp_path / "revisions.md").read_text()
     assert (tmp_path / "revisions.png").read_bytes().startswith(b"\x89PNG")
     networks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")}
-    assert len(networks) == 2 * 6 * 2
+    assert len(networks) == 2 * 4 * 2
     ran = CliRunner().invoke(app, [*command, "--workers", "0"])
     assert ran.exit_code == 0, ran.output
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("weights.safetensors")} == networks
