@@ -3,6 +3,7 @@
 # make test-all  the same with every test there is; an hour
 # make check     format, lint, types and layers only
 # make docs      the documentation as a site, in build/site
+# make sbom      every package of the environment with its licence (CycloneDX), in build/sbom.json
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -15,7 +16,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 WITHOUT_BLENDER ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all check docs env format clean
+.PHONY: demo test test-all check docs sbom env format clean
 
 demo: env
 	$(BIN)/rgbx demo --out runs/demo
@@ -40,6 +41,10 @@ check: env
 
 docs: env
 	$(BIN)/mkdocs build --strict
+
+sbom: env
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file build/sbom.json
 
 format: env
 	$(BIN)/ruff format src tests benchmarks scripts

@@ -14,7 +14,7 @@ INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx[train]": ("torch", "lightning", "timm", "scipy", "matplotlib"),
     "rgbx[render]": ("SimpleITK", "nibabel", "trimesh", "DracoPy", "numba", "llvmlite", "scipy", "matplotlib", "torch"),
     "rgbx[export]": ("onnx", "onnxscript", "nncf"),
-    "rgbx[proving]": ("xraydb", "spekpy", "jinja2"),
+    "rgbx[proving]": ("xraydb", "spekpy", "jinja2", "httpx"),
     "rgbx[line]": (
         "fastapi",
         "uvicorn",
