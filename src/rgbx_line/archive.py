@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import structlog
 from rgbx.errors import RgbxError
 from rgbx_line.channel import Link
 from rgbx_line.contract import LATE_ANSWER, RESULT
+from rgbx_line.history import PartIndex
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import read_entries
@@ -18,6 +20,7 @@ from rgbx_line.settings import LineFolder, LineSettings
 
 TIDY_EVERY_S = 0.5
 PRUNE_EVERY_S = 600.0
+UPLOAD_LEFT_S = 24 * 3600.0
 _log = structlog.get_logger("rgbx.line.archive")
 
 
@@ -34,6 +37,7 @@ async def keep_archiving(settings: LineSettings, link: Link) -> None:
             if loop.time() - pruned > PRUNE_EVERY_S:
                 pruned = loop.time()
                 await asyncio.to_thread(prune, settings)
+                await asyncio.to_thread(_update_index, folder)
         except (RgbxError, OSError) as error:
             _log.warning("cannot tidy up", error=str(error))
         await asyncio.sleep(TIDY_EVERY_S)
@@ -62,6 +66,7 @@ def prune(settings: LineSettings, today: date | None = None) -> None:
     """Delete archived images that are older than the settings keep, and more, oldest first, while the disk is short."""
     folder = LineFolder(settings.folder)
     oldest = (today or datetime.now(UTC).date()) - timedelta(days=settings.keep.days)
+    _drop_left_uploads(folder)
     days = sorted(path for path in folder.archive.glob("????-??-??") if path.is_dir())
     for day in days:
         short = shutil.disk_usage(folder.folder).free < settings.keep.free_gb * 1e9
@@ -86,3 +91,16 @@ def _put_away(settings: LineSettings, folder: LineFolder, image: Path, target: P
     target.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         shutil.move(image, target)
+
+
+def _drop_left_uploads(folder: LineFolder) -> None:
+    """Delete uploads that no part was answered by: of a process that died between writing and asking."""
+    for path in folder.uploads.glob("*"):
+        if path.stat().st_mtime < time.time() - UPLOAD_LEFT_S:
+            path.unlink()
+
+
+def _update_index(folder: LineFolder) -> None:
+    """Keep the index of parts short of catching up, also where no web process does."""
+    with PartIndex(folder) as index:
+        index.update()

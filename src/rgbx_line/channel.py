@@ -56,7 +56,7 @@ class Hub:
         self._path.unlink(missing_ok=True)  # of a process that was killed; the log's lock says that no other runs
         before = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LONGEST_MESSAGE)
+            self._server = await asyncio.start_unix_server(self._welcome, self._path, limit=LONGEST_MESSAGE)
         finally:
             os.umask(before)
 
@@ -73,10 +73,15 @@ class Hub:
         """Send everybody away."""
         if self._server is not None:
             self._server.close()
+        for writer in self._clients.values():
+            writer.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._path.unlink(missing_ok=True)
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._run(self._serve(reader, writer))  # one of asyncio's own would be a loud end when it is cancelled
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[bytes] = asyncio.Queue(BEHIND)

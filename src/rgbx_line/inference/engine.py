@@ -31,7 +31,7 @@ from rgbx_line.contract import (
 )
 from rgbx_line.inference.computing import load_model, look_at
 from rgbx_line.inference.journal import Journal
-from rgbx_line.inference.open_parts import OpenParts, OpenPart
+from rgbx_line.inference.open_parts import OpenPart, OpenParts
 from rgbx_line.inference.recovery import answered_files, left_undone
 from rgbx_line.inference.sources import FolderWatch, SteadyClock
 from rgbx_line.log.cursor import Cursor

@@ -9,7 +9,7 @@ from rgbx.datasets.image_kind import is_image
 from rgbx.inference.arrivals import Pairing
 from rgbx.modality import Modality
 from rgbx_line.contract import RESULT, TRIGGER
-from rgbx_line.history import find_part
+from rgbx_line.history import PartIndex
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import Position, read_entries, segment_numbers
 from rgbx_line.settings import LineFolder
@@ -73,12 +73,14 @@ def answered_files(
         InputError: the log is damaged.
         OSError: a folder cannot be listed.
     """
-    return {
-        modality: [
-            path for path in images.iterdir() if is_image(path) and find_part(folder, pairing.device(path, modality), 1)
-        ]
-        for modality, images in folders.items()
-    }
+    with PartIndex(folder) as index:
+        index.update()
+        return {
+            modality: [
+                path for path in images.iterdir() if is_image(path) and index.find(pairing.device(path, modality), 1)
+            ]
+            for modality, images in folders.items()
+        }
 
 
 def _parts(folder: LineFolder, first: int) -> Iterator[Entry]:
