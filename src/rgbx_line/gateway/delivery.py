@@ -1,0 +1,181 @@
+"""Results on their way from the log to who waits for them: in order, at least once, after any outage."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from rgbx.errors import RgbxError
+from rgbx_line.contract import LineState, PartResult
+from rgbx_line.log import Entry, Position, read_entries
+from rgbx_line.log.cursor import Cursor
+from rgbx_line.log.segments import BEGINNING, RESTORE, segment_numbers
+from rgbx_line.settings import LineFolder
+
+MOST_AT_ONCE = 64
+"""Entries that are read together."""
+FEW = 8
+"""So many entries are read at once; more in a thread, since the protocols' clients are not to wait for the disk."""
+SAVE_EVERY_S = 1.0
+"""A cursor is saved this often while many entries are waiting, else when none is."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 3.0
+"""Until a sink that failed is tried again; the pause doubles each time."""
+_RESULT = "result"
+_log = structlog.get_logger("rgbx.line.gateway")
+
+
+class Sink(Protocol):
+    """Where results go: a broker, registers, nodes. What it cannot do now it raises, by any error."""
+
+    async def start(self) -> None:
+        """Begin to serve, or to connect; called again when it raises."""
+
+    async def stop(self) -> None:
+        """Say goodbye and let go of everything; also of what ``start`` left half done."""
+
+    def tell(self, state: LineState) -> None:
+        """Take what the line says of itself; what it had answered by then has been delivered before."""
+
+    async def deliver(self, entry: Entry, result: PartResult) -> None:
+        """Hand over a result, and return when it has arrived; the same one may come again."""
+
+
+class Feed:
+    """What keeps one sink up to date; each has its own, so that one that is away does not hold up the others.
+
+    A sink with a history, such as a broker, gets every result there ever was, from its cursor on. One without shows
+    the last result alone, such as registers do; it begins with the last one that is in the log.
+
+    Args:
+        name: of the sink; its cursor's file is named after it.
+        sink: not started yet.
+        folder: of the line.
+        history: whether it gets every result.
+    """
+
+    def __init__(self, name: str, sink: Sink, folder: LineFolder, history: bool) -> None:
+        self.name = name
+        self.problem: str | None = None
+        """Why the sink gets nothing at the moment; None when it does."""
+        self._sink = sink
+        self._folder = folder.log
+        self._history = history
+        self._cursor_path = folder.cursors / f"{name}.json"
+        self._cursor: Cursor | None = None
+        self._saved = 0
+        self._state = LineState()
+        self._news = asyncio.Event()
+
+    @property
+    def lag(self) -> int:
+        """Entries of the log that the sink is behind."""
+        return max(0, self._state.announced - (self._cursor.number if self._cursor else 0))
+
+    def tell(self, state: LineState) -> None:
+        """Take what the line says of itself, which says how far the log may be read."""
+        self._state = state
+        self._news.set()
+
+    async def run(self) -> None:
+        """Keep the sink up to date until cancelled."""
+        try:
+            await self._insist(self._sink.start)
+            # Asked, since Python 3.11's wait_for, in which libraries wait, may swallow the exception.
+            while not _cancelled():
+                if not self.lag:
+                    await self._news.wait()
+                self._news.clear()
+                await self._insist(self._bring_up_to_date)
+        finally:
+            await self._sink.stop()
+
+    async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something until it succeeds: whatever a sink's library raises, it is not to be the end of the others."""
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                problem = str(error) or type(error).__name__
+                if problem != self.problem:
+                    _log.warning("sink failed, trying again", sink=self.name, problem=problem)
+                self.problem = problem
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+            else:
+                if self.problem is not None:
+                    _log.info("sink works again", sink=self.name)
+                self.problem = None
+                return
+
+    async def _bring_up_to_date(self) -> None:
+        state = self._state
+        try:
+            if self._cursor is None and state.announced:
+                self._cursor = await asyncio.to_thread(self._begin, state.announced)
+            if self._cursor is not None and self._cursor.number < state.announced:
+                await self._deliver(self._cursor, state.announced)
+        finally:
+            # Also when a result cannot be delivered: that the line is not ready has to be known all the more.
+            self._sink.tell(state)
+
+    def _begin(self, announced: int) -> Cursor:
+        cursor = Cursor(self._cursor_path)
+        if not self._history:  # then it is never saved
+            cursor.number, cursor.position = _before_last_result(self._folder, announced)
+        self._saved = cursor.number
+        return cursor
+
+    async def _deliver(self, cursor: Cursor, announced: int) -> None:
+        if announced - cursor.number <= FEW:
+            batch = self._read(cursor.position, announced)
+        else:
+            batch = await asyncio.to_thread(self._read, cursor.position, announced)
+        if not batch:
+            raise RgbxError(f"{self._folder} lacks line {cursor.number + 1}, which was announced: {RESTORE}.")
+        saved = time.monotonic()
+        try:
+            for entry, behind in batch:
+                if entry.kind == _RESULT:
+                    await self._sink.deliver(entry, PartResult.model_validate(entry.content))
+                cursor.move(entry, behind)
+                if time.monotonic() - saved >= SAVE_EVERY_S:
+                    self._save(cursor)
+                    saved = time.monotonic()
+        finally:
+            self._save(cursor)
+
+    def _read(self, after: Position, announced: int) -> list[tuple[Entry, Position]]:
+        return list(islice(read_entries(self._folder, after, announced), MOST_AT_ONCE))
+
+    def _save(self, cursor: Cursor) -> None:
+        if self._history and cursor.number != self._saved:
+            cursor.save()
+            self._saved = cursor.number
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _before_last_result(folder: Path, announced: int) -> tuple[int, Position]:
+    """Return the number of the entry before the last result, and the place behind it; segments are read from the
+    last one back, until one has a result."""
+    through = announced
+    for first in reversed(segment_numbers(folder)):
+        here = first - 1, Position(first)
+        found = None
+        for entry, behind in read_entries(folder, here[1], through):
+            if entry.kind == _RESULT:
+                found = here
+            here = entry.number, behind
+        if found is not None:
+            return found
+        through = min(through, first - 1)
+    return 0, BEGINNING
