@@ -17,6 +17,7 @@ INSTALLS: dict[str, tuple[str, ...]] = {
     "rgbx[proving]": ("xraydb", "spekpy", "jinja2", "httpx"),
     "rgbx[line]": (
         "fastapi",
+        "starlette",
         "uvicorn",
         "python_multipart",
         "prometheus_client",

@@ -62,6 +62,7 @@ def short_pauses() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delivery, "FIRST_PAUSE_S", 0.001)
         patch.setattr(delivery, "LONGEST_PAUSE_S", 0.01)
+        patch.setattr(delivery, "SAVE_EVERY_S", 0.01)
         yield
 
 
@@ -105,7 +106,7 @@ LIVES = st.lists(st.tuples(st.lists(st.sampled_from(EVENTS), max_size=8), st.boo
 """Of a gateway: what happens, and whether it ends by a crash."""
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(lives=LIVES, seed=st.integers(0, 999))
 def test_every_result_comes_in_order_whatever_happens(lives: list[tuple[list[str], bool]], seed: int) -> None:
     order = Random(seed)

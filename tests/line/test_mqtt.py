@@ -23,7 +23,7 @@ from fake_inference import FakeInference, part_result
 from rgbx.errors import InputError
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode
-from rgbx_line.gateway import mqtt
+from rgbx_line.gateway import delivery, mqtt
 from rgbx_line.gateway.delivery import Feed
 from rgbx_line.gateway.mqtt import MqttSink
 from rgbx_line.log.cursor import Cursor
@@ -98,6 +98,7 @@ class Subscriber:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "SAVE_EVERY_S", 0.05)
     monkeypatch.setattr(mqtt, "CONNECT_AGAIN_S", 0.05)
     monkeypatch.setattr(mqtt, "ACKNOWLEDGED_WITHIN_S", 0.5)
 
@@ -201,21 +202,21 @@ def test_a_broker_that_is_away_killed_and_back_gets_all_of_it_in_order(folder: P
             background(other.listen(broker.port)),
             publishing(line, MqttBroker(port=broker.port)) as feed,
         ):
-            line.answer(*range(100))  # while it is not there yet
-            await until(lambda: feed.lag == 100)
+            line.answer(*range(50))  # while it is not there yet
+            await until(lambda: feed.lag == 50)
             await broker.start()
-            for got in (100, 200):
+            for got in (50, 100):
                 await until(lambda got=got: len(set(other.results())) == got)  # type: ignore[misc]
                 broker.kill()
-                line.answer(*range(got, got + 40))
+                line.answer(*range(got, got + 20))
                 await asyncio.sleep(0.1)
                 await broker.start()
-                for seq in range(got + 40, got + 100):
+                for seq in range(got + 20, got + 50):
                     line.answer(seq)
                     await asyncio.sleep(0.001)
-            await until(lambda: len(set(other.results())) == 300)
+            await until(lambda: len(set(other.results())) == 150)
             await delivered(line)
-        assert list(dict.fromkeys(other.results())) == list(range(300))
+        assert list(dict.fromkeys(other.results())) == list(range(150))
 
     run(test())
 
