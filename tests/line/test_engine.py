@@ -122,7 +122,7 @@ def run_line(
             **changes,
         }
     )
-    store = {number: each for number, each in {1: model, **(models or {})}.items()}
+    store = dict({1: model, **(models or {})}.items())
 
     def load(bundle: Path, *_: object) -> FakeModel:
         found = store[int(bundle.name)]
@@ -357,7 +357,7 @@ def test_a_full_disk_is_a_fault_and_no_loss(tmp_path, monkeypatch):
         plant.take("A")
         while plant.engine.state().fault is not FaultCode.LOG:
             await asyncio.sleep(0.01)
-        with pytest.raises(RgbxError, match="not ready.*disk is full"):
+        with pytest.raises(RgbxError, match=r"not ready.*disk is full"):
             await plant.ask("trigger")
         full["is"] = False
         (result,) = await plant.results(1)

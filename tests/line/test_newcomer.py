@@ -1,4 +1,4 @@
-"""A newcomer's ten minutes, as the guide tells them: init, check, run, two images, and the answer wherever one looks."""
+"""A newcomer's ten minutes, as the guide tells them: init, check, run, two images, and the answer."""
 
 import asyncio
 import json

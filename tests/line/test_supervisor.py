@@ -123,7 +123,20 @@ def test_a_second_line_in_the_same_folder_is_refused(line: RunningLine) -> None:
 
 
 def test_a_job_runs_beside_the_line_and_its_end_is_kept(line: RunningLine) -> None:
-    command = [sys.executable, "-m", "rgbx", "line", "job", "add", str(line.file), "--who", "Ada", "--", "sets", "--help"]
+    command = [
+        sys.executable,
+        "-m",
+        "rgbx",
+        "line",
+        "job",
+        "add",
+        str(line.file),
+        "--who",
+        "Ada",
+        "--",
+        "sets",
+        "--help",
+    ]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
     line.start()
     job = line.paths.jobs / "000001.json"
