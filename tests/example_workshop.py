@@ -15,6 +15,7 @@ from learning_sets import write_set
 from rgbx.datasets.flat_field import make_flat_field
 from rgbx.samples import SampleSet, Shard
 from rgbx.training import FusionTraining, train_fusion, train_stream
+from rgbx_line.template import write_template
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
 from rgbx_render.devices.library import Library
@@ -87,6 +88,10 @@ def _write_workshop(folder: Path) -> Path:
     _write_sets(folder)
     _write_runs(folder)
     _write_line(folder)
+    for name in ("line.yaml", "hall-2.yaml"):
+        write_template(folder / name, folder / "model", Path("service"))
+        text = (folder / name).read_text().replace(str(folder / "model"), "model")
+        (folder / name).write_text(text.replace("8080", "0").replace("1502", "0").replace("free_gb: 5", "free_gb: 0.1"))
     shutil.copytree(PRESETS, folder / "my-curves")
     (folder / "bones.vp").write_text(VOLUME_PROPERTY)
     nodes = [f"<VolumeProperty name='{name}' scalarOpacity='4 0 0 900 0.5'/>" for name in ("CT-Bone", "CT-Air")]

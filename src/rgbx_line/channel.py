@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
+
 from rgbx.errors import InputError, RgbxError
 from rgbx_line.contract import LineState
 
@@ -24,6 +26,8 @@ BEHIND = 100
 """Messages that a client may be behind; one that is further is cut off and has to connect again."""
 LONGEST_MESSAGE = 2**20
 TRY_AGAIN_S = 0.2
+
+_log = structlog.get_logger("rgbx.line")
 
 Handler = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 """What answers a request: its name and what comes with it; an :class:`~rgbx.errors.RgbxError` is the asker's answer."""
@@ -116,6 +120,9 @@ class Hub:
             said: dict[str, Any] = {"said": await self._handler(message["do"], message.get("with", {}))}
         except RgbxError as error:
             said = {"error": str(error)}
+        except Exception:  # whoever asks is not to wait forever
+            _log.exception("a request failed", do=message["do"])
+            said = {"error": f"the line could not do '{message['do']}': its own log says why."}
         await queue.put(_line({"type": "reply", "id": message["id"], **said}))
 
 

@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -14,11 +13,10 @@ from pathlib import Path
 import structlog
 
 from rgbx.errors import RgbxError
+from rgbx_line.lifeline import die_with
 from rgbx_line.settings import LineSettings, read_settings
 from rgbx_line.supervisor import BEAT_EVERY_S
 
-PR_SET_PDEATHSIG = 1
-"""Of Linux's ``prctl``."""
 _log = structlog.get_logger("rgbx.line")
 
 Run = Callable[[LineSettings, asyncio.Event], Awaitable[None]]
@@ -27,7 +25,7 @@ Run = Callable[[LineSettings, asyncio.Event], Awaitable[None]]
 def run_child() -> None:
     """Run the process; 1 when it had to give up."""
     name, file, pipe, parent, niceness, own = sys.argv[1:]
-    _die_with(int(parent))
+    die_with(int(parent))
     os.nice(int(niceness))
     os.sched_setaffinity(0, map(int, own.split(",")))  # before any library counts the cores
     try:
@@ -71,13 +69,6 @@ async def _beat(pipe: int) -> None:
     while True:
         os.write(pipe, b".")
         await asyncio.sleep(BEAT_EVERY_S)
-
-
-def _die_with(parent: int) -> None:
-    """Have Linux kill this process when the supervisor dies, so that no second one writes the log beside it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the supervisor is gone")
 
 
 if __name__ == "__main__":

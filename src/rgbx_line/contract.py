@@ -14,6 +14,8 @@ ASIDE = 0
 RESULT, TRIGGER, LATE_ANSWER, SHADOW_ANSWER = "result", "trigger", "late_answer", "shadow"
 """Kinds of the log's entries about parts: what counts, what was announced, what came too late to count, what the
 candidate says."""
+AUDIT = "audit"
+"""Kind of entries that say who changed what."""
 LARGEST_WORD = 65535
 """Codes and counters fit a Modbus register; a counter begins again at 0."""
 PART_SEQ_MODULUS = 2**31

@@ -5,10 +5,12 @@ stopped is run again, and goes on where it was, as those commands do.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -18,6 +20,7 @@ from rgbx.errors import RgbxError
 from rgbx.files import read_json, write_json
 from rgbx_line.archive import keep_archiving
 from rgbx_line.channel import Link
+from rgbx_line.lifeline import die_with
 from rgbx_line.settings import LineFolder, LineSettings
 
 ALLOWED = ("render", "train", "calibrate", "evaluate", "export", "explain", "sets", "devices", "demo", "scan")
@@ -95,7 +98,11 @@ async def _run(folder: LineFolder, job: LineJob, stop: asyncio.Event) -> None:
     _log.info("job", number=job.number, arguments=job.arguments)
     with output_of(folder, job).open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "rgbx", *job.arguments, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+            *(sys.executable, "-m", "rgbx", *job.arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=partial(die_with, os.getpid()),  # else it would go on beside its own second run
         )
         ended, stopped = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
         await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)

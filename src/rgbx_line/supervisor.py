@@ -106,10 +106,10 @@ class Supervisor:
             assert child.process is not None
             await child.process.wait()
             lived = time.monotonic() - child.started
-            child.failures = 0 if lived > LIVES_S else child.failures + 1
+            child.failures = 1 if lived > LIVES_S else child.failures + 1
             child.restarts += 1
             _log.error("process ended", process=child.name, code=child.process.returncode, lived_s=round(lived, 1))
-            await asyncio.sleep(PAUSES_S[min(child.failures, len(PAUSES_S) - 1)])
+            await asyncio.sleep(PAUSES_S[min(child.failures, len(PAUSES_S)) - 1])
 
     async def _start(self, child: Child) -> None:
         beats, gives = os.pipe()

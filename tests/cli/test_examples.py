@@ -19,6 +19,11 @@ FIRST = {
     "rgbx render rgb library --replay sets/rgb/SP1/000003.png --out again.png": "rgbx render rgb library --out sets/rgb"
 }
 """What has to be run before an example."""
+OF_A_LINE = {
+    *("line run", "line simulate", "line show", "line halt", "line resume", "line trust", "line user add"),
+    *("line user remove", "line model add", "line model activate", "line model roll-back", "line model shadow"),
+}
+"""Verbs that run a line, ask a running one, or ask for a password; tests/line and tests/proving run these."""
 SLOW = ("demo", "reproduce", "export")
 BLENDER = ("render rgb", "demo", "reproduce", "scan")
 
@@ -37,6 +42,7 @@ def cases() -> list[object]:
     return [
         pytest.param(verb, example, marks=marks(verb, example), id=example)
         for verb in VERBS
+        if verb.name not in OF_A_LINE
         for example in examples_of(verb)
     ]
 
@@ -102,7 +108,13 @@ def test_an_example_works(verb, example, run):
     assert run(verb, example)
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.name in OF_A_LINE], ids=lambda verb: verb.name)
+def test_an_example_of_a_running_line_is_understood(verb):
+    for example in examples_of(verb):
+        verb.command.make_context("rgbx", shlex.split(example)[1 + len(verb.words) :])
+
+
 def test_what_is_said_of_verbs_and_examples_is_of_some_that_there_are():
-    assert {*SLOW, *BLENDER} <= {verb.name for verb in VERBS}
+    assert {*SLOW, *BLENDER, *OF_A_LINE} <= {verb.name for verb in VERBS}
     assert all(any(f"{less} ".startswith(f"{verb.name} ") for verb in VERBS) for less in SMALLER)
     assert set(FIRST) <= {example for verb in VERBS for example in examples_of(verb)}

@@ -17,6 +17,7 @@ from verbs import Verb, find_verbs
 
 import rgbx.cli
 import rgbx.config
+import rgbx_line.settings  # noqa: F401 (it takes load_config from there, before a test exchanges it)
 from rgbx.config import load_config
 from rgbx.errors import ConfigError
 
@@ -38,6 +39,7 @@ class Said(NamedTuple):
 
 GROUPS = {
     ("scan", "wear"): ("wear", [Said(["--no-wear"], None), Said(["--wear"], {})]),
+    ("line simulate", "faults"): ("faults.seed", [Said(["--faults", f"{seed}"], seed) for seed in (1, 2, 3)]),
     ("transfer sheet", "presets"): ("transfer.presets", [Said(["--presets", name], name) for name in CURVES]),
 }
 """Options that stand for more than one value of the settings: their key, and what they can say."""

@@ -35,7 +35,7 @@ class FakeModel:
 
     def look(self, arrivals):
         self.batches.append(len(arrivals))
-        time.sleep(self.seconds)
+        time.sleep(self.seconds * len(arrivals))
         return [self._result(arrival) for arrival in arrivals]
 
     def _result(self, arrival) -> Result:
@@ -392,6 +392,55 @@ def test_halting_keeps_triggers_out_until_somebody_resumes(tmp_path, monkeypatch
         await plant.ask("trigger")
 
     run_line(tmp_path, FakeModel(), what, monkeypatch)
+
+
+def test_a_halted_line_stays_halted_when_it_comes_back(tmp_path, monkeypatch):
+    async def halt(plant: Plant) -> None:
+        await plant.ask("halt", who="Ada")
+
+    async def what(plant: Plant) -> None:
+        while plant.engine.state().fault is not FaultCode.HALTED:
+            await asyncio.sleep(0.005)
+        await plant.ask("resume", who="Grace")
+        while not plant.engine.state().ready:
+            await asyncio.sleep(0.005)
+
+    run_line(tmp_path, FakeModel(), halt, monkeypatch)
+    run_line(tmp_path, FakeModel(), what, monkeypatch, wait_ready=False)
+
+
+def test_a_model_that_fails_on_one_part_is_no_end_of_the_line(tmp_path, monkeypatch):
+    class Fails(FakeModel):
+        def look(self, arrivals):
+            if any(arrival.name == "A" for arrival in arrivals):
+                raise RuntimeError("of a runtime's own")
+            return super().look(arrivals)
+
+    async def what(plant: Plant) -> None:
+        plant.take("A")
+        await asyncio.sleep(0.3)
+        plant.take("B")
+        await plant.results(2)
+
+    run_line(tmp_path, Fails(), what, monkeypatch)
+    assert {each.part_id: each.reason for each in results_in(tmp_path)} == {"A": "late", "B": None}
+
+
+def test_late_parts_do_not_make_those_behind_them_late(tmp_path, monkeypatch):
+    model = FakeModel(seconds=0.1)
+
+    async def what(plant: Plant) -> None:
+        for number in range(12):
+            await plant.ask("trigger", part_id=f"P{number}")
+        await plant.results(12)
+        for number in range(12):
+            plant.take(f"P{number}")
+        await asyncio.sleep(0.3)
+        plant.take("Q")
+        await plant.results(13)
+
+    run_line(tmp_path, model, what, monkeypatch)
+    assert {each.part_id: each.reason for each in results_in(tmp_path)}["Q"] is None
 
 
 def test_a_clock_set_back_moves_no_deadline(tmp_path, monkeypatch):

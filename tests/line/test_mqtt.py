@@ -240,7 +240,7 @@ def test_a_gateway_that_dies_is_seen_by_others(folder: Path, broker: Mosquitto) 
                 await until(lambda: other.last("connected") is True)
                 cut()
                 print(said())
-                await until(lambda: (print(said()), said() == [True, False, True])[1])  # its last will in between
+                await until(lambda: said() == [True, False, True])  # its last will in between
             await until(lambda: said() == [True, False, True, False])  # its goodbye
 
     run(test())

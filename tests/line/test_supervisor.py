@@ -106,11 +106,11 @@ def test_what_is_killed_comes_back_and_no_part_is_lost_or_answered_twice(line: R
     line.take("P4")
     line.wait_for(lambda: len(line.results()) == 4)
 
+    line.wait_for(lambda: not any(line.folder.glob("camera/*")))  # answered files are tidied up
     assert line.stop() == 0
     assert [(each.seq, each.part_id) for each in line.results()] == [(n, f"P{n}") for n in range(1, 5)]
     assert {each.reason for each in line.results()} <= {"no bin", "late"}
     assert verify(line.paths.log, line.paths.cursors).faults == ()
-    assert not any(line.folder.glob("camera/*")), "answered files are tidied up"
 
 
 def test_a_second_line_in_the_same_folder_is_refused(line: RunningLine) -> None:
@@ -143,6 +143,25 @@ def test_a_job_runs_beside_the_line_and_its_end_is_kept(line: RunningLine) -> No
     line.wait_for(lambda: json.loads(job.read_text())["ended"])
     assert json.loads(job.read_text())["code"] == 0
     assert "Usage" in (line.paths.jobs / "000001.log").read_text()
+
+
+def test_a_job_ends_with_the_process_that_runs_it() -> None:
+    """Else it would go on beside its own second run."""
+    job = "import time; print('begun', flush=True); time.sleep(60)"
+    parent = (
+        "import os, subprocess, sys; from functools import partial; from rgbx_line.lifeline import die_with\n"
+        f"job = subprocess.Popen([sys.executable, '-c', {job!r}], preexec_fn=partial(die_with, os.getpid()))\n"
+        "print(job.pid, flush=True); job.wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        pid = int(running.stdout.readline())
+        assert running.stdout.readline() == "begun\n"
+        running.kill()
+    end = time.monotonic() + 5
+    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

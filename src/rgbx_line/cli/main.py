@@ -33,9 +33,10 @@ def init_line_command(
 ) -> None:
     """Write a commented file of settings.
 
-    Example:
+    Examples:
 
-    - `rgbx line init line.yaml --bundle runs/fused`
+    - `rgbx line init plant.yaml --bundle model`
+    - `rgbx line init plant.yaml --bundle model --folder /var/lib/rgbx`
     """
     from rgbx_line.template import write_template
 
@@ -50,9 +51,10 @@ def check_line_command(file: SettingsArgument) -> None:
 
     The exit code is 1 when the line cannot run.
 
-    Example:
+    Examples:
 
     - `rgbx line check line.yaml`
+    - `rgbx line check hall-2.yaml`
     """
     with optional_packages("rgbx[line]"):
         from rgbx_line.check import line_problems, line_warnings
@@ -75,9 +77,10 @@ def run_line_command(file: SettingsArgument) -> None:
     It answers every part by its deadline, keeps all in its log, and starts its processes again when they fail. Ctrl-C
     or SIGTERM stops it, once it has answered what is begun.
 
-    Example:
+    Examples:
 
     - `rgbx line run line.yaml`
+    - `rgbx line run hall-2.yaml`
     """
     import signal
 
@@ -101,9 +104,10 @@ def verify_line_command(file: SettingsArgument) -> None:
 
     Each line carries a hash of itself and of the line before. The exit code is 1 when one is not as it was written.
 
-    Example:
+    Examples:
 
     - `rgbx line verify line.yaml`
+    - `rgbx line verify hall-2.yaml`
     """
     from rgbx_line.log.verify import verify
     from rgbx_line.settings import LineFolder
@@ -127,9 +131,10 @@ def show_part_command(
 
     Its answer, the evidence, the model, the images, and what came too late to count.
 
-    Example:
+    Examples:
 
     - `rgbx line show line.yaml A17`
+    - `rgbx line show line.yaml A17 --json`
     """
     import json
 
@@ -147,13 +152,25 @@ def show_part_command(
 
 @line_app.command("halt")
 def halt_line_command(file: SettingsArgument, who: WhoOption) -> None:
-    """Have a running line take no more parts."""
+    """Have a running line take no more parts.
+
+    Examples:
+
+    - `rgbx line halt line.yaml --who Ada`
+    - `rgbx line halt hall-2.yaml --who 'Ada Lovelace'`
+    """
     _ask(file, "halt", who=who)
 
 
 @line_app.command("resume")
 def resume_line_command(file: SettingsArgument, who: WhoOption) -> None:
-    """Have a halted line take parts again."""
+    """Have a halted line take parts again.
+
+    Examples:
+
+    - `rgbx line resume line.yaml --who Ada`
+    - `rgbx line resume hall-2.yaml --who 'Ada Lovelace'`
+    """
     _ask(file, "resume", who=who)
 
 
@@ -161,7 +178,13 @@ def resume_line_command(file: SettingsArgument, who: WhoOption) -> None:
 def trust_client_command(
     file: SettingsArgument, certificate: Annotated[Path, typer.Argument(help="Of an OPC UA client, DER or PEM.")]
 ) -> None:
-    """Let an OPC UA client in, by its certificate."""
+    """Let an OPC UA client in, by its certificate.
+
+    Examples:
+
+    - `rgbx line trust line.yaml plc.der`
+    - `rgbx line trust line.yaml client-certificate.pem`
+    """
     with optional_packages("rgbx[opcua]"):
         from rgbx_line.gateway.opcua.certificates import trust
     from rgbx_line.settings import LineFolder
@@ -179,9 +202,10 @@ def add_user_command(
 
     The password is asked for.
 
-    Example:
+    Examples:
 
-    - `rgbx line user add line.yaml ada --role engineer`
+    - `rgbx line user add line.yaml ada`
+    - `rgbx line user add line.yaml grace --role engineer`
     """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Role, Users
@@ -198,7 +222,13 @@ def add_user_command(
 
 @user_app.command("remove")
 def remove_user_command(file: SettingsArgument, name: str) -> None:
-    """Remove a user."""
+    """Remove a user.
+
+    Examples:
+
+    - `rgbx line user remove line.yaml ada`
+    - `rgbx line user remove hall-2.yaml ada`
+    """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Users
     from rgbx_line.settings import LineFolder
@@ -209,24 +239,41 @@ def remove_user_command(file: SettingsArgument, name: str) -> None:
 
 @user_app.command("list")
 def list_users_command(file: SettingsArgument) -> None:
-    """List users and their roles."""
+    """List users and their roles.
+
+    Examples:
+
+    - `rgbx line user list line.yaml`
+    - `rgbx line user list hall-2.yaml`
+    """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Users
     from rgbx_line.settings import LineFolder
 
-    for name, role in sorted(Users.read(LineFolder(_read(file).folder).users).roles.items()):
+    roles = Users.read(LineFolder(_read(file).folder).users).roles
+    for name, role in sorted(roles.items()):
         typer.echo(f"{name}: {role}")
+    if not roles:
+        typer.echo("there is no user: run 'rgbx line user add'.")
 
 
 @model_app.command("list")
 def list_models_command(file: SettingsArgument) -> None:
-    """List the models of a line and what each does."""
+    """List the models of a line and what each does.
+
+    Examples:
+
+    - `rgbx line model list line.yaml`
+    - `rgbx line model list hall-2.yaml`
+    """
     from rgbx_line.models import ModelStore
     from rgbx_line.settings import LineFolder
 
     store = ModelStore(LineFolder(_read(file).folder).models)
     for number, model in store.models().items():
         typer.echo(f"{number}: {model.name}, {store.role(number)}, added by {model.who}, {model.weights_sha256[:12]}")
+    if not store.models():
+        typer.echo("there is no model yet: the line adds its first one when it is run.")
 
 
 @model_app.command("add")
@@ -234,6 +281,11 @@ def add_model_command(file: SettingsArgument, bundle: Path, who: WhoOption) -> N
     """Put a bundle into a running line's store.
 
     It does not answer yet: activate it, or have it shadow the active model first.
+
+    Examples:
+
+    - `rgbx line model add line.yaml model --who Ada`
+    - `rgbx line model add line.yaml runs/next --who 'Ada Lovelace'`
     """
     said = _ask(file, "add_model", folder=str(bundle.resolve()), who=who)
     typer.echo(f"model {said['number']}")
@@ -244,13 +296,24 @@ def activate_model_command(file: SettingsArgument, number: int, who: WhoOption) 
     """Have a model answer, from the next part on.
 
     It has to pass its self-test first: on the golden devices, where the line has some.
+
+    Examples:
+
+    - `rgbx line model activate line.yaml 2 --who Ada`
+    - `rgbx line model activate hall-2.yaml 2 --who Ada`
     """
     _ask(file, "activate", number=number, who=who)
 
 
 @model_app.command("roll-back")
 def roll_back_model_command(file: SettingsArgument, who: WhoOption) -> None:
-    """Have the previous model answer again."""
+    """Have the previous model answer again.
+
+    Examples:
+
+    - `rgbx line model roll-back line.yaml --who Ada`
+    - `rgbx line model roll-back hall-2.yaml --who Ada`
+    """
     _ask(file, "roll_back", who=who)
 
 
@@ -263,6 +326,11 @@ def shadow_model_command(
     """Have a candidate see every part.
 
     Its answers are logged and never sent.
+
+    Examples:
+
+    - `rgbx line model shadow line.yaml 2 --who Ada`
+    - `rgbx line model shadow line.yaml --who Ada`
     """
     _ask(file, "shadow", number=number, who=who)
 
@@ -271,9 +339,10 @@ def shadow_model_command(
 def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOption) -> None:
     """Put a command of rgbx behind the jobs that wait.
 
-    Example:
+    Examples:
 
-    - `rgbx line job add line.yaml --who Ada -- train xray --data set --out run`
+    - `rgbx line job add line.yaml --who Ada -- train xray --data sets/xray --out runs/next`
+    - `rgbx line job add line.yaml --who Ada -- export model`
     """
     from rgbx_line.jobs import add_job
     from rgbx_line.settings import LineFolder
@@ -284,11 +353,20 @@ def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOpti
 
 @job_app.command("list")
 def list_jobs_command(file: SettingsArgument) -> None:
-    """List what waits, runs and has ended."""
+    """List what waits, runs and has ended.
+
+    Examples:
+
+    - `rgbx line job list line.yaml`
+    - `rgbx line job list hall-2.yaml`
+    """
     from rgbx_line.jobs import read_jobs
     from rgbx_line.settings import LineFolder
 
-    for job in read_jobs(LineFolder(_read(file).folder)):
+    jobs = read_jobs(LineFolder(_read(file).folder))
+    if not jobs:
+        typer.echo("there are no jobs.")
+    for job in jobs:
         state = "waits" if job.started is None else "runs" if job.ended is None else f"ended with {job.code}"
         typer.echo(f"{job.number}: {state}: rgbx {' '.join(job.arguments)} ({job.who})")
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +22,7 @@ MOST_AT_ONCE = 64
 FEW = 8
 """So many entries are read at once; more in a thread, since the protocols' clients are not to wait for the disk."""
 SAVE_EVERY_S = 1.0
-"""A cursor is saved this often while many entries are waiting, else when none is."""
+"""How often a cursor that has moved is saved; what was delivered since is delivered again after a crash."""
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 """Until a sink that failed is tried again; the pause doubles each time."""
@@ -68,6 +69,7 @@ class Feed:
         self._cursor_path = folder.cursors / f"{name}.json"
         self._cursor: Cursor | None = None
         self._saved = 0
+        self._saved_at = 0.0
         self._state = LineState()
         self._news = asyncio.Event()
 
@@ -88,11 +90,17 @@ class Feed:
             # Asked, since Python 3.11's wait_for, in which libraries wait, may swallow the exception.
             while not _cancelled():
                 if not self.lag:
-                    await self._news.wait()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(SAVE_EVERY_S):
+                            await self._news.wait()
                 self._news.clear()
                 await self._insist(self._bring_up_to_date)
         finally:
-            await self._sink.stop()
+            try:
+                if self._moved:
+                    self._save()
+            finally:
+                await self._sink.stop()
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something until it succeeds: whatever a sink's library raises, it is not to be the end of the others."""
@@ -123,6 +131,9 @@ class Feed:
         finally:
             # Also when a result cannot be delivered: that the line is not ready has to be known all the more.
             self._sink.tell(state)
+        if self._moved and time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            # In a thread, since a disk that is busy with the log takes its time to rename a file.
+            await asyncio.to_thread(self._save)
 
     def _begin(self, announced: int) -> Cursor:
         cursor = Cursor(self._cursor_path)
@@ -138,25 +149,22 @@ class Feed:
             batch = await asyncio.to_thread(self._read, cursor.position, announced)
         if not batch:
             raise RgbxError(f"{self._folder} lacks line {cursor.number + 1}, which was announced: {RESTORE}.")
-        saved = time.monotonic()
-        try:
-            for entry, behind in batch:
-                if entry.kind == _RESULT:
-                    await self._sink.deliver(entry, PartResult.model_validate(entry.content))
-                cursor.move(entry, behind)
-                if time.monotonic() - saved >= SAVE_EVERY_S:
-                    self._save(cursor)
-                    saved = time.monotonic()
-        finally:
-            self._save(cursor)
+        for entry, behind in batch:
+            if entry.kind == _RESULT:
+                await self._sink.deliver(entry, PartResult.model_validate(entry.content))
+            cursor.move(entry, behind)
 
     def _read(self, after: Position, announced: int) -> list[tuple[Entry, Position]]:
         return list(islice(read_entries(self._folder, after, announced), MOST_AT_ONCE))
 
-    def _save(self, cursor: Cursor) -> None:
-        if self._history and cursor.number != self._saved:
-            cursor.save()
-            self._saved = cursor.number
+    @property
+    def _moved(self) -> bool:
+        return self._history and self._cursor is not None and self._cursor.number != self._saved
+
+    def _save(self) -> None:
+        if self._cursor is not None:
+            self._cursor.save()
+            self._saved, self._saved_at = self._cursor.number, time.monotonic()
 
 
 def _cancelled() -> bool:

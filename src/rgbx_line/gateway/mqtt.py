@@ -61,7 +61,7 @@ class MqttSink:
         self._client: aiomqtt.Client | None = None
         self._connected = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
-        self._leaving = False
+        self._leaving = asyncio.Event()
         self._state = LineState()
         self._changed = asyncio.Event()
 
@@ -79,14 +79,10 @@ class MqttSink:
 
     async def stop(self) -> None:
         """Tell the broker that nobody is connected any more, and disconnect."""
-        self._leaving = True
-        if self._client is not None:
-            with suppress(aiomqtt.MqttError, TimeoutError):
-                async with asyncio.timeout(GOODBYE_S):
-                    await self._publish(self._client, "connected", False, retain=True)
+        self._leaving.set()
         if self._connecting is not None:
-            self._connecting.cancel()
             await asyncio.wait({self._connecting}, timeout=GOODBYE_S)
+            self._connecting.cancel()
 
     def tell(self, state: LineState) -> None:
         """Publish what the line says of itself, if it is something new."""
@@ -111,34 +107,45 @@ class MqttSink:
 
     async def _stay_connected(self) -> None:
         problem = None
-        while not self._leaving:  # the library may raise an error of its own when it is cancelled
+        while not self._leaving.is_set():
             try:
                 async with self._new_client() as client:
                     await self._publish(client, "connected", True, retain=True)
                     _log.info("connected to the broker", host=self._broker.host, port=self._broker.port)
                     problem = None
                     await self._use(client)
+                    await self._publish(client, "connected", False, retain=True)
             except Exception as error:  # an MqttError, or what the library lets through
                 before, problem = problem, str(error)
                 if problem != before:
                     _log.warning("no broker", host=self._broker.host, port=self._broker.port, problem=problem)
-            await asyncio.sleep(CONNECT_AGAIN_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_AGAIN_S):
+                    await self._leaving.wait()
 
     async def _use(self, client: aiomqtt.Client) -> None:
-        """Publish over a connection until it is lost."""
+        """Publish over a connection until it is time to leave.
+
+        Raises:
+            aiomqtt.MqttError: the connection was lost.
+        """
+        tasks = [
+            asyncio.create_task(work) for work in (_lost(client), self._publish_states(client), self._leaving.wait())
+        ]
         self._client = client
         self._connected.set()
-        states = asyncio.create_task(self._publish_states(client))
         try:
-            async for _ in client.messages:  # there are none: it ends when the connection does
-                pass
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             self._connected.clear()
             self._client = None
-            states.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _publish_states(self, client: aiomqtt.Client) -> None:
-        while True:
+        while self._client is client:
             self._changed.clear()
             content = _said(self._state, heartbeat=int(time.monotonic()))
             with suppress(aiomqtt.MqttError):  # one that is lost is followed by another
@@ -166,6 +173,12 @@ class MqttSink:
             keepalive=ALIVE_EVERY_S,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
+
+
+async def _lost(client: aiomqtt.Client) -> None:
+    """Wait until a connection is lost, which is an MqttError."""
+    async for _ in client.messages:  # there are none, since nothing is subscribed to
+        pass
 
 
 def _said(state: LineState, heartbeat: int = 0) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rgbx.datasets.flat_field import FlatField
-from rgbx.errors import RgbxError
+from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.inference.arrivals import Arrival, Pairing, arrivals_in
 from rgbx.inference.results import Result, answer
@@ -47,9 +47,18 @@ def load_model(bundle: Path, modalities: Sequence[Modality], flat: Path | None, 
 
 
 def look_at(predictor: Predictor, parts: Sequence[Arrival]) -> list[Result | None]:
-    """Return what a model says of parts; None of one whose files changed while they were read."""
-    results = answer(predictor, parts)
-    return [None if part.changed() else result for part, result in zip(parts, results, strict=True)]
+    """Return what a model says of parts; None of one whose files changed, or went away, while they were read."""
+    try:
+        results = answer(predictor, parts)
+    except InputError:  # a file was there at first, and then no more
+        return [None] if len(parts) == 1 else [result for part in parts for result in look_at(predictor, [part])]
+    return [result if _was_read(part, result) else None for part, result in zip(parts, results, strict=True)]
+
+
+def _was_read(part: Arrival, result: Result) -> bool:
+    """Say whether the files were whole; one that is missing is on a share that is away, and no bad image."""
+    missing = result.content.errors and not all(path.exists() for path in part.images.values())
+    return not (part.changed() or missing)
 
 
 def _check_golden(predictor: Predictor, golden: Path) -> None:

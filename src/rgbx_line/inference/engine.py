@@ -19,6 +19,7 @@ from rgbx.modality import Modality, given_modalities
 from rgbx.names import printable
 from rgbx_line.contract import (
     ASIDE,
+    AUDIT,
     LATE_ANSWER,
     REASONS,
     RESULT,
@@ -32,7 +33,7 @@ from rgbx_line.contract import (
 from rgbx_line.inference.computing import load_model, look_at
 from rgbx_line.inference.journal import Journal
 from rgbx_line.inference.open_parts import OpenPart, OpenParts
-from rgbx_line.inference.recovery import answered_files, left_undone
+from rgbx_line.inference.recovery import HALTED, RESUMED, answered_files, left_undone
 from rgbx_line.inference.sources import FolderWatch, SteadyClock
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.line_log import LineLog
@@ -42,6 +43,8 @@ from rgbx_line.settings import LineFolder, LineSettings
 
 MOST_TOGETHER = 8
 """Parts that are computed at once, where so many wait: the first of them waits for the last."""
+MOST_FOR_INFORMATION = 100
+"""Parts that wait to be looked at though their answer is out: late ones, and those for the candidate."""
 FIRST_GUESS_S = 0.5
 """How long a part is thought to take before one has been seen."""
 TELL_EVERY_S = 1.0
@@ -74,8 +77,9 @@ class Engine:
         self._loaded: dict[int, Predictor] = {}
         self._journal = Journal(log, self._announced, self._log_trouble)
         self._ready_for: deque[OpenPart] = deque()
+        self._too_late: deque[OpenPart] = deque(maxlen=MOST_FOR_INFORMATION)
         self._work = asyncio.Event()
-        self._shadows: deque[tuple[OpenPart, Arrival]] = deque(maxlen=100)
+        self._shadows: deque[tuple[OpenPart, Arrival]] = deque(maxlen=MOST_FOR_INFORMATION)
         self._compute = ThreadPoolExecutor(1, "networks")
         self._seconds = FIRST_GUESS_S
         self._announced_number = log.number
@@ -133,18 +137,18 @@ class Engine:
         return {"seq": part.seq, "part_id": part.name}
 
     def _halt(self, who: str) -> dict[str, Any]:
-        self._halted = f"{who} halted the line."
-        return self._audit("halted", who)
+        self._halted = _halted_by(who)
+        return self._audit(HALTED, who)
 
     def _resume(self, who: str) -> dict[str, Any]:
         self._halted = ""
-        return self._audit("resumed", who)
+        return self._audit(RESUMED, who)
 
     def _audit(self, what: str, who: str, **more: Any) -> dict[str, Any]:
         """Note who changed what."""
         if not who:
             raise RgbxError("a change needs a person's name: say who makes it.")
-        self._journal.note("audit", {"what": what, "who": who, **more})
+        self._journal.note(AUDIT, {"what": what, "who": who, **more})
         self._say()
         return {}
 
@@ -194,6 +198,7 @@ class Engine:
         """
         undone = await asyncio.to_thread(left_undone, self._folder)
         self._parts.last_seq = undone.last_seq
+        self._halted = _halted_by(undone.halted_by) if undone.halted_by else ""
         for name in undone.answered:
             self._parts.remember_answered(name)
         running = (self._journal.run, self._answer_parts, self._tell_state, self._retire)
@@ -319,22 +324,33 @@ class Engine:
     async def _answer_parts(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if not self._ready_for and not self._shadows:
+            self._set_late_apart()
+            if not self._ready_for and not self._too_late and not self._shadows:
                 self._work.clear()
                 await self._work.wait()
+                continue
             number = self._store.active
-            if self._ready_for and number is not None and number in self._loaded:
-                parts = self._batch()
+            if number is None or number not in self._loaded:
+                await asyncio.sleep(0.05)  # until there is a model; parts are answered when they are due
+            elif self._ready_for or self._too_late:
+                parts = self._batch() if self._ready_for else [self._too_late.popleft()]
                 start = loop.time()
                 shown = [part.arrival for part in parts if part.arrival is not None]
-                results = await loop.run_in_executor(self._compute, look_at, self._loaded[number], shown)
+                try:
+                    results = await loop.run_in_executor(self._compute, look_at, self._loaded[number], shown)
+                except Exception:  # of a runtime's own: its parts are answered when they are due, and the line goes on
+                    _log.exception("the model failed", parts=[part.name for part in parts])
+                    continue
                 self._seconds = 0.7 * self._seconds + 0.3 * (loop.time() - start) / len(parts)
                 for part, result in zip(parts, results, strict=True):
                     self._take(part, result, number)
-            elif self._shadows:
-                await self._look_as_candidate(*self._shadows.popleft())
             else:
-                await asyncio.sleep(0.05)  # until there is a model; parts are answered when they are due
+                await self._look_as_candidate(*self._shadows.popleft())
+
+    def _set_late_apart(self) -> None:
+        """Let parts that have been answered without their images wait until no other does."""
+        self._too_late += [part for part in self._ready_for if part.answered]
+        self._ready_for = deque(part for part in self._ready_for if not part.answered)
 
     def _batch(self) -> list[OpenPart]:
         """Take parts that wait: no more than can be done before the first of them is due."""
@@ -363,7 +379,11 @@ class Engine:
         if number is None or number not in self._loaded or not all(path.exists() for path in images.images.values()):
             return  # files of an answered part may be tidied up
         loop = asyncio.get_running_loop()
-        (result,) = await loop.run_in_executor(self._compute, look_at, self._loaded[number], [images])
+        try:
+            (result,) = await loop.run_in_executor(self._compute, look_at, self._loaded[number], [images])
+        except Exception:  # a candidate is no reason for the line to stop
+            _log.exception("the candidate failed", part=part.name)
+            return
         if result is not None:
             content = {"seq": part.seq, "part_id": part.name, "model_number": number, "result": _plain(result)}
             self._journal.note(SHADOW_ANSWER, content)
@@ -473,6 +493,10 @@ class Engine:
         while True:
             self._say()
             await asyncio.sleep(TELL_EVERY_S)
+
+
+def _halted_by(who: str) -> str:
+    return f"{who} halted the line."
 
 
 async def _first(*tasks: "asyncio.Task[Any]") -> None:

@@ -63,7 +63,7 @@ class Journal:
         while True:
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._log.append, things)
-            except RgbxError as error:
+            except (RgbxError, OSError) as error:
                 failed = True
                 self._trouble(str(error))
                 await asyncio.sleep(TRY_WRITING_EVERY_S)

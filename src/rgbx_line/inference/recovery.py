@@ -8,14 +8,17 @@ from pathlib import Path
 from rgbx.datasets.image_kind import is_image
 from rgbx.inference.arrivals import Pairing
 from rgbx.modality import Modality
-from rgbx_line.contract import RESULT, TRIGGER
+from rgbx_line.contract import AUDIT, RESULT, TRIGGER
 from rgbx_line.history import PartIndex
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import Position, read_entries, segment_numbers
 from rgbx_line.settings import LineFolder
 
+HALTED, RESUMED = "halted", "resumed"
+"""What entries of who changed what say of that."""
 _LOOKED_THROUGH = 2
-"""Segments in which a part without an answer may lie: it is opened a deadline before the end of the log."""
+"""Segments in which a part without an answer may lie: it is opened a deadline before the end of the log. A halted line
+writes so little that who halted it is there, too."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class LeftUndone:
     triggers: tuple[OpenTrigger, ...]
     answered: tuple[str, ...]
     """Names of the last parts that have an answer."""
+    halted_by: str
+    """Who halted the line; nobody when somebody has resumed since."""
 
 
 def left_undone(folder: LineFolder) -> LeftUndone:
@@ -48,8 +53,13 @@ def left_undone(folder: LineFolder) -> LeftUndone:
     last_seq = 0
     triggers: dict[int, OpenTrigger] = {}
     answered = []
+    halted_by = ""
     for first in segments[-_LOOKED_THROUGH:]:
-        for entry in _parts(folder, first):
+        for entry in _entries(folder, first):
+            if entry.kind == AUDIT and entry.content["what"] in (HALTED, RESUMED):
+                halted_by = entry.content["who"] if entry.content["what"] == HALTED else ""
+            if entry.kind not in (RESULT, TRIGGER):
+                continue
             seq = entry.content["seq"]
             last_seq = max(last_seq, seq)
             if entry.kind == TRIGGER:
@@ -60,8 +70,9 @@ def left_undone(folder: LineFolder) -> LeftUndone:
     for first in reversed(segments[:-_LOOKED_THROUGH]):
         if last_seq:
             break
-        last_seq = max((entry.content["seq"] for entry in _parts(folder, first)), default=0)
-    return LeftUndone(last_seq, tuple(triggers.values()), tuple(answered))
+        parts = (entry for entry in _entries(folder, first) if entry.kind in (RESULT, TRIGGER))
+        last_seq = max((entry.content["seq"] for entry in parts), default=0)
+    return LeftUndone(last_seq, tuple(triggers.values()), tuple(answered), halted_by)
 
 
 def answered_files(
@@ -83,10 +94,9 @@ def answered_files(
         }
 
 
-def _parts(folder: LineFolder, first: int) -> Iterator[Entry]:
-    """Yield what one segment says of parts."""
+def _entries(folder: LineFolder, first: int) -> Iterator[Entry]:
+    """Yield the entries of one segment."""
     for entry, position in read_entries(folder.log, Position(first)):
         if position.segment != first:
             return
-        if entry.kind in (RESULT, TRIGGER):
-            yield entry
+        yield entry

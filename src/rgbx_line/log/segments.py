@@ -56,9 +56,7 @@ def read_entries(
     Raises:
         InputError: a line is not as it was written.
     """
-    for first in segment_numbers(folder):
-        if first < after.segment:
-            continue
+    for first in _segments_from(folder, after.segment):
         if through is not None and first > through:
             return
         path = segment_path(folder, first)
@@ -74,6 +72,20 @@ def read_entries(
                     return
                 offset += len(line)
                 yield entry, Position(first, offset)
+                if entry.number == through:
+                    return
+
+
+def _segments_from(folder: Path, segment: int) -> Iterator[int]:
+    """Yield the numbers that a segment and those after it begin with.
+
+    The folder is listed only for those after it: who follows the end of a log, which may have thousands, needs none.
+    """
+    if segment_path(folder, segment).exists():
+        yield segment
+    for first in segment_numbers(folder):
+        if first > segment:
+            yield first
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
