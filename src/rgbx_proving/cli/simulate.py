@@ -24,7 +24,8 @@ def simulate_line_command(
         float | None, typer.Option(min=0.01, help="Seconds from one part to the next; 1 by default.")
     ] = None,
     faults: Annotated[
-        int | None, typer.Option(min=0, metavar="SEED", help="Things that go wrong, drawn from a seed; none by default.")
+        int | None,
+        typer.Option(min=0, metavar="SEED", help="Things that go wrong, drawn from a seed; none by default."),
     ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
