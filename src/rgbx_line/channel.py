@@ -197,8 +197,8 @@ class Link:
         if message.pop("type") == "state":
             self._tell(LineState.model_validate(message))
             return
-        answer = self._asked.pop(message["id"])
-        if answer.cancelled():
+        answer = self._asked.pop(message["id"], None)
+        if answer is None or answer.done():
             return
         if "error" in message:
             answer.set_exception(RgbxError(message["error"]))
