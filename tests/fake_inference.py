@@ -1,5 +1,8 @@
 """What a line's other processes talk to: a log and a hub, as inference has them, but no network."""
 
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +12,24 @@ from rgbx_line.channel import Hub
 from rgbx_line.contract import FaultCode, LineState, PartResult, ReasonCode
 from rgbx_line.log import Entry, LineLog
 from rgbx_line.settings import LineFolder
+
+
+def run(test: Coroutine[None, None, None]) -> None:
+    """Run a test in an event loop, and no longer than 20 s."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await test
+
+    asyncio.run(bounded())
+
+
+async def until(true: Callable[[], bool], within: float = 5.0) -> None:
+    """Wait until something is true, for so many seconds at most."""
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        await asyncio.sleep(0.002)
 
 
 def part_result(seq: int, part_id: str | None = None) -> PartResult:

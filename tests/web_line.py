@@ -1,9 +1,8 @@
 """A line's web application before a fake inference, and clients of it."""
 
-import asyncio
 import functools
 import io
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from fake_inference import FakeInference
+from fake_inference import FakeInference, until
 from rgbx_line.channel import Link
 from rgbx_line.settings import LineFolder, LineSettings
 from rgbx_line.users import Role, Users
@@ -31,20 +30,6 @@ def line_settings(folder: Path, **web: Any) -> LineSettings:
     return LineSettings.model_validate(
         {"folder": folder, "bundle": folder / "bundle", "bins": {"mixed": 1}, "web": web}
     )
-
-
-def run(test: Coroutine[None, None, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await test
-
-    asyncio.run(bounded())
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 class WebLine(FakeInference):

@@ -124,6 +124,15 @@ def claim(path: Path, lock: Path, writer: str, remedy: str) -> FileLock:
     return held
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows a folder's files by name; on systems that let a folder be opened."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` whole or not at all."""
     with atomic_path(path) as temporary:

@@ -67,9 +67,10 @@ class Hub:
     def tell(self, state: LineState) -> None:
         """Tell every client the state; those that come later hear it first."""
         self._state = state
+        message = _state_line(state)
         for queue, writer in list(self._clients.items()):
             try:
-                queue.put_nowait(_line({"type": "state", **state.model_dump(mode="json")}))
+                queue.put_nowait(message)
             except asyncio.QueueFull:
                 writer.close()
 
@@ -89,7 +90,7 @@ class Hub:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[bytes] = asyncio.Queue(BEHIND)
-        queue.put_nowait(_line({"type": "state", **self._state.model_dump(mode="json")}))
+        queue.put_nowait(_state_line(self._state))
         self._clients[queue] = writer
         sending = self._run(self._send(queue, writer))
         try:
@@ -215,6 +216,10 @@ class Link:
     def _tell(self, state: LineState) -> None:
         self.state = state
         self._heard(state)
+
+
+def _state_line(state: LineState) -> bytes:
+    return _line({"type": "state", **state.model_dump(mode="json")})
 
 
 def _line(message: Mapping[str, Any]) -> bytes:

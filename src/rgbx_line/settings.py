@@ -132,7 +132,7 @@ class LineSettings(Config):
     """Folder of known devices, a subfolder ``rgb`` and ``xray`` with files ``CLASS_anything``: a model must answer
     them right before it may become active."""
     restart_within: PositiveInt = 30
-    """Seconds without a sign of life after which a process is started again."""
+    """Seconds from a process's last sign of life to when it runs again: it is killed after half of them."""
 
     @field_validator("bins")
     @classmethod

@@ -5,7 +5,7 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_inference import FakeInference
+from fake_inference import FakeInference, run, until
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode, LineState, PartResult
 from rgbx_line.gateway import delivery, process
@@ -84,21 +84,6 @@ async def running(
         finally:
             task.cancel()
             await asyncio.wait({task})
-
-
-async def until(true: Callable[[], bool], within: float = 5.0) -> None:
-    end = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        await asyncio.sleep(0.002)
-
-
-def run(test: Coroutine[None, None, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await test
-
-    asyncio.run(bounded())
 
 
 EVENTS = ("one result", "many results", "something else", "fails before", "fails after", "fails start")

@@ -2,8 +2,7 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu.file_message import WriteFileRecordRequest
 
-from fake_inference import FakeInference, part_result
+from fake_inference import FakeInference, part_result, run, until
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode
 from rgbx_line.gateway.delivery import Feed
@@ -25,21 +24,6 @@ UNIT = 5
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:  # a short path, which a socket needs
         yield Path(folder)
-
-
-def run(test: Coroutine[None, None, None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(20):
-            await test
-
-    asyncio.run(bounded())
-
-
-async def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5.0
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        await asyncio.sleep(0.002)
 
 
 class Controller:

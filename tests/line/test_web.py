@@ -26,12 +26,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from structlog.testing import capture_logs
 
-from fake_inference import FakeInference, part_result
+from fake_inference import FakeInference, part_result, run, until
 from radiograph_files import write_dicom
 from rgbx.errors import InputError, RgbxError
 from rgbx_line.contract import FaultCode, LineState
 from rgbx_line.web.process import run_web
-from web_line import ENGINEER, OPERATOR, WebLine, line_settings, png, run, until, web_line
+from web_line import ENGINEER, OPERATOR, WebLine, line_settings, png, web_line
 
 INFERENCE_AWAY = LineState().fault
 

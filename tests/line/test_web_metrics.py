@@ -14,12 +14,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import rgbx_line.web
-from fake_inference import part_result
+from fake_inference import part_result, run
 from rgbx_line.contract import FaultCode, ReasonCode
 from rgbx_line.log import LineLog
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.segments import read_entries
-from web_line import WebLine, run, web_line
+from web_line import WebLine, web_line
 
 DASHBOARD = Path(rgbx_line.web.__file__).with_name("grafana.json")
 

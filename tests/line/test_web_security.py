@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from fake_inference import run
 from rgbx_line.users import Role, Users
 from rgbx_line.web.access import WRONG_A_MINUTE
-from web_line import ENGINEER, OPERATOR, WebLine, line_settings, people, png, run, web_line
+from web_line import ENGINEER, OPERATOR, WebLine, line_settings, people, png, web_line
 
 WRITING = ["/api/halt", "/api/resume", "/api/models/1/activate", "/api/models/roll-back", "/api/parts"]
 READING = ["/api/state", "/api/parts", "/api/parts/P1", "/api/models"]

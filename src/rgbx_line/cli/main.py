@@ -12,7 +12,7 @@ from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
 
 if TYPE_CHECKING:
-    from rgbx_line.settings import LineSettings
+    from rgbx_line.settings import LineFolder, LineSettings
 
 line_app = shown_under(LINE)(typer.Typer(no_args_is_help=True, help="Run a line as a service, and look after it."))
 user_app = typer.Typer(no_args_is_help=True, help="Who may do what, over HTTP and OPC UA.")
@@ -110,9 +110,8 @@ def verify_line_command(file: SettingsArgument) -> None:
     - `rgbx line verify hall-2.yaml`
     """
     from rgbx_line.log.verify import verify
-    from rgbx_line.settings import LineFolder
 
-    folder = LineFolder(_read(file).folder)
+    folder = _folder(file)
     checked = verify(folder.log, folder.cursors)
     for fault in checked.faults:
         typer.echo(fault, err=True)
@@ -139,10 +138,9 @@ def show_part_command(
     import json
 
     from rgbx_line.history import find_part
-    from rgbx_line.settings import LineFolder
     from rgbx_line.show import described
 
-    folder = LineFolder(_read(file).folder)
+    folder = _folder(file)
     found = find_part(folder, part, 100, kind=None)
     if not found:
         raise RgbxError(f"the log says nothing of a part '{part}': look for another name.")
@@ -187,9 +185,8 @@ def trust_client_command(
     """
     with optional_packages("rgbx[opcua]"):
         from rgbx_line.gateway.opcua.certificates import trust
-    from rgbx_line.settings import LineFolder
 
-    typer.echo(f"trusted: {trust(LineFolder(_read(file).folder), certificate)}")
+    typer.echo(f"trusted: {trust(_folder(file), certificate)}")
 
 
 @user_app.command("add")
@@ -209,11 +206,10 @@ def add_user_command(
     """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Role, Users
-    from rgbx_line.settings import LineFolder
 
     if role not in list(Role):
         raise RgbxError(f"there is no role '{role}': choose {', '.join(Role)}.")
-    path = LineFolder(_read(file).folder).users
+    path = _folder(file).users
     password = typer.prompt("password", hide_input=True, confirmation_prompt=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     Users.read(path).with_user(name, password, Role(role)).write(path)
@@ -231,9 +227,8 @@ def remove_user_command(file: SettingsArgument, name: str) -> None:
     """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Users
-    from rgbx_line.settings import LineFolder
 
-    path = LineFolder(_read(file).folder).users
+    path = _folder(file).users
     Users.read(path).without(name).write(path)
 
 
@@ -248,9 +243,8 @@ def list_users_command(file: SettingsArgument) -> None:
     """
     with optional_packages("rgbx[line]"):
         from rgbx_line.users import Users
-    from rgbx_line.settings import LineFolder
 
-    roles = Users.read(LineFolder(_read(file).folder).users).roles
+    roles = Users.read(_folder(file).users).roles
     for name, role in sorted(roles.items()):
         typer.echo(f"{name}: {role}")
     if not roles:
@@ -267,9 +261,8 @@ def list_models_command(file: SettingsArgument) -> None:
     - `rgbx line model list hall-2.yaml`
     """
     from rgbx_line.models import ModelStore
-    from rgbx_line.settings import LineFolder
 
-    store = ModelStore(LineFolder(_read(file).folder).models)
+    store = ModelStore(_folder(file).models)
     for number, model in store.models().items():
         typer.echo(f"{number}: {model.name}, {store.role(number)}, added by {model.who}, {model.weights_sha256[:12]}")
     if not store.models():
@@ -345,9 +338,8 @@ def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOpti
     - `rgbx line job add line.yaml --who Ada -- export model`
     """
     from rgbx_line.jobs import add_job
-    from rgbx_line.settings import LineFolder
 
-    job = add_job(LineFolder(_read(file).folder), context.args, who)
+    job = add_job(_folder(file), context.args, who)
     typer.echo(f"job {job.number}")
 
 
@@ -361,9 +353,8 @@ def list_jobs_command(file: SettingsArgument) -> None:
     - `rgbx line job list hall-2.yaml`
     """
     from rgbx_line.jobs import read_jobs
-    from rgbx_line.settings import LineFolder
 
-    jobs = read_jobs(LineFolder(_read(file).folder))
+    jobs = read_jobs(_folder(file))
     if not jobs:
         typer.echo("there are no jobs.")
     for job in jobs:
@@ -377,13 +368,18 @@ def _read(file: Path) -> "LineSettings":
     return read_settings(file)
 
 
+def _folder(file: Path) -> "LineFolder":
+    from rgbx_line.settings import LineFolder
+
+    return LineFolder(_read(file).folder)
+
+
 def _ask(file: Path, do: str, **content: Any) -> dict[str, Any]:
     """Ask a running line for something."""
     from rgbx_line.channel import Link
-    from rgbx_line.settings import LineFolder
 
     async def ask() -> dict[str, Any]:
-        async with Link(LineFolder(_read(file).folder).socket) as link:
+        async with Link(_folder(file).socket) as link:
             await link.connected(within_s=2.0)
             return await link.ask(do, **content)
 

@@ -70,7 +70,6 @@ class Engine:
         self._settings = settings
         self._folder = LineFolder(settings.folder)
         self._tell = tell
-        self._log = log
         self._clock = SteadyClock()
         self._parts = OpenParts(settings.deadline)
         self._store = ModelStore(self._folder.models)
@@ -367,8 +366,7 @@ class Engine:
             part.arrival = part.seen = None
             return
         if part.answered:
-            content = {"seq": part.seq, "part_id": part.name, "model_number": number, "result": _plain(result)}
-            self._journal.note(LATE_ANSWER, content)
+            self._note_aside(LATE_ANSWER, part, result, number)
         else:
             self._close(part, result, None, number)
         if images is not None and self._store.candidate in self._loaded:
@@ -385,8 +383,12 @@ class Engine:
             _log.exception("the candidate failed", part=part.name)
             return
         if result is not None:
-            content = {"seq": part.seq, "part_id": part.name, "model_number": number, "result": _plain(result)}
-            self._journal.note(SHADOW_ANSWER, content)
+            self._note_aside(SHADOW_ANSWER, part, result, number)
+
+    def _note_aside(self, kind: str, part: OpenPart, result: Result, number: int) -> None:
+        """Keep what a model says of a part as information, which is no answer."""
+        content = {"seq": part.seq, "part_id": part.name, "model_number": number, "result": _plain(result)}
+        self._journal.note(kind, content)
 
     def _close(self, part: OpenPart, result: Result | None, reason: str | None, number: int | None = None) -> None:
         """Give a part its one answer."""

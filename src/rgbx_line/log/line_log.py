@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rgbx.errors import InputError, RgbxError
-from rgbx.files import claim, readable_os_errors, write_bytes
+from rgbx.files import claim, readable_os_errors, sync_folder, write_bytes
 from rgbx_line.log.entry import FIRST_PREVIOUS, DamagedLine, Entry, check_line, decode, encode, is_unfinished
 from rgbx_line.log.segments import RESTORE, Position, segment_numbers, segment_path
 
@@ -125,7 +125,7 @@ class LineLog:
         path = segment_path(self.folder, self._segment)
         with readable_os_errors(path):
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def _find_end(self) -> Path | None:
         """Find the last entry; return the file that what was half written behind it is kept in, if anything was."""
@@ -179,12 +179,3 @@ def _write_all(file: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the disk knows the folder's files by name."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

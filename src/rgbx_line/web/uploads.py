@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from rgbx.datasets.image_kind import ImageKind, file_kind
 from rgbx.dicom import read_dicom
 from rgbx.errors import InputError, damage_refused
-from rgbx.files import readable_os_errors
+from rgbx.files import readable_os_errors, sync_folder
 from rgbx.modality import MODALITIES, Modality
 from rgbx.tiff import open_tiff
 from rgbx_line.settings import UploadLimits
@@ -136,7 +136,7 @@ def _keep(sent: Mapping[Modality, UploadFile], folder: Path, limits: UploadLimit
         try:
             for modality, file in sent.items():
                 kept[modality] = _keep_one(file, folder, f"{name}_{modality}", modality, limits)
-            _sync_names(folder)
+            sync_folder(folder)
         except BaseException:
             discard_images(kept)
             raise
@@ -196,15 +196,6 @@ def _stated_size(path: Path, kind: ImageKind) -> tuple[int, int]:
                     return image.size
             except Image.DecompressionBombError as error:
                 raise InputError(path, "has far too many pixels", "crop it to the device or reduce it") from error
-
-
-def _sync_names(folder: Path) -> None:
-    """Wait until the disk knows the folder's files by name."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _too_large(limits: UploadLimits) -> Refusal:
