@@ -13,17 +13,20 @@ from learning_sets import write_set
 from rgbx.errors import InputError
 from rgbx.inference.arrivals import Pairing
 from rgbx.modality import MODALITIES
-from rgbx_line.contract import PartResult, ReasonCode
+from rgbx_line.contract import RESULT, PartResult, ReasonCode
+from rgbx_line.log import read_entries
 from rgbx_proving.plant.clients import Told
 from rgbx_proving.plant.conveyor import Conveyor, FedPart, HotFolderEntrance, Mix, stock_of
 from rgbx_proving.plant.faults import FAULT_KINDS, FaultSettings, planned
 from rgbx_proving.plant.findings import SimulationRecord, latency_figure, result_of, simulation_page
 from rgbx_proving.plant.judge import LoggedAnswer, Verdict, always_ready, judge, ready_again_s
 from rgbx_proving.plant.simulate import SimulationSettings, run_simulation
+from rgbx_proving.plant.use import Growth, Use, growth
 from tiny_bundle import write_exported_bundle
 
 DEADLINE_S = 5.0
 ALWAYS = ((0.0, True),)
+USED = {"inference": [Use(7, 100.0 + time, 20) for time in range(10)]}
 
 
 class Shift:
@@ -169,9 +172,15 @@ def test_readiness_is_measured_from_the_last_of_several_kills():
 
 
 def test_faults_are_the_same_again_with_the_same_seed_and_all_of_them_come():
-    kinds = [kind for kind, _ in zip(planned(FaultSettings(seed=3), FAULT_KINDS), range(24), strict=False)]
-    assert kinds == [kind for kind, _ in zip(planned(FaultSettings(seed=3), FAULT_KINDS), range(24), strict=False)]
-    assert kinds != [kind for kind, _ in zip(planned(FaultSettings(seed=4), FAULT_KINDS), range(24), strict=False)]
+    kinds = [
+        kind for kind, _ in zip(planned(FaultSettings(seed=3), FAULT_KINDS), range(3 * len(FAULT_KINDS)), strict=False)
+    ]
+    assert kinds == [
+        kind for kind, _ in zip(planned(FaultSettings(seed=3), FAULT_KINDS), range(3 * len(FAULT_KINDS)), strict=False)
+    ]
+    assert kinds != [
+        kind for kind, _ in zip(planned(FaultSettings(seed=4), FAULT_KINDS), range(3 * len(FAULT_KINDS)), strict=False)
+    ]
     assert {kind: kinds.count(kind) for kind in FAULT_KINDS} == dict.fromkeys(FAULT_KINDS, 3)
     assert list(planned(FaultSettings(), ())) == []
 
@@ -179,12 +188,18 @@ def test_faults_are_the_same_again_with_the_same_seed_and_all_of_them_come():
 def test_findings_say_what_is_wrong():
     shift = Shift()
     del shift.answers[1]
-    record = SimulationRecord(ALWAYS, [], {"disk full": "the disk is large"}, 6.0, 1.0)
+    record = SimulationRecord(ALWAYS, [], {"disk full": "the disk is large"}, 6.0, 1.0, USED)
     verdict = shift.judged()
     result = result_of(verdict, record, ("log: line 3 is not as it was written.",), {"inference": 1})
     assert (result.lost, result.wrong_part, result.answered_at_deadline) == (1, 1, pytest.approx(5 / 6))
     page = simulation_page(result)
-    for said in ("P2 was never answered.", "line 3 is not as it was written", "plc was told 1", "disk full"):
+    for said in (
+        "P2 was never answered.",
+        "line 3 is not as it was written",
+        "plc was told 1",
+        "disk full",
+        "102.5 | 108.5",
+    ):
         assert said in page
     assert latency_figure(verdict, DEADLINE_S).axes
 
@@ -225,6 +240,13 @@ def test_a_test_line_without_pairs_is_refused(tmp_path):
         stock_of(tmp_path)
 
 
+def test_growth_is_told_of_processes_that_ran_all_the_time():
+    steady = [Use(7, 100.0 + (time >= 8), 20) for time in range(10)]
+    assert growth(steady) == Growth((100.0, 101.0), (20.0, 20.0))
+    assert growth(steady[:4]) is None, "too short a time"
+    assert growth([*steady, Use(8, 50.0, 10)]) is None, "it was started again"
+
+
 def test_a_killed_line_answers_every_part_once(test_line, tmp_path, tmp_path_factory):
     model = write_exported_bundle(tmp_path / "model", tmp_path_factory)
     line = tmp_path / "line.yaml"
@@ -233,11 +255,15 @@ def test_a_killed_line_answers_every_part_once(test_line, tmp_path, tmp_path_fac
         " images: {rgb: a, xray: b, pairing: {settle: 0, wait: 1.0}}}"
     )
     faults = FaultSettings(every=1.0, most=1, kinds=("kill supervisor",), mix=Mix(garbage=0.2))
-    settings = SimulationSettings(parts=6, every=0.25, faults=faults)
+    settings = SimulationSettings(parts=6, every=0.25, faults=faults, history=2500)
     result = run_simulation(line, test_line, tmp_path / "out", settings)
     assert result.findings == ()
     assert (result.parts, result.lost, result.doubled, result.wrong_part) == (6, 0, 0, 0)
     assert result.faults == {"kill supervisor": 1}
+    numbers = {
+        entry.content["seq"] for entry, _ in read_entries(tmp_path / "out" / "line" / "log") if entry.kind == RESULT
+    }
+    assert numbers == set(range(1, 2507)), "the parts are counted on from those of the history"
     assert result.ready_after_kill_s is not None
     assert result.stopped_within_s < 10
     assert {path.suffix for path in (tmp_path / "out").glob("simulation.*")} == {".json", ".md", ".png"}

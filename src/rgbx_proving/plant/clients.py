@@ -58,11 +58,12 @@ class LogClient:
 
     Args:
         folder: of the line.
+        begin: place in the log behind what came before.
     """
 
     every = True
 
-    def __init__(self, folder: LineFolder) -> None:
+    def __init__(self, folder: LineFolder, begin: Position = BEGINNING) -> None:
         self.told: list[Told] = []
         self.connected = False
         self.entries: list[tuple[float, Entry]] = []
@@ -72,7 +73,7 @@ class LogClient:
         self.results: dict[str, PartResult] = {}
         """The last answer for each part."""
         self._folder = folder
-        self._position: Position = BEGINNING
+        self._position = begin
         self._announced: deque[tuple[float, int]] = deque()
         self._through = 0
         self._heard = time.monotonic()

@@ -124,11 +124,11 @@ class HttpEntrance:
             sent = time.monotonic()
             with suppress(httpx.TransportError):
                 answer = await self._client.post("/api/parts", data={"part_id": part_id}, files=files)
+                # What was taken before the line could say so is a conflict the second time.
+                if answer.is_success or answer.status_code == httpx.codes.CONFLICT:
+                    return sent
                 if answer.is_client_error:
                     return None
-                # What was taken before the line could say so is refused the second time.
-                if answer.is_success or (await self._client.get(f"/api/parts/{part_id}")).is_success:
-                    return sent
             await asyncio.sleep(GIVE_AGAIN_S)
 
 

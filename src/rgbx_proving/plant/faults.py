@@ -18,21 +18,28 @@ from typing import Literal, NamedTuple
 from pydantic import PositiveFloat, PositiveInt
 
 from rgbx.config import Config
-from rgbx.errors import InputError
+from rgbx.errors import InputError, RgbxError
 from rgbx.files import read_json
+from rgbx_line.channel import Link
 from rgbx_line.settings import LineFolder
 from rgbx_proving.plant.conveyor import Mix
 from rgbx_proving.plant.process import KeptProcess
 
 FaultKind = Literal[
-    "kill child", "kill supervisor", "hang child", "share gone", "client gone", "broker gone", "disk full", "clock back"
-]
+    "kill child", "kill supervisor", "hang child", "share gone", "client gone", "broker gone", "disk full",
+    "clock back", "model change"
+]  # fmt: skip
 FAULT_KINDS: tuple[FaultKind, ...] = (
-    "kill child", "kill supervisor", "hang child", "share gone", "client gone", "broker gone", "disk full", "clock back"
+    "kill child", "kill supervisor", "hang child", "share gone", "client gone", "broker gone", "disk full",
+    "clock back", "model change"
 )  # fmt: skip
+"""A change of the model is no fault, but comes at the worst time as these do."""
 SMALL_DISK = 2 * 10**9
 """Bytes: a larger disk is not filled, others may need it."""
 CLOCK_BACK_S = 3600
+REACHED_WITHIN_S = 5.0
+WHO = "plant twin"
+"""In whose name models change."""
 _FILLED_AT_ONCE = 2**20
 _SECONDS = struct.Struct("@q")
 
@@ -49,6 +56,8 @@ class FaultSettings(Config):
     """How many; until all parts were given when None."""
     away: PositiveFloat = 10.0
     """Seconds that a share, a client, a broker or the room on the disk is gone."""
+    other_model: Path | None = None
+    """Bundle that becomes active at a change of the model; at the next one the line rolls back."""
     mix: Mix = Mix(alone=0.03, garbage=0.03, again=0.03)
 
 
@@ -70,6 +79,7 @@ class Target(NamedTuple):
     shares: Sequence[Path]
     clients: Mapping[str, "Absence"]
     clock: "FakeClock | None"
+    other_model: Path | None
 
 
 class Absence:
@@ -132,6 +142,8 @@ def left_out(kind: FaultKind, target: Target) -> str | None:
         return "the line serves no protocol"
     if kind == "disk full" and shutil.disk_usage(target.folder.folder).total > SMALL_DISK:
         return "the disk is too large to fill: mount a small one at OUT/line (mount -t tmpfs -o size=256M)"
+    if kind == "model change" and target.other_model is None:
+        return "there is no other model: name one as faults.other_model"
     if kind == "clock back" and target.clock is None:
         return "there is no C compiler to make a clock of the line's own, and no test may set the machine's"
     return None
@@ -205,6 +217,9 @@ async def _make(kind: FaultKind, target: Target, chance: random.Random) -> tuple
             assert target.clock is not None
             target.clock.set_back(CLOCK_BACK_S)
             return f"{CLOCK_BACK_S} s", None
+        case "model change":
+            assert target.other_model is not None
+            return await _change_model(target.folder, target.other_model), None
 
 
 def running_processes(folder: LineFolder) -> dict[str, int]:
@@ -233,6 +248,23 @@ def _is_of_a_line(pid: int) -> bool:
         return b"rgbx_line.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+async def _change_model(folder: LineFolder, other: Path) -> str:
+    """Make the other model active, or roll back to the first; return what was done, or why nothing was."""
+    try:
+        async with Link(folder.socket) as link:
+            await link.connected(REACHED_WITHIN_S)
+            models = (await link.ask("models"))["models"]
+            if len(models) == 1:
+                models.append({**await link.ask("add_model", folder=str(other), who=WHO), "role": "stored"})
+            if models[1]["role"] == "active":
+                await link.ask("roll_back", who=WHO)
+                return "rolled back"
+            await link.ask("activate", number=models[1]["number"], who=WHO)
+            return "activated"
+    except RgbxError as error:  # the line may be down at this moment
+        return str(error)
 
 
 def _move_back(aside: Path, share: Path) -> None:

@@ -1,7 +1,7 @@
 """What a simulation found: as figures, as a page and as a picture."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from rgbx.config import Config
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, SERIES
 from rgbx_proving.plant.faults import MadeFault
 from rgbx_proving.plant.judge import ClientVerdict, Verdict, ready_again_s
+from rgbx_proving.plant.use import Use, growth
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class SimulationRecord:
     seconds: float
     """From the first part to the last answer."""
     stopped_within_s: float
+    used: Mapping[str, Sequence[Use]]
+    """Memory and descriptors of each process, as time went on."""
 
 
 class SimulationResult(Config):
@@ -69,6 +72,9 @@ class SimulationResult(Config):
     """Kinds that cannot be made here, and why."""
     restarts: dict[str, int]
     """Of each process, since the supervisor last started."""
+    memory_mb: dict[str, tuple[float, float]]
+    """Of each process that ran all the time: early, and in the end."""
+    descriptors: dict[str, tuple[float, float]]
     findings: tuple[str, ...]
     """What is wrong, a sentence each."""
 
@@ -91,6 +97,7 @@ def result_of(
     vital = [fault for fault in record.made if fault.what in ("inference", "supervisor")]
     kills, hangs = ([each.at for each in vital if each.kind.startswith(verb)] for verb in ("kill", "hang"))
     clients = verdict.clients
+    grown = {name: found for name, used in record.used.items() if (found := growth(used)) is not None}
     wrong_told = sum(each.wrong for each in clients.values())
     findings = [
         *(f"{name} was never answered." for name in verdict.lost),
@@ -135,6 +142,8 @@ def result_of(
         faults=dict[str, int](Counter(fault.kind for fault in record.made)),
         left_out=record.left_out,
         restarts=restarts,
+        memory_mb={name: each.memory_mb for name, each in grown.items()},
+        descriptors={name: each.descriptors for name, each in grown.items()},
         findings=tuple(findings),
     )
 
@@ -170,6 +179,12 @@ def simulation_page(result: SimulationResult) -> str:
         if table:
             page += [f"| {title} | times |", "|---|---:|"]
             page += [f"| {name or 'a bin'} | {count} |" for name, count in sorted(table.items())] + [""]
+    if result.memory_mb:
+        page += ["| process | MB early | MB in the end | descriptors early | in the end |", "|---|" + "---:|" * 4]
+        for name, memory in result.memory_mb.items():
+            cells = " | ".join(f"{value:g}" for value in (*memory, *result.descriptors[name]))
+            page.append(f"| {name} | {cells} |")
+        page.append("")
     page += [f"- Not made: {kind}, since {why}." for kind, why in result.left_out.items()]
     page += [f"- {finding}" for finding in result.findings]
     return "\n".join(page).rstrip() + "\n"

@@ -155,15 +155,15 @@ def _of_other_images(
 
 
 def _answered_otherwise(parts: Mapping[str, FedPart], answers: Sequence[LoggedAnswer]) -> Iterator[str]:
-    """Yield answers that differ from those for the same images: they may be another part's."""
-    first: dict[int, tuple[str, str, float]] = {}
+    """Yield answers that differ from the same model's for the same images: they may be another part's."""
+    first: dict[tuple[int, int], tuple[str, str, float]] = {}
     for answer in answers:
         name = answer.result.part_id
         content = answer.result.result["ResultContent"][0] if answer.result.result else None
         if content is None or name not in parts or parts[name].kind != "pair" or len(answer.result.images) < 2:
             continue
         said = name, str(content["label"]), float(content["probability"] or 0.0)
-        other = first.setdefault(parts[name].stock, said)
+        other = first.setdefault((parts[name].stock, answer.result.model_number), said)
         if said[1] != other[1] or abs(said[2] - other[2]) > SAME_WITHIN:
             yield (
                 f"The answer for {name} (line {answer.number}) is {said[1]} with {said[2]:.3f}, that for {other[0]}, "

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from rgbx.config import Config
 from rgbx.errors import RgbxError
@@ -24,6 +24,7 @@ from rgbx_line.archive import archived
 from rgbx_line.contract import RESULT, PartResult
 from rgbx_line.jobs import add_job
 from rgbx_line.log import Entry
+from rgbx_line.log.segments import BEGINNING, Position
 from rgbx_line.log.verify import verify
 from rgbx_line.settings import LOOPBACK, LineFolder, LineSettings, MqttBroker, WebServer, read_settings
 from rgbx_line.users import Role, Users
@@ -31,6 +32,7 @@ from rgbx_proving.experiments.results import write_result
 from rgbx_proving.plant.clients import LogClient, ModbusPlc, MqttPlc, OpcUaPlc, PlcClient
 from rgbx_proving.plant.conveyor import CREDENTIALS, Conveyor, Entrance, HotFolderEntrance, HttpEntrance, stock_of
 from rgbx_proving.plant.faults import (
+    WHO,
     Absence,
     FakeClock,
     FaultSettings,
@@ -41,8 +43,10 @@ from rgbx_proving.plant.faults import (
     make_faults,
 )
 from rgbx_proving.plant.findings import SimulationRecord, SimulationResult, latency_figure, result_of, simulation_page
+from rgbx_proving.plant.history import write_history
 from rgbx_proving.plant.judge import LoggedAnswer, judge
 from rgbx_proving.plant.process import KeptProcess, broker_process
+from rgbx_proving.plant.use import Use, measure_use
 
 BEGINS_WITHIN_S = 180.0
 CONNECTS_WITHIN_S = 30.0
@@ -73,6 +77,8 @@ class SimulationSettings(Config):
     """None of them when None."""
     beside: tuple[str, ...] = ()
     """A command of ``rgbx``, word by word, that runs meanwhile as a job of the line."""
+    history: NonNegativeInt = 0
+    """Results that the line's log holds to begin with."""
 
 
 @dataclass
@@ -118,7 +124,8 @@ def run_simulation(
     if settings.over == "http":
         Users({}).with_user(*CREDENTIALS, Role.OPERATOR).write(folder.users)
     if settings.beside:
-        add_job(folder, settings.beside, "plant twin")
+        add_job(folder, settings.beside, WHO)
+    begin = write_history(folder, settings.history, tell) if settings.history else BEGINNING
 
     conveyor = Conveyor(
         stock,
@@ -127,10 +134,13 @@ def run_simulation(
         settings.faults.mix if settings.faults else None,
         settings.apart,
     )
-    shift = asyncio.run(_simulate(twin, file, conveyor, settings, tell))
+    shift = asyncio.run(_simulate(twin, file, conveyor, settings, begin, tell))
     pairing = twin.images.pairing if settings.over == "folders" else None
     answers = list(_answers(folder, shift.log.entries))
-    told = {name: (client.every, client.told) for name, client in shift.clients.items()}
+    told = {
+        name: (client.every, [each for each in client.told if each.seq > settings.history])
+        for name, client in shift.clients.items()
+    }
     verdict = judge(conveyor.parts, answers, told, shift.log.ready_since, twin.deadline, pairing)
     write_text(out / "events.jsonl", "".join(f"{json.dumps(event)}\n" for event in _events(conveyor, shift)))
     restarts = {name: each["restarts"] for name, each in read_json(folder.status)["processes"].items()}
@@ -174,7 +184,12 @@ def _entrance(twin: LineSettings) -> Entrance:
 
 
 async def _simulate(
-    twin: LineSettings, file: Path, conveyor: Conveyor, settings: SimulationSettings, tell: Callable[[str], None]
+    twin: LineSettings,
+    file: Path,
+    conveyor: Conveyor,
+    settings: SimulationSettings,
+    begin: Position,
+    tell: Callable[[str], None],
 ) -> _Shift:
     this = asyncio.current_task()
     assert this is not None
@@ -184,11 +199,13 @@ async def _simulate(
     clock = _clock(settings, out)
     line = KeptProcess.line(file, out / "line.log", clock.environment if clock else None)
     broker = broker_process(twin.mqtt.port, out / "broker", out / "broker.log") if twin.mqtt else None
-    log, clients = LogClient(folder), _clients(twin, broker)
+    log, clients = LogClient(folder, begin), _clients(twin, broker)
     absences = {name: _Listening(client) for name, client in clients.items()}
     shares = [path for path in (twin.images.rgb, twin.images.xray) if path is not None]
-    target = Target(folder, line, broker, shares, absences, clock)
+    other_model = settings.faults.other_model if settings.faults else None
+    target = Target(folder, line, broker, shares, absences, clock, other_model)
     made: list[MadeFault] = []
+    used: dict[str, list[Use]] = {}
     async with contextlib.AsyncExitStack() as stack:
         if broker is not None:
             broker.start()
@@ -204,6 +221,7 @@ async def _simulate(
         await _wait(lambda: all(client.connected for client in clients.values()), CONNECTS_WITHIN_S)
         tell("the line is ready.")
         start = time.monotonic()
+        measuring = asyncio.create_task(measure_use(folder, used))
         faults = asyncio.create_task(make_faults(settings.faults, target, made)) if settings.faults else None
         await _feed(conveyor, log, settings, tell)
         if faults is not None:
@@ -213,13 +231,14 @@ async def _simulate(
                 faults.result()
         await _wait(lambda: set(conveyor.parts) <= set(log.results), SETTLES_WITHIN_S + twin.deadline)
         seconds = time.monotonic() - start
+        measuring.cancel()
         await _wait(lambda: log.state.ready, SETTLES_WITHIN_S)  # what was killed last comes back, too
         await _wait(lambda: _all_told(log, clients), DELIVERED_WITHIN_S)
         tell("all parts have come.")
         stopped = await line.stop()
     kinds = settings.faults.kinds if settings.faults else ()
     reasons: dict[str, str] = {kind: why for kind in kinds if (why := left_out(kind, target))}
-    return _Shift(log, clients, SimulationRecord(log.ready_since, made, reasons, seconds, stopped))
+    return _Shift(log, clients, SimulationRecord(log.ready_since, made, reasons, seconds, stopped, used))
 
 
 def _clock(settings: SimulationSettings, out: Path) -> FakeClock | None:
