@@ -1,5 +1,6 @@
 """A result for every device, once, whatever its images are and whenever the run is killed."""
 
+import base64
 import csv
 import json
 import os
@@ -76,6 +77,26 @@ def test_a_result_has_the_names_of_the_companion_specification(predictor: Predic
     assert set(content["streams"]) == {"rgb", "xray"}
     assert content["model"] == predictor.weights_sha256
     assert other.result_id != result.result_id
+
+
+def test_a_result_keeps_where_each_stream_looked_and_what_it_says_alone(predictor: Predictor, tmp_path: Path) -> None:
+    write_folder(tmp_path, "A")
+    (result,) = answer(predictor, [device(tmp_path, "A")])
+    (content,) = json.loads(result.to_json())["ResultContent"]
+    for modality in ("rgb", "xray"):
+        path = tmp_path / f"A_{modality}.png"
+        encoded = predictor.encode(modality, [path], explain=True)[0]
+        looked = content["looked"][modality]
+        assert len(looked["iterations"]) == len(encoded.views)
+        for kept, view in zip(looked["iterations"], encoded.views, strict=True):
+            assert kept["window"] == pytest.approx(view.window, abs=1e-4)
+            cam = np.frombuffer(base64.b64decode(kept["values"]), np.uint8).reshape(kept["rows"], -1) / 255
+            assert cam == pytest.approx(view.cam, abs=0.003)
+        corners = np.array(looked["place"]).reshape(2, 3) @ [looked["shape"][1] / 2, looked["shape"][0] / 2, 1]
+        assert np.all((corners > 0) & (corners < 50)), "the middle of what was seen lies in the image"
+        assert sum(content["alone"][modality].values()) == pytest.approx(1, abs=1e-3)
+        alone = predictor.predict(**{modality: path})
+        assert max(content["alone"][modality], key=content["alone"][modality].__getitem__) == alone.label
 
 
 def test_a_bad_image_is_an_answer(predictor: Predictor, tmp_path: Path) -> None:

@@ -198,6 +198,8 @@ class HotFolders:
         pairing: how they find each other.
         done: images that have been answered before.
         say: what tells somebody of trouble, in a sentence.
+        left_out: told each image that belongs to no device that will come, since its own has been answered or has such
+            an image.
 
     Raises:
         InputError: a folder does not exist.
@@ -209,12 +211,14 @@ class HotFolders:
         pairing: Pairing,
         done: Mapping[Modality, Iterable[Path]],
         say: Callable[[str], None],
+        left_out: Callable[[Image], None] = lambda _: None,
     ) -> None:
         for folder in folders.values():
             check_folder(folder)
         self._folders = folders
         self._pairing = pairing
         self._say = lambda text: say(printable(text))
+        self._left_out = left_out
         self._pairs = PairQueue(pairing, tuple(folders))
         self._growing: dict[Path, tuple[State, float]] = {}
         self._known: dict[Modality, set[str]] = {
@@ -332,10 +336,12 @@ class HotFolders:
             return True
         if image.key in self._answered:
             self._say(f"{image.path} came when its device had been answered: it is left out.")
+            self._left_out(image)
             return False
         twin = self._pairs.twin(image)
         if twin is not None:
             self._say(f"{image.path} shows the same device as {twin.path.name} by its name: it is left out.")
+            self._left_out(image)
         return twin is None
 
 

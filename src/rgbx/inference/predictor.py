@@ -50,6 +50,20 @@ class View:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """Where a stream looked, and where it found what it says: small enough to be kept with each answer."""
+
+    place: NDArray[np.float64]
+    """(2, 3): pixels (x, y, 1) of the prepared image to pixels of the one that was given."""
+    shape: tuple[int, int]
+    """(H, W) of the prepared image."""
+    windows: NDArray[np.float32]
+    """(n, 4): left, top, right, bottom of what each iteration saw, in 0..1 of the prepared image."""
+    cams: tuple[NDArray[np.uint8], ...]
+    """n maps (h, w), 0 to 255: the class activation map of each iteration's class over its window."""
+
+
+@dataclass(frozen=True)
 class Encoded:
     """All that a stream yields for one image."""
 
@@ -71,6 +85,8 @@ class Encoded:
     """What is known of how a radiograph was taken."""
     warnings: tuple[str, ...] = ()
     """What is doubtful about the image, a sentence each."""
+    looked: Looked | None = None
+    """Where the stream looked; None where no image was read."""
 
     @property
     def shown(self) -> Shown:
@@ -288,6 +304,14 @@ class Predictor:
             decision = self._judge.decide(channel, logits, answers)
         return Prediction(label, dict(zip(self.classes, shares.tolist(), strict=True)), given, decision)
 
+    def alone(self, modality: Modality, encoded: Encoded) -> dict[str, float]:
+        """Return what one stream says by itself: a probability for each class, calibrated where the bundle is."""
+        if self._judge is None:
+            shares = probabilities(encoded.logits)
+        else:
+            shares = self._judge.probabilities(modality, encoded.logits)
+        return dict(zip(self.classes, shares.tolist(), strict=True))
+
     def is_right_bin(self, bin: str, label: str) -> bool:
         """Return whether a device of class ``label`` belongs in a bin; of calibrated bundles."""
         return self._judge is not None and self._judge.is_right(bin, label)
@@ -350,7 +374,7 @@ class Predictor:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
         seen = self._transforms[modality].see(pixels)
         sought = self._transforms[modality].looks_for_a_device
-        return _Prepared(seen.pixels, inverted, seen.found or not sought)
+        return _Prepared(seen.pixels, inverted, seen.found or not sought, seen.place)
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:
@@ -368,9 +392,10 @@ class Predictor:
             views = [_views(*each) for each in zip(output.windows, output.cams, output.crops, strict=True)]
         iterations = [len(windows) for windows in output.windows]
         outputs = output.logits, output.fused_input, iterations, views
+        looked = map(_looked, prepared, output.windows, output.cams)
         encoded = [
-            _noted(Encoded(*parts), modality, image, made)
-            for *parts, image, made in zip(*outputs, images, prepared, strict=True)
+            _noted(Encoded(*parts, looked=seen), modality, image, made)
+            for *parts, seen, image, made in zip(*outputs, looked, images, prepared, strict=True)
         ]
         if modality == "rgb":
             return encoded
@@ -393,6 +418,8 @@ class _Prepared(NamedTuple):
     """Whether it is a radiograph that looks inverted."""
     found: bool
     """Whether a device was found, where the transform looks for one."""
+    place: np.ndarray
+    """(2, 3): its pixels to those of the image."""
 
 
 def _noted(encoded: Encoded, modality: Modality, image: ImageLike, prepared: _Prepared) -> Encoded:
@@ -416,6 +443,16 @@ def _flattened(pixels: np.ndarray, radiograph: ImageLike, flat_field: FlatField)
 def _name(image: ImageLike, modality: Modality) -> Path | str:
     what = {"xray": "the radiograph", "rgb": "the photograph"}
     return what[modality] if isinstance(image, np.ndarray) else image
+
+
+def _looked(prepared: _Prepared, windows: np.ndarray, cams: np.ndarray) -> Looked:
+    height, width = prepared.pixels.shape[:2]
+    return Looked(
+        prepared.place,
+        (height, width),
+        np.array([_corners(window) for window in windows], np.float32),
+        tuple((255 * _unit_range(cam)).round().astype(np.uint8) for cam in cams),
+    )
 
 
 def _views(windows: np.ndarray, cams: np.ndarray, crops: np.ndarray) -> tuple[View, ...]:

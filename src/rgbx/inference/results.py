@@ -4,6 +4,7 @@ Fields are named after ``ResultDataType`` of OPC 40100-1, OPC UA for Machine Vis
 ours.
 """
 
+import base64
 import csv
 import io
 import os
@@ -13,14 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from pydantic import ConfigDict
+import numpy as np
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 from rgbx.config import Config
 from rgbx.errors import InputError
 from rgbx.files import claim, readable_os_errors, write_text
 from rgbx.inference.arrivals import Arrival
-from rgbx.inference.predictor import BATCH, Encoded, Prediction, Predictor
+from rgbx.inference.predictor import BATCH, Encoded, Looked, Prediction, Predictor
 from rgbx.modality import Modality
 from rgbx.names import printable
 from rgbx.trust.decision import Decision
@@ -58,6 +60,27 @@ class ProcessingTimes(_OpcStructure):
     """What this device took of the time of those that were answered with it."""
 
 
+class HeatMap(Config):
+    """Where one iteration looked, and the map of what it found there."""
+
+    window: tuple[float, float, float, float]
+    """Left, top, right, bottom, in 0..1 of the prepared image."""
+    rows: int
+    """Of the map."""
+    values: str
+    """Of the map, row by row, a byte each, 255 the strongest; in base64."""
+
+
+class HeatMaps(Config):
+    """Where a stream looked in an image."""
+
+    place: tuple[float, float, float, float, float, float]
+    """Two rows of three: pixels (x, y, 1) of the prepared image to pixels of the image."""
+    shape: tuple[int, int]
+    """(height, width) of the prepared image."""
+    iterations: tuple[HeatMap, ...]
+
+
 class Content(Config):
     """What was found out about the device."""
 
@@ -76,6 +99,10 @@ class Content(Config):
     """Why an image could not be used, a sentence each."""
     model: str
     """SHA-256 of the bundle's weights."""
+    alone: dict[Modality, dict[str, float]] = Field(default_factory=dict)
+    """Probabilities of each stream alone, to four digits; nothing in results of earlier versions."""
+    looked: dict[Modality, HeatMaps] = Field(default_factory=dict)
+    """Where each stream looked; nothing in results of earlier versions."""
 
 
 class Result(_OpcStructure):
@@ -198,7 +225,30 @@ def _result(
                 warnings=prediction.warnings if prediction else (),
                 errors=errors,
                 model=predictor.weights_sha256,
+                alone={modality: _rounded(predictor.alone(modality, encoded)) for modality, encoded in streams.items()},
+                looked={
+                    modality: _heat_maps(encoded.looked) for modality, encoded in streams.items() if encoded.looked
+                },
             ),
+        ),
+    )
+
+
+def _rounded(shares: dict[str, float]) -> dict[str, float]:
+    return {label: round(share, 4) for label, share in shares.items()}
+
+
+def _heat_maps(looked: Looked) -> HeatMaps:
+    return HeatMaps(
+        place=tuple(np.asarray(looked.place, float).round(4).ravel().tolist()),
+        shape=looked.shape,
+        iterations=tuple(
+            HeatMap(
+                window=tuple(np.asarray(window, float).round(4).tolist()),
+                rows=len(cam),
+                values=base64.b64encode(cam.tobytes()).decode(),
+            )
+            for window, cam in zip(looked.windows, looked.cams, strict=True)
         ),
     )
 
