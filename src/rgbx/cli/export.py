@@ -76,8 +76,7 @@ def export_command(
             name,
             f"{found['images']:.0f}",
             f"{found['largest_difference']:.1e}",
-            f"{found['equal_classes']:.2%}",
-            f"{found['equal_crops']:.2%}",
+            *(f"{found[key]:.2%}" if key in found else "" for key in ("equal_classes", "equal_crops")),
         )
     Console().print(table)
     for name, found in graphs.parity.items():
