@@ -5,12 +5,17 @@
 prints one JSON object as its last line. Without a model it makes a small one with random weights and a calibration, and
 a test line of drawn images, so that all but the time of the network itself is what it is on a real line. A first shift
 is without faults, with a client over each protocol: latencies are of this one. In a second one processes and the
-supervisor are killed at random moments.
+supervisor are killed at random moments. In a third one, which ``--quick`` leaves out, parts come as fast as they can,
+beside ``rgbx predict --folder`` with the same model and images.
 """
 
 import argparse
 import json
+import shutil
+import subprocess
+import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +33,7 @@ from rgbx.samples import SampleKey, SampleRecord, SampleSet, SetHeader, generato
 from rgbx.trust.calibration import load_calibration
 from rgbx.trust.sorting import TrustConfig
 from rgbx.view.transform import TransformConfig
+from rgbx_proving.plant.conveyor import stock_of
 from rgbx_proving.plant.faults import FaultSettings
 from rgbx_proving.plant.findings import SimulationResult
 from rgbx_proving.plant.simulate import SimulationSettings, run_simulation
@@ -88,7 +94,7 @@ def random_model(folder: Path, line: Path) -> None:
     calibrate(folder, sets, read_sorting(None, CLASSES), TrustConfig(false_sorts=0.2))
 
 
-def line_file(path: Path, model: Path, protocols: tuple[str, ...]) -> Path:
+def line_file(path: Path, model: Path, protocols: tuple[str, ...], deadline: float = 5.0) -> Path:
     """Write settings of a line."""
     calibrated = load_calibration(model, read_bundle_header(model).weights_sha256)
     bins = dict.fromkeys(calibrated.sorting.bins) if calibrated else {}
@@ -98,14 +104,41 @@ def line_file(path: Path, model: Path, protocols: tuple[str, ...]) -> Path:
         "bins": {name: code for code, name in enumerate(bins, start=1)},
         "images": {"rgb": "camera", "xray": "detector", "pairing": {"settle": 0.0, "wait": 2.0}},
         "web": None,
+        "deadline": deadline,
         **{protocol: {} for protocol in protocols},
     }
     path.write_text(yaml.safe_dump(settings))
     return path
 
 
+def line_pairs_a_second(place: Path, model: Path, test_line: Path, parts: int) -> float:
+    """Return how many pairs a line answers that always has some waiting."""
+    file = line_file(place / "fast.yaml", model, (), deadline=600.0)
+    settings = SimulationSettings(parts=parts, every=0.01, apart=0.0)
+    result = run_simulation(file, test_line, place / "fast", settings, print)
+    return result.parts / result.seconds
+
+
+def predict_pairs_a_second(place: Path, model: Path, test_line: Path, pairs: int) -> float:
+    """Return how many pairs ``rgbx predict --folder`` answers, without the time that it takes to start."""
+    folder, out = place / "images", place / "predicted.jsonl"
+    folder.mkdir()
+    stock = stock_of(test_line)
+    for number in range(pairs):
+        for modality, path in stock[number % len(stock)].images.items():
+            shutil.copyfile(path, folder / f"P{number:06d}_{modality}{path.suffix}")
+    subprocess.run(
+        [sys.executable, "-m", "rgbx", "predict", model, "--folder", folder, "--out", out],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    times = [json.loads(line)["ProcessingTimes"] for line in out.read_text().splitlines()]
+    first, last = (datetime.fromisoformat(time) for time in (times[0]["StartTime"], times[-1]["EndTime"]))
+    return pairs / (last - first).total_seconds()
+
+
 def main() -> None:
-    """Run both shifts."""
+    """Run the shifts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few parts, one kill, no OPC UA: about 45 s")
     parser.add_argument("--model", type=Path)
@@ -135,7 +168,11 @@ def main() -> None:
         rough = run_simulation(
             file, test_line, place / "rough", SimulationSettings(parts=parts, every=every, faults=kills), print
         )
-    print(json.dumps(figures(calm, rough)))
+        speed: dict[str, float] = {}
+        if not given.quick:
+            speed["line_pairs_a_second"] = round(line_pairs_a_second(place, model, test_line, parts), 2)
+            speed["predict_pairs_a_second"] = round(predict_pairs_a_second(place, model, test_line, parts), 2)
+    print(json.dumps({**figures(calm, rough), **speed}))
 
 
 def figures(calm: SimulationResult, rough: SimulationResult) -> dict[str, object]:

@@ -59,6 +59,7 @@ NO_SEQ = 2**32 - 1
 _ID_REGISTERS = 32
 _INPUTS = 13 + _ID_REGISTERS
 _HOLDING = 1 + _ID_REGISTERS
+_HEARTBEAT = 2
 _READ_BITS, _READ_HOLDING, _READ_INPUTS, _WRITE_ONE, _WRITE_MANY, _WRITE_AND_READ = 2, 3, 4, 6, 16, 23
 _FUNCTIONS = (_READ_BITS, _READ_HOLDING, _READ_INPUTS, _WRITE_ONE, _WRITE_MANY, _WRITE_AND_READ)
 _log = structlog.get_logger("rgbx.line.modbus")
@@ -86,6 +87,7 @@ class ModbusMirror:
         self._state = LineState()
         self._last: PartResult | None = None
         self._valid = False
+        self._shown = self._show()
         self._trigger = 0
         self._answered = (NO_SEQ, 0)
         """``TriggerSeq`` and ``TriggerCount``."""
@@ -141,12 +143,14 @@ class ModbusMirror:
     def tell(self, state: LineState) -> None:
         """Show what the line says of itself."""
         self._state = state
+        self._shown = self._show()
 
     async def deliver(self, entry: Entry, result: PartResult) -> None:  # noqa: ARG002
         """Show a result; all of it, and ``ResultValid``, at once."""
         # The first one's ResultValid is as it was before a restart, if no result came in between or was left out.
         self._valid = result.seq % 2 == 1 if self._last is None else not self._valid
         self._last = result
+        self._shown = self._show()
 
     def _device(self) -> SimDevice:
         """Return the registers as the library wants them; what they hold is put in when they are read."""
@@ -180,9 +184,9 @@ class ModbusMirror:
             registers[0] = self._state.ready | self._state.busy << 1 | self._valid << 2
         return None
 
-    def _inputs(self) -> list[int]:
-        tags = tags_of(self._state, self._last, int(time.monotonic()), self._valid)
-        seq, count = self._answered
+    def _show(self) -> list[int]:
+        """Return the input registers up to ``PartId``; made at each change, since controllers ask far more often."""
+        tags = tags_of(self._state, self._last, 0, self._valid)
         return [
             tags.Ready,
             tags.Busy,
@@ -194,9 +198,13 @@ class ModbusMirror:
             tags.ModelNumber,
             tags.Fault,
             *_text_words(tags.PartId),
-            *_two_words(seq),
-            count,
         ]
+
+    def _inputs(self) -> list[int]:
+        seq, count = self._answered
+        inputs = [*self._shown, *_two_words(seq), count]
+        inputs[_HEARTBEAT] = int(time.monotonic()) & LARGEST_WORD
+        return inputs
 
     def _take(self, written: list[int], before: int) -> ExcCodes | None:
         """Look at holding registers as they will be; a new counter is a trigger."""

@@ -102,7 +102,7 @@ class MqttSink:
         last = tags_of(self._state, result, heartbeat=0, valid=True).model_dump(mode="json", include=_LAST_TAGS)
         # One after the other: a broker may hold back the second of two answers until the first one has arrived, which
         # its system says 40 ms later.
-        await self._publish(client, "result", whole | result.model_dump(mode="json"))
+        await self._publish(client, "result", whole | entry.content)
         await self._publish(client, "last", {"id": entry.number} | last, retain=True)
 
     async def _stay_connected(self) -> None:

@@ -39,6 +39,11 @@ class LineUnits(NamedTuple):
     """Radiographs and photographs of each."""
 
 
+def unattended(modality: Modality) -> StreamTraining:
+    """Return training as experiments do it: nothing is chosen here, so no unit is held out to choose by."""
+    return stream_training(modality).updated({"validation_units": 0, "restarts": 0})
+
+
 class Benchmark(Config):
     """Sizes and settings of everything that an experiment on a family makes; the defaults are sized for two cores."""
 
@@ -58,9 +63,8 @@ class Benchmark(Config):
     what rows of Table V that say so have besides synthetic photographs. The paper has 250 photographs a class."""
     xray: XrayRandomisation = XrayRandomisation(size=192)
     rgb: RgbRandomisation = RgbRandomisation(size=160, samples=1)
-    xray_training: StreamTraining = stream_training("xray").updated({"validation_units": 0, "restarts": 0})
-    """Nothing is chosen here, so no unit is held out to choose by."""
-    rgb_training: StreamTraining = stream_training("rgb").updated({"validation_units": 0, "restarts": 0})
+    xray_training: StreamTraining = unattended("xray")
+    rgb_training: StreamTraining = unattended("rgb")
     fusion_training: FusionTraining = FusionTraining(views=1, images_per_class=100)
     first_look: dict[Modality, StreamTraining] = Field(default_factory=dict)
     """Training of one look that all networks in comparisons of iterations go on from; without it, each starts from its

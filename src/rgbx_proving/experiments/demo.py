@@ -16,17 +16,25 @@ from rgbx.inference import Predictor
 from rgbx.modality import Modality
 from rgbx.models.bundle import versions
 from rgbx.samples import SampleSet
-from rgbx.training import train_fusion, train_stream
-from rgbx_proving.experiments.benchmark import Benchmark, scan_units, write_scanned_units
+from rgbx.training import StreamTraining, train_fusion, train_stream
+from rgbx_proving.experiments.benchmark import Benchmark, scan_units, unattended, write_scanned_units
 from rgbx_proving.experiments.stages import Stages
 from rgbx_render.devices.library import Library
 from rgbx_render.photography.photographs import render_photographs
+from rgbx_render.photography.randomisation import RgbRandomisation
 from rgbx_render.radiography.radiographs import render_radiographs
 
 
 class Demo(Benchmark):
     """What the demo does; its defaults are sized for a quarter to half an hour on two cores."""
 
+    photographs_per_class: PositiveInt = 200
+    rgb: RgbRandomisation = RgbRandomisation(size=144, samples=1).updated({"camera": {"framed": 0.7}})
+    """Framed round the device, so that a small photograph shows as much of it as a large one (docs/results/view.md)."""
+    xray_training: StreamTraining = unattended("xray").updated({"epochs": 3})
+    rgb_training: StreamTraining = unattended("rgb").updated(
+        {"epochs": 12, "wear": {}, "stream": {"icam": {"input_size": 128}}}
+    )
     explained_per_class: PositiveInt = 1
 
 

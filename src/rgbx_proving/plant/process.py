@@ -115,7 +115,7 @@ def broker_process(port: int, folder: Path, output: Path) -> KeptProcess | None:
         "allow_anonymous": "true",
         "persistence": "true",
         "persistence_location": f"{folder}/",
-        "autosave_interval": "1",
+        "set_tcp_nodelay": "true",
         "max_queued_messages": "0",
         "user": "root",  # only looked at by a broker that root starts, which else could not write here
     }
