@@ -11,15 +11,17 @@ import structlog
 
 from rgbx.errors import RgbxError
 from rgbx_line.channel import Link
-from rgbx_line.contract import LATE_ANSWER, RESULT
+from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT
 from rgbx_line.history import PartIndex
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import read_entries
+from rgbx_line.outlook import keep_foreseen
 from rgbx_line.settings import LineFolder, LineSettings
 
 TIDY_EVERY_S = 0.5
 PRUNE_EVERY_S = 600.0
+FORESEE_EVERY_S = 24 * 3600.0
 UPLOAD_LEFT_S = 24 * 3600.0
 _log = structlog.get_logger("rgbx.line.archive")
 
@@ -28,7 +30,7 @@ async def keep_archiving(settings: LineSettings, link: Link) -> None:
     """Archive or delete the files of answered parts, and drop archived ones that are too old, until cancelled."""
     folder = LineFolder(settings.folder)
     cursor = Cursor(folder.cursors / "archive.json")
-    pruned = float("-inf")
+    pruned = foreseen = float("-inf")
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -38,6 +40,9 @@ async def keep_archiving(settings: LineSettings, link: Link) -> None:
                 pruned = loop.time()
                 await asyncio.to_thread(prune, settings)
                 await asyncio.to_thread(_update_index, folder)
+            if loop.time() - foreseen > FORESEE_EVERY_S:
+                foreseen = loop.time()
+                await asyncio.to_thread(keep_foreseen, folder, settings.keep)
         except (RgbxError, OSError) as error:
             _log.warning("cannot tidy up", error=str(error))
         await asyncio.sleep(TIDY_EVERY_S)
@@ -50,7 +55,7 @@ def tidy(settings: LineSettings, cursor: Cursor, through: int) -> None:
     """
     folder = LineFolder(settings.folder)
     for entry, position in read_entries(folder.log, cursor.position, through):
-        if entry.kind == RESULT:
+        if entry.kind in (RESULT, LEFT_OUT):
             images = entry.content["images"]
         elif entry.kind == LATE_ANSWER:
             images = entry.content["result"]["ResultContent"][0]["images"]
@@ -77,13 +82,17 @@ def prune(settings: LineSettings, today: date | None = None) -> None:
 
 
 def archived(folder: LineFolder, entry: Entry, image: Path) -> Path:
-    """Return where an image is kept once its part is answered, by the entry with the answer."""
-    return folder.archive / entry.time.date().isoformat() / f"{entry.content['seq']:010d}_{image.name}"
+    """Return where an image is kept once its part is answered, by the entry with the answer.
+
+    One that was left out never takes the place of the image that was looked at.
+    """
+    again = f"{entry.number}_" if entry.kind == LEFT_OUT else ""
+    return folder.archive / entry.time.date().isoformat() / f"{entry.content['seq']:010d}_{again}{image.name}"
 
 
 def _put_away(settings: LineSettings, folder: LineFolder, image: Path, target: Path) -> None:
-    uploaded = image.is_relative_to(folder.uploads)
-    if not image.exists() or (settings.images.answered == "keep" and not uploaded):
+    own = image.is_relative_to(folder.uploads) or image.is_relative_to(folder.driven)
+    if not image.exists() or (settings.images.answered == "keep" and not own):
         return
     if settings.images.answered == "delete":
         image.unlink()

@@ -10,8 +10,9 @@ from rgbx.errors import RgbxError
 from rgbx.models.header import read_bundle_header
 from rgbx.trust.calibration import load_calibration
 from rgbx_line.channel import LONGEST_PATH
+from rgbx_line.drivers.driver import can_serve, made_driver
 from rgbx_line.inference.computing import load_model
-from rgbx_line.settings import LOOPBACK, LineFolder, LineSettings
+from rgbx_line.settings import LOOPBACK, DriverSettings, LineFolder, LineSettings
 from rgbx_line.users import Users
 
 _OPEN_TO_ALL = ("", "0.0.0.0", "::")
@@ -25,8 +26,10 @@ def line_problems(settings: LineSettings) -> Iterator[str]:
     for each in (settings.images.rgb, settings.images.xray):
         if each is not None and not each.is_dir():
             yield f"{each} is no folder: make it, or correct it under 'images'."
-    if settings.images.rgb is None and settings.images.xray is None and settings.web is None:
-        yield "no image can come in: name a folder under 'images', or turn 'web' on for uploads."
+    if not settings.hot_folders and settings.web is None:
+        yield "no image can come in: name a folder under 'images', or a driver, or turn 'web' on for uploads."
+    for driver in settings.drivers:
+        yield from _driver_problems(driver)
     try:
         load_model(settings.bundle, settings.modalities, settings.flat, settings.golden)
     except RgbxError as error:
@@ -65,6 +68,22 @@ def line_warnings(settings: LineSettings) -> Iterator[str]:
     place = settings.folder if settings.folder.exists() else settings.folder.parent
     if place.exists() and shutil.disk_usage(place).free < settings.keep.free_gb * 1e9:
         yield f"the disk has less than {settings.keep.free_gb:g} GB free: archived images would go at once."
+
+
+def _driver_problems(settings: DriverSettings) -> Iterator[str]:
+    """Try a driver out, as far as opening its camera."""
+    try:
+        driver = made_driver(settings)
+        if not can_serve(driver, settings.on_trigger):
+            how = "on a trigger" if settings.on_trigger else "by itself"
+            yield f"the driver '{settings.name}' takes no image {how}: set its on_trigger the other way."
+        try:
+            driver.open()
+        finally:
+            driver.close()
+    except Exception as error:  # whatever a camera's library raises
+        said = (str(error) or type(error).__name__).rstrip(".")
+        yield f"the driver '{settings.name}' cannot be opened ({said}): check its settings, and the camera."
 
 
 def _addresses(settings: LineSettings) -> Iterator[tuple[str, str, int]]:

@@ -14,8 +14,16 @@ ASIDE = 0
 RESULT, TRIGGER, LATE_ANSWER, SHADOW_ANSWER = "result", "trigger", "late_answer", "shadow"
 """Kinds of the log's entries about parts: what counts, what was announced, what came too late to count, what the
 candidate says."""
+STATE = "state"
+"""Kind of entries that say whether the line was ready and what kept it from being so: at each change, and every few
+minutes, so that it is known how long a line was up that was killed. ``at`` is the time by the machine's clock."""
+STATE_NOTED_EVERY_S = 300.0
+LEFT_OUT = "left_out"
+"""Kind of entries about images that no part takes, since the one that they name has its images or its answer."""
 AUDIT = "audit"
 """Kind of entries that say who changed what."""
+REVIEW = "review"
+"""Kind of entries in which a person says what a part is."""
 LARGEST_WORD = 65535
 """Codes and counters fit a Modbus register; a counter begins again at 0."""
 PART_SEQ_MODULUS = 2**31
@@ -63,7 +71,7 @@ class FaultCode(IntEnum):
     MODEL = 3
     """No model is active, or it failed its self-test."""
     SOURCE = 4
-    """A folder that images come from cannot be reached."""
+    """A folder that images come from cannot be reached, or a driver is away."""
     HALTED = 5
     """A person, or the controls, stopped the line."""
 

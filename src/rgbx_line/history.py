@@ -132,6 +132,12 @@ class PartIndex:
                     found.append(entry)
         return found
 
+    def parts(self, kind: str) -> list[str]:
+        """Return the parts that the log has a line of a kind about, as of the last :meth:`update`."""
+        with self._readable_errors():
+            found = self._database.execute("SELECT DISTINCT part FROM lines WHERE kind = ?", (kind,)).fetchall()
+        return [json.loads(part) for (part,) in found]
+
     def update(self) -> None:
         """Take in what the log has more than the index, a segment at a time.
 

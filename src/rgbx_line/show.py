@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbx_line.archive import archived
-from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW_ANSWER, TRIGGER, PartResult
+from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, SHADOW_ANSWER, TRIGGER, PartResult
 from rgbx_line.log.entry import Entry
 from rgbx_line.settings import LineFolder
 
@@ -12,6 +12,7 @@ _TITLES = {
     RESULT: "answered",
     TRIGGER: "triggered",
     LATE_ANSWER: "what the model said too late",
+    LEFT_OUT: "images that came when the part had its own",
     SHADOW_ANSWER: "what the candidate says",
 }
 
@@ -22,7 +23,9 @@ def described(folder: LineFolder, entry: Entry) -> str:
     facts += _answer(PartResult.model_validate(entry.content)) if entry.kind == RESULT else _model(entry.content)
     for said in (entry.content.get("result") or {}).get("ResultContent", []):
         facts += _found_out(said)
-        facts += [f"{modality}: {_place(folder, entry, Path(image))}" for modality, image in said["images"].items()]
+        facts += _images(folder, entry, said["images"])
+    if entry.kind == LEFT_OUT:
+        facts += _images(folder, entry, entry.content["images"])
     return "\n  ".join(facts)
 
 
@@ -51,6 +54,10 @@ def _found_out(said: dict[str, Any]) -> list[str]:
         if decision["unknown_score"] is not None:
             facts.append(f"stranger than {decision['unknown_score']:.3f} of known devices")
     return [*facts, *said["warnings"], *said["errors"]]
+
+
+def _images(folder: LineFolder, entry: Entry, images: dict[str, str]) -> list[str]:
+    return [f"{modality}: {_place(folder, entry, Path(image))}" for modality, image in images.items()]
 
 
 def _place(folder: LineFolder, entry: Entry, image: Path) -> str:

@@ -17,12 +17,17 @@ import structlog
 from rgbx.files import claim, write_json
 from rgbx.processes import cores
 from rgbx_line.channel import Link
+from rgbx_line.contract import RESULT
+from rgbx_line.log.cursor import begin_at_last
+from rgbx_line.outlook import read_outlook
 from rgbx_line.settings import LineFolder, LineSettings
 
 BEAT_EVERY_S = 1.0
 """How often a process gives a sign of life."""
 LEAVES_WITHIN_S = 9.0
 """After which a process that was asked to stop is killed."""
+DRIVER = "driver:"
+"""What the name of a driver's process begins with; the driver's own follows."""
 PAUSES_S = (0.1, 1.0, 2.0, 5.0)
 """Before a process that died is started again: the first time, the second time, …; one that lives a minute is new."""
 LIVES_S = 60.0
@@ -70,16 +75,19 @@ class Supervisor:
             self._children.append(Child("gateway", 0, others))
         if settings.web:
             self._children.append(Child("web", 0, others))
+        self._children += [Child(f"{DRIVER}{driver.name}", 0, others) for driver in settings.drivers]
         self._children.append(Child("jobs", 19, others))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start all processes and keep them running until ``stop`` is set; then stop them.
 
         Raises:
-            InputError: another supervisor runs this line.
+            InputError: another supervisor runs this line, or its log is damaged.
         """
         self._settings.folder.mkdir(parents=True, exist_ok=True)
         lock = claim(self._settings.folder, self._settings.folder / ".lock", "supervisor", "stop that one first")
+        if self._settings.mqtt is not None and self._settings.mqtt.history == "new":
+            begin_at_last(self._folder.cursors / "mqtt.json", self._folder.log, RESULT)
         async with Link(self._folder.socket) as link:
             for child in self._children:
                 child.task = asyncio.create_task(self._keep_running(child))
@@ -164,7 +172,9 @@ class Supervisor:
             for child in self._children
         }
         with contextlib.suppress(Exception):  # a full disk is inference's to report, and no reason to fall
-            write_json(self._folder.status, {"supervisor": os.getpid(), "processes": processes})
+            outlook = read_outlook(self._folder)
+            going = [] if outlook is None else outlook.sentences()
+            write_json(self._folder.status, {"supervisor": os.getpid(), "processes": processes, "going": going})
 
 
 def core_shares(inference: Sequence[int], available: Sequence[int]) -> tuple[frozenset[int], frozenset[int]]:

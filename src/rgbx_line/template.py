@@ -35,6 +35,12 @@ images:
   # What becomes of answered files: keep, archive (to the line's folder) or delete.
   answered: archive
 
+# Cameras and detectors that the line itself takes images with, instead of a folder above. 'simulated' shows the images
+# of a folder; drivers of real cameras come as packages.
+# drivers:
+#   - {{name: top, modality: rgb, kind: simulated, settings: {{folder: test/rgb}}}}
+#   - {{name: tube, modality: xray, kind: simulated, settings: {{folder: test/xray}}}}
+
 # Where the line is in the plant; part of every MQTT topic.
 place: {{enterprise: enterprise, site: site, area: area, line: line, cell: rgbx}}
 
@@ -53,6 +59,8 @@ modbus: {{host: 127.0.0.1, port: 1502}}
 keep:
   days: 365
   free_gb: 5
+  # What is going to go by age or for room within so many days is said before.
+  warn: {{days: 14}}
 """
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rgbx_line.archive import prune, tidy
-from rgbx_line.contract import LATE_ANSWER, RESULT, PartResult, ReasonCode
+from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, PartResult, ReasonCode
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.line_log import LineLog
 from rgbx_line.settings import LineFolder, LineSettings
@@ -66,6 +66,26 @@ def test_what_came_too_late_is_archived_too(settings, tmp_path):
     image.write_bytes(b"")
     content = {"seq": 3, "part_id": "A", "result": {"ResultContent": [{"images": {"rgb": str(image)}}]}}
     assert len(list(tidied(settings, LATE_ANSWER, content).archive.glob("*/*"))) == 1
+
+
+def test_an_image_that_came_when_its_part_was_answered_lies_beside_the_one_that_was_looked_at(settings, tmp_path):
+    image = tmp_path / "camera/A.png"
+    folder = tidied(settings, RESULT, answer_of(image))
+    image.write_bytes(b"another")
+    content = {"seq": 3, "part_id": "A", "images": {"rgb": str(image)}}
+    tidied(settings, LEFT_OUT, content)
+    assert {path.name: path.read_bytes() for path in folder.archive.glob("*/*")} == {
+        "0000000003_A.png": b"pixels",
+        "0000000003_2_A.png": b"another",
+    }
+
+
+def test_images_in_the_lines_own_folders_are_archived_even_where_others_are_kept(tmp_path):
+    settings = settings_of(tmp_path, "keep")
+    image = LineFolder(settings.folder).driven / "rgb/A_rgb.tiff"
+    image.parent.mkdir(parents=True)
+    folder = tidied(settings, RESULT, answer_of(image))
+    assert [path.name for path in folder.archive.glob("*/*")] == ["0000000003_A_rgb.tiff"]
 
 
 def test_files_are_deleted_or_kept_where_the_settings_say_so(tmp_path):

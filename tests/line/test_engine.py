@@ -11,11 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fake_inference import until
 from rgbx.errors import RgbxError
 from rgbx.inference.results import Content, Identifier, ProcessingTimes, Result
 from rgbx.samples import write_image
 from rgbx.trust.decision import Decision
-from rgbx_line.contract import LATE_ANSWER, RESULT, SHADOW_ANSWER, TRIGGER, FaultCode, LineState, PartResult, ReasonCode
+from rgbx_line.contract import (
+    LATE_ANSWER,
+    LEFT_OUT,
+    RESULT,
+    REVIEW,
+    SHADOW_ANSWER,
+    TRIGGER,
+    FaultCode,
+    LineState,
+    PartResult,
+    ReasonCode,
+)
 from rgbx_line.inference import engine as engine_module
 from rgbx_line.inference.engine import Engine
 from rgbx_line.log.line_log import LineLog
@@ -266,6 +278,65 @@ def test_an_answered_part_is_not_answered_again_by_the_next_process(tmp_path, mo
     assert [(each.seq, each.part_id) for each in results_in(tmp_path)] == [(1, "A"), (2, "B")]
 
 
+def test_an_image_that_no_part_takes_is_noted_with_the_part_that_it_names(tmp_path, monkeypatch):
+    async def what(plant: Plant) -> None:
+        plant.take("A")  # alone
+        await plant.results(1)
+        plant.take("A", "xray")  # after its answer
+        await until(lambda: len(left_out()) == 1)
+
+    async def later(plant: Plant) -> None:
+        plant.take("B")
+        await plant.results(2)
+
+    def left_out() -> list[tuple[int, str, dict[str, str]]]:
+        return [(each["seq"], each["part_id"], each["images"]) for each in entries_in(tmp_path, LEFT_OUT)]
+
+    run_line(tmp_path, FakeModel(), what, monkeypatch)
+    noted = (1, "A", {"xray": str(tmp_path / "xray/A.png")})
+    assert left_out() == [noted]
+    run_line(tmp_path, FakeModel(), later, monkeypatch)  # nobody had tidied up
+    assert noted in left_out()[1:]
+    assert {name for _, name, _ in left_out()} == {"A"}
+
+
+def test_where_files_stay_nothing_is_noted_of_them(tmp_path, monkeypatch):
+    async def what(plant: Plant) -> None:
+        plant.take("A")
+        await plant.results(1)
+        plant.take("A", "xray")
+        plant.take("B")
+        await plant.results(2)
+
+    images = {"rgb": tmp_path / "rgb", "xray": tmp_path / "xray", "pairing": {"wait": 0.2, "settle": 0.0}}
+    run_line(tmp_path, FakeModel(), what, monkeypatch, images={**images, "answered": "keep"})
+    assert entries_in(tmp_path, LEFT_OUT) == []
+
+
+def test_a_trigger_reaches_the_driver_and_an_upload_does_not(tmp_path, monkeypatch):
+    async def what(plant: Plant) -> None:
+        await until(lambda: plant.engine.state().fault is FaultCode.SOURCE)
+        assert "driver 'top'" in plant.engine.state().fault_text
+        asking = asyncio.create_task(told_of(plant))
+        await until(lambda: plant.engine.state().ready)
+        write_image(tmp_path / "u.png", np.zeros((8, 8, 3), np.uint8))
+        await plant.ask("uploaded", part_id="U", images={"rgb": str(tmp_path / "u.png")})
+        await plant.ask("trigger", part_id="A")
+        assert await asking == {"part_id": "A"}
+        write_image(tmp_path / "line/driven/rgb/A_rgb.tiff", np.zeros((8, 8, 3), np.uint8))
+        results = {each.part_id: each.bin_code for each in await plant.results(2)}
+        assert results == {"U": 7, "A": 7}
+
+    async def told_of(plant: Plant) -> dict[str, Any]:
+        while not (said := await plant.ask("next_trigger", driver="top")):
+            pass
+        return said
+
+    (tmp_path / "line/driven/rgb").mkdir(parents=True)
+    driver = {"name": "top", "modality": "rgb", "kind": "simulated", "within": 5.0}
+    run_line(tmp_path, FakeModel(), what, monkeypatch, wait_ready=False, images={}, drivers=[driver])
+
+
 def test_parts_that_wait_are_computed_together_but_not_beyond_a_deadline(tmp_path, monkeypatch):
     model = FakeModel(seconds=0.15)
 
@@ -461,7 +532,25 @@ def test_uploaded_images_are_a_part(tmp_path, monkeypatch):
         said = await plant.ask("uploaded", part_id="U", images={"rgb": str(tmp_path / "u.png")})
         (result,) = await plant.results(1)
         assert (result.seq, result.part_id, result.bin_code) == (said["seq"], "U", 7)
-        with pytest.raises(RgbxError, match="answered already"):
-            await plant.ask("uploaded", part_id="U", images={"rgb": str(tmp_path / "u.png")})
+        again = await plant.ask("uploaded", part_id="U", images={"rgb": str(tmp_path / "u.png")})
+        assert again == {"refused": "the part 'U' was answered already: give each part its own name."}
+        slash = await plant.ask("uploaded", part_id="a/b", images={"rgb": str(tmp_path / "u.png")})
+        assert "cannot be called 'a/b'" in slash["refused"]
+        await plant.ask("halt", who="Ada")
+        with pytest.raises(RgbxError, match="not ready"):  # which is worth another try
+            await plant.ask("uploaded", part_id="V", images={"rgb": str(tmp_path / "u.png")})
+
+    run_line(tmp_path, FakeModel(), what, monkeypatch)
+
+
+def test_what_a_person_says_of_a_part_is_on_the_disk_before_the_person_is_told(tmp_path, monkeypatch):
+    async def what(plant: Plant) -> None:
+        with pytest.raises(RgbxError, match="needs a person's name"):
+            await plant.ask("review", who="", number=3, part_id="A", label="SP1")
+        for count, label in enumerate(("SP1", None), start=1):
+            await plant.ask("review", who="ada", number=3, part_id="A", label=label, why="random")
+            said = entries_in(tmp_path, REVIEW)
+            assert said[-1] == {"number": 3, "part_id": "A", "label": label, "why": "random", "who": "ada"}
+            assert len(said) == count, "nothing is taken away"
 
     run_line(tmp_path, FakeModel(), what, monkeypatch)

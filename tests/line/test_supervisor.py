@@ -1,5 +1,6 @@
 """The line's processes: started, watched, started again, stopped; with a real (untrained) model."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,60 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 
-from rgbx.samples import write_image
-from rgbx_line.contract import RESULT, PartResult
-from rgbx_line.log.segments import read_entries
+from fake_inference import part_result
+from rgbx_line.contract import RESULT
+from rgbx_line.log import LineLog
+from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.verify import verify
-from rgbx_line.settings import LineFolder
-from rgbx_line.supervisor import core_shares, notify_system
+from rgbx_line.settings import LineFolder, LineSettings
+from rgbx_line.supervisor import Supervisor, core_shares, notify_system
+from running_line import RunningLine
 from tiny_bundle import write_exported_bundle
-
-
-class RunningLine:
-    """`rgbx line run` in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "line.yaml"
-        self.paths = LineFolder(folder / "line")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with (self.folder / "run.log").open("ab") as output:
-            command = [sys.executable, "-m", "rgbx", "line", "run", str(self.file)]
-            self.process = subprocess.Popen(command, stdout=output, stderr=output)
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(12)
-
-    def take(self, name: str) -> None:
-        rng = np.random.default_rng(0)
-        write_image(self.folder / f"camera/{name}_rgb.png", rng.integers(0, 255, (40, 50, 3)).astype(np.uint8))
-        write_image(self.folder / f"detector/{name}_xray.png", rng.integers(2000, 40000, (40, 50)).astype(np.uint16))
-
-    def results(self) -> list[PartResult]:
-        entries = (entry for entry, _ in read_entries(self.paths.log))
-        return [PartResult.model_validate(entry.content) for entry in entries if entry.kind == RESULT]
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.paths.status.read_text())["processes"] if self.paths.status.exists() else {}
-
-    def wait_for(self, what: Callable[[], Any], seconds: float = 40.0) -> None:
-        end = time.monotonic() + seconds
-        while not what():
-            assert self.process is not None
-            assert time.monotonic() < end, (self.folder / "run.log").read_text()[-2000:]
-            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -68,20 +29,9 @@ def line(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     write_exported_bundle(tmp_path / "model", tmp_path_factory)
     for name in ("camera", "detector"):
         (tmp_path / name).mkdir()
-    settings = {
-        "folder": "line",
-        "bundle": "model",
-        "bins": {"A": 1},
-        "images": {"rgb": "camera", "xray": "detector", "pairing": {"settle": 0.0}},
-        "web": None,
-        "restart_within": 6,
-    }
-    (tmp_path / "line.yaml").write_text(yaml.safe_dump(settings))
-    running = RunningLine(tmp_path)
+    running = RunningLine(tmp_path, images={"rgb": "camera", "xray": "detector", "pairing": {"settle": 0.0}})
     yield running
-    if running.process is not None and running.process.poll() is None:
-        running.process.kill()
-        running.process.wait()
+    running.end()
 
 
 def test_what_is_killed_comes_back_and_no_part_is_lost_or_answered_twice(line: RunningLine) -> None:
@@ -162,6 +112,33 @@ def test_a_job_ends_with_the_process_that_runs_it() -> None:
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("history", "number"), [("new", 2), ("all", None)])
+def test_a_broker_that_is_new_gets_the_last_result_first_unless_it_is_to_have_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: str, number: int | None
+) -> None:
+    folder = LineFolder(tmp_path)
+    with LineLog(folder.log) as log:
+        log.append([(RESULT, part_result(seq).model_dump(mode="json")) for seq in (1, 2, 3)])
+        log.append([("audit", {"what": "halted", "who": "Ada"})])
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(Supervisor, "_keep_running", nothing)
+    settings = LineSettings.model_validate(
+        {"folder": tmp_path, "bundle": tmp_path / "model", "bins": {}, "mqtt": {"history": history}}
+    )
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        await Supervisor(settings, tmp_path / "line.yaml").run(stop)
+
+    asyncio.run(run())
+    path = folder.cursors / "mqtt.json"
+    assert (Cursor(path).number if path.exists() else None) == number
 
 
 @pytest.mark.parametrize(

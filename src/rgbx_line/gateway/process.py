@@ -78,7 +78,7 @@ def _feeds(settings: LineSettings, folder: LineFolder, link: Link) -> dict[str, 
     if settings.mqtt is not None:
         feeds.append(Feed("mqtt", MqttSink(settings.mqtt, settings.place), folder, history=True))
     if settings.modbus is not None:
-        mirror = ModbusMirror(settings.modbus, link, folder.folder / "modbus.json")
+        mirror = ModbusMirror(settings.modbus, link, folder.modbus)
         feeds.append(Feed("modbus", mirror, folder, history=False))
     if settings.opcua is not None:
         # Only here, since its library is an extra and takes a second to load.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -13,17 +13,21 @@ import structlog
 
 from rgbx.errors import RgbxError
 from rgbx.inference import Predictor
-from rgbx.inference.arrivals import Arrival
+from rgbx.inference.arrivals import Arrival, Image
 from rgbx.inference.results import Result
-from rgbx.modality import Modality, given_modalities
+from rgbx.modality import Modality
 from rgbx.names import printable
 from rgbx_line.contract import (
     ASIDE,
     AUDIT,
     LATE_ANSWER,
+    LEFT_OUT,
     REASONS,
     RESULT,
+    REVIEW,
     SHADOW_ANSWER,
+    STATE,
+    STATE_NOTED_EVERY_S,
     TRIGGER,
     FaultCode,
     LineState,
@@ -31,8 +35,9 @@ from rgbx_line.contract import (
     ReasonCode,
 )
 from rgbx_line.inference.computing import load_model, look_at
+from rgbx_line.inference.desk import DriverDesk
 from rgbx_line.inference.journal import Journal
-from rgbx_line.inference.open_parts import OpenPart, OpenParts
+from rgbx_line.inference.open_parts import OpenPart, OpenParts, UnusablePart
 from rgbx_line.inference.recovery import HALTED, RESUMED, answered_files, left_undone
 from rgbx_line.inference.sources import FolderWatch, SteadyClock
 from rgbx_line.log.cursor import Cursor
@@ -72,6 +77,7 @@ class Engine:
         self._tell = tell
         self._clock = SteadyClock()
         self._parts = OpenParts(settings.deadline)
+        self._desk = DriverDesk(settings.drivers, self._clock.now)
         self._store = ModelStore(self._folder.models)
         self._loaded: dict[int, Predictor] = {}
         self._journal = Journal(log, self._announced, self._log_trouble)
@@ -85,6 +91,8 @@ class Engine:
         self._log_fault = self._model_fault = self._halted = ""
         self._stopping = False
         self._watch: FolderWatch | None = None
+        self._noted: tuple[bool, FaultCode] | None = None
+        self._noted_at = 0.0
 
     # What others ask for
 
@@ -97,6 +105,8 @@ class Engine:
         requests: dict[str, Callable[..., Any]] = {
             "trigger": self._trigger,
             "uploaded": self._uploaded,
+            "next_trigger": self._desk.next_trigger,
+            "driver": self._desk.hear,
             "halt": self._halt,
             "resume": self._resume,
             "models": self._models,
@@ -105,6 +115,7 @@ class Engine:
             "roll_back": self._roll_back,
             "shadow": self._shadow,
             "audit": self._audit,
+            "review": self._review,
         }
         if do not in requests:
             raise RgbxError(f"the line knows no request '{do}': it knows {', '.join(requests)}.")
@@ -115,9 +126,13 @@ class Engine:
         return await said if asyncio.iscoroutine(said) else said
 
     async def _trigger(self, part_id: str | None = None) -> dict[str, Any]:
+        return await self._open(part_id, self._desk.announce)
+
+    async def _open(self, part_id: str | None, announce: Callable[[OpenPart], None] = lambda _: None) -> dict[str, Any]:
         self._check_ready()
         part = self._parts.trigger(part_id, self._clock.now(), datetime.now(UTC))
         self._expect(part)
+        announce(part)  # before the disk has it: the belt moves on
         # Who is told of a number finds it answered, also after a crash.
         await self._journal.note(TRIGGER, {"seq": part.seq, "part_id": part.name})
         return {"seq": part.seq, "part_id": part.name}
@@ -128,10 +143,13 @@ class Engine:
         paths = {modality: Path(path) for modality, path in images.items()}
         name = part_id
         if name is None or not self._parts.waits_for_images(name):
-            name = (await self._trigger(name))["part_id"]
+            try:
+                name = (await self._open(name))["part_id"]
+            except UnusablePart as error:  # no error, which would be tried again
+                return {"refused": str(error)}
         part = self._parts.arrived(Arrival(name, paths, now, now), now, now)
         if part is None:
-            raise RgbxError(f"the part '{name}' has its images already: give each part its own name.")
+            return {"refused": f"the part '{name}' has its images already: give each part its own name."}
         self._begin(part)
         return {"seq": part.seq, "part_id": part.name}
 
@@ -145,10 +163,18 @@ class Engine:
 
     def _audit(self, what: str, who: str, **more: Any) -> dict[str, Any]:
         """Note who changed what."""
-        if not who:
-            raise RgbxError("a change needs a person's name: say who makes it.")
+        _check_named(who)
         self._journal.note(AUDIT, {"what": what, "who": who, **more})
         self._say()
+        return {}
+
+    async def _review(
+        self, who: str, number: int, part_id: str, label: str | None, why: str = "", **more: Any
+    ) -> dict[str, Any]:
+        """Note what a person says a part is; no label takes back what the same person said of it before."""
+        _check_named(who)
+        said = {"number": number, "part_id": part_id, "label": label, "why": why, "who": who, **more}
+        await self._journal.note(REVIEW, said)
         return {}
 
     def _models(self) -> dict[str, Any]:
@@ -198,8 +224,8 @@ class Engine:
         undone = await asyncio.to_thread(left_undone, self._folder)
         self._parts.last_seq = undone.last_seq
         self._halted = _halted_by(undone.halted_by) if undone.halted_by else ""
-        for name in undone.answered:
-            self._parts.remember_answered(name)
+        for name, seq in undone.answered.items():
+            self._parts.remember_answered(name, seq)
         running = (self._journal.run, self._answer_parts, self._tell_state, self._retire)
         work = [asyncio.create_task(each()) for each in running]
         self._journal.note("started", {"model": self._store.active, "who": beginner})
@@ -235,20 +261,25 @@ class Engine:
         self._say()
 
     def _watch_folders(self) -> None:
-        images = self._settings.images
-        folders: dict[Modality, Path] = given_modalities(images.rgb, images.xray)
+        pairing, folders = self._settings.images.pairing, self._settings.hot_folders
         if not folders:
             return
+        if len(folders) == len(self._settings.drivers):  # which rename what they have written
+            pairing = pairing.updated({"settle": 0.0})
         loop = asyncio.get_running_loop()
 
         def found(devices: list[Arrival]) -> None:
             loop.call_soon_threadsafe(self._found, devices)
 
+        def left_out(image: Image) -> None:
+            loop.call_soon_threadsafe(self._leave_out, image.device, {image.modality: image.path})
+
         self._watch = FolderWatch(
             folders,
-            images.pairing,
-            partial(answered_files, self._folder, folders, images.pairing),
+            pairing,
+            partial(answered_files, self._folder, folders, pairing),
             found,
+            left_out,
             lambda text: _log.warning("folder", said=text),
             self._clock,
         )
@@ -301,10 +332,17 @@ class Engine:
             part = self._parts.arrived(device, device.arrived or now, device.acquired or now)
             if part is None:
                 _log.warning("images of a part that has some", part_id=device.name)
+                self._leave_out(device.name, device.images)
                 continue
             if part.triggered is None and not part.answered:
                 self._expect(part)
             self._begin(part)
+
+    def _leave_out(self, name: str, images: Mapping[Modality, Path]) -> None:
+        """Note images that no part takes, so that they are tidied up; where files stay, nothing is to be done."""
+        if self._settings.images.answered != "keep":
+            paths = {modality: printable(path) for modality, path in images.items()}
+            self._journal.note(LEFT_OUT, {"seq": self._parts.seq_of(name), "part_id": printable(name), "images": paths})
 
     def _expect(self, part: OpenPart) -> None:
         """See to it that a part is answered when it is due."""
@@ -472,6 +510,8 @@ class Engine:
             return FaultCode.STARTING, "the model is being loaded."
         if self._halted:
             return FaultCode.HALTED, self._halted
+        if trouble := self._desk.trouble():
+            return FaultCode.SOURCE, trouble
         if self._watch is not None:
             away = self._watch.out_of_reach(SOURCE_HANGS_S)
             if away:
@@ -494,7 +534,22 @@ class Engine:
     async def _tell_state(self) -> None:
         while True:
             self._say()
+            self._note_state()
             await asyncio.sleep(TELL_EVERY_S)
+
+    def _note_state(self) -> None:
+        """Note in the log whether the line is ready: when that changes, and now and then."""
+        state, now = self.state(), self._clock.now()
+        said = state.ready, state.fault
+        if said != self._noted or now - self._noted_at >= STATE_NOTED_EVERY_S:
+            self._noted, self._noted_at = said, now
+            content = state.model_dump(mode="json", include={"ready", "fault", "fault_text"})
+            self._journal.note(STATE, {**content, "at": datetime.now(UTC).isoformat()})
+
+
+def _check_named(who: str) -> None:
+    if not who:
+        raise RgbxError("a change needs a person's name: say who makes it.")
 
 
 def _halted_by(who: str) -> str:

@@ -13,6 +13,10 @@ LONGEST_ID = 200
 """Characters of a part's name."""
 
 
+class UnusablePart(RgbxError):
+    """A part that the line will never take under this name, however often it is asked."""
+
+
 @dataclass(eq=False)
 class OpenPart:
     """A part without an answer, or with one that came too late to be its own."""
@@ -51,14 +55,14 @@ class OpenParts:
         """Open a part that the controls announce; without a name it is called after its number.
 
         Raises:
-            RgbxError: a part of this name is open or was answered, or the name cannot be used.
+            UnusablePart: a part of this name is open or was answered, or the name cannot be used.
         """
         seq = self._next_seq()
         part = OpenPart(seq, checked_name(name) if name else f"{seq}", now + self.deadline, time)
         key = same_name(part.name)
         if key in self._by_name or key in self._answered:
             state = "is open" if key in self._by_name else "was answered"
-            raise RgbxError(f"the part '{part.name}' {state} already: give each part its own name.")
+            raise UnusablePart(f"the part '{part.name}' {state} already: give each part its own name.")
         return self._open(part)
 
     def arrived(self, images: Arrival, first: float, last: float) -> OpenPart | None:
@@ -86,9 +90,16 @@ class OpenParts:
         part = self._by_name.get(same_name(name))
         return part is not None and part.arrival is None
 
-    def remember_answered(self, name: str) -> None:
+    def seq_of(self, name: str) -> int:
+        """Return the ``PartSeq`` of the part of a name that is open or was answered; 0 where it was too long ago."""
+        key = same_name(name)
+        part = self._by_name.get(key) or self._answered.get(key)
+        return part.seq if part else 0
+
+    def remember_answered(self, name: str, seq: int) -> None:
         """Take a part as answered before this process began."""
-        self._answered[same_name(name)] = OpenPart(0, name, 0.0, arrival=Arrival(name, {}, None, None), answered=True)
+        images = Arrival(name, {}, None, None)
+        self._answered[same_name(name)] = OpenPart(seq, name, 0.0, arrival=images, answered=True)
 
     def reopen(self, part: OpenPart) -> None:
         """Take up a part that was open when the line went down."""
@@ -120,9 +131,11 @@ def checked_name(name: str) -> str:
     """Return a part's name as it is kept.
 
     Raises:
-        RgbxError: it is too long, or has signs that cannot be in the name of a file.
+        UnusablePart: it is too long, or has signs that cannot be in the name of a file.
     """
     kept = printable(name).strip()
     if not kept or len(kept) > LONGEST_ID or any(sign in kept for sign in "/\\\0\n\r"):
-        raise RgbxError(f"a part cannot be called '{kept[:40]}': use up to {LONGEST_ID} letters, digits, - _ and dots.")
+        raise UnusablePart(
+            f"a part cannot be called '{kept[:40]}': use up to {LONGEST_ID} letters, digits, - _ and dots."
+        )
     return kept

@@ -37,8 +37,8 @@ class LeftUndone:
     last_seq: int
     """Of the parts so far."""
     triggers: tuple[OpenTrigger, ...]
-    answered: tuple[str, ...]
-    """Names of the last parts that have an answer."""
+    answered: dict[str, int]
+    """``PartSeq`` of the last parts that have an answer, by name."""
     halted_by: str
     """Who halted the line; nobody when somebody has resumed since."""
 
@@ -52,7 +52,7 @@ def left_undone(folder: LineFolder) -> LeftUndone:
     segments = segment_numbers(folder.log)
     last_seq = 0
     triggers: dict[int, OpenTrigger] = {}
-    answered = []
+    answered: dict[str, int] = {}
     halted_by = ""
     for first in segments[-_LOOKED_THROUGH:]:
         for entry in _entries(folder, first):
@@ -66,13 +66,13 @@ def left_undone(folder: LineFolder) -> LeftUndone:
                 triggers[seq] = OpenTrigger(seq, entry.content["part_id"], entry.time)
             else:
                 triggers.pop(seq, None)
-                answered.append(entry.content["part_id"])
+                answered[entry.content["part_id"]] = seq
     for first in reversed(segments[:-_LOOKED_THROUGH]):
         if last_seq:
             break
         parts = (entry for entry in _entries(folder, first) if entry.kind in (RESULT, TRIGGER))
         last_seq = max((entry.content["seq"] for entry in parts), default=0)
-    return LeftUndone(last_seq, tuple(triggers.values()), tuple(answered), halted_by)
+    return LeftUndone(last_seq, tuple(triggers.values()), answered, halted_by)
 
 
 def answered_files(

@@ -7,7 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from rgbx.errors import InputError
-from rgbx.inference.arrivals import Arrival, HotFolders, Pairing
+from rgbx.inference.arrivals import Arrival, HotFolders, Image, Pairing
 from rgbx.modality import Modality
 
 LOOK_EVERY_S = 0.05
@@ -33,6 +33,7 @@ class FolderWatch:
         pairing: how images find each other.
         done: returns the images that have been answered before.
         found: told each look's devices, in the watching thread.
+        left_out: told each image that no device will take, likewise; those of devices answered before, too.
         say: told of trouble, in a sentence.
         clock: what times are by.
     """
@@ -43,6 +44,7 @@ class FolderWatch:
         pairing: Pairing,
         done: Callable[[], Mapping[Modality, Iterable[Path]]],
         found: Callable[[list[Arrival]], None],
+        left_out: Callable[[Image], None],
         say: Callable[[str], None],
         clock: SteadyClock,
     ) -> None:
@@ -50,6 +52,7 @@ class FolderWatch:
         self._pairing = pairing
         self._done = done
         self._found = found
+        self._left_out = left_out
         self._say = say
         self._clock = clock
         self._again: SimpleQueue[Arrival] = SimpleQueue()
@@ -86,8 +89,12 @@ class FolderWatch:
 
     def _open(self) -> None:
         try:
-            self._hot = HotFolders(self._folders, self._pairing, self._done(), self._say)
+            done = self._done()
+            self._hot = HotFolders(self._folders, self._pairing, done, self._say, self._left_out)
             self._looked = time.monotonic()
+            for modality, paths in done.items():
+                for path in paths:
+                    self._left_out(Image(path, modality, self._pairing.device(path, modality)))
         except (InputError, OSError) as error:
             self._say(f"{error} Waiting until it is there.")
             self._stop.wait(OPEN_AGAIN_S)

@@ -6,7 +6,7 @@ from rgbx.config import Config
 from rgbx.errors import InputError
 from rgbx.files import read_json, write_text
 from rgbx_line.log.entry import Entry
-from rgbx_line.log.segments import BEGINNING, Position
+from rgbx_line.log.segments import BEGINNING, Position, read_entries, segment_numbers
 
 
 class _Kept(Config):
@@ -59,6 +59,34 @@ class Cursor:
         """
         kept = _Kept(number=self.number, segment=self.position.segment, offset=self.position.offset)
         write_text(self.path, kept.model_dump_json() + "\n")
+
+
+def begin_at_last(path: Path, log: Path, kind: str) -> None:
+    """Make a cursor that is new stand before the last entry of a kind; one that is there stays where it is.
+
+    Args:
+        path: of its file.
+        log: folder of the log, which no process writes meanwhile.
+        kind: of the entry that is to be the first one after it; where there is none, it stands at the beginning.
+
+    Raises:
+        InputError: a line of the log is not as it was written.
+        RgbxError: the disk is full or the folder cannot be written.
+    """
+    if path.exists():
+        return
+    cursor = Cursor(path)
+    for first in reversed(segment_numbers(log)):
+        before = first - 1, Position(first)
+        for entry, behind in read_entries(log, Position(first)):
+            if behind.segment != first:
+                break
+            if entry.kind == kind:
+                cursor.number, cursor.position = before
+            before = entry.number, behind
+        if cursor.position != BEGINNING:
+            break
+    cursor.save()
 
 
 def announced(folder: Path) -> int:

@@ -17,6 +17,15 @@ from rgbx_line.log.segments import segment_numbers, segment_path
 from rgbx_line.log.verify import RETIRED
 
 
+class Ahead(Config):
+    """When what is going to be deleted is warned of."""
+
+    days: PositiveFloat = 14.0
+    """Before it goes by age or, at the rate of the last days, for lack of room."""
+    gb: float = Field(default=5.0, ge=0.0)
+    """With less room than this above what stays free, in 10⁹ bytes, whatever the rate."""
+
+
 class Retention(Config):
     """How much is kept."""
 
@@ -25,6 +34,8 @@ class Retention(Config):
     free_gb: float = Field(default=2.0, ge=0.1)
     """With less room than this, in 10⁹ bytes, old segments go before they are that old; when nothing more may go, the
     line stops with a fault."""
+    warn: Ahead = Ahead()
+    """How long before something goes that is said."""
 
 
 def retire(log: LineLog, retention: Retention, reached: Iterable[int], now: datetime | None = None) -> Entry | None:
@@ -53,7 +64,7 @@ def retire(log: LineLog, retention: Retention, reached: Iterable[int], now: date
     last: Entry | None = None
     for first, following in pairwise(numbers):
         path = segment_path(log.folder, first)
-        end = _last_entry(path)
+        end = last_entry(path)
         if following - 1 > delivered or (end.time >= oldest_kept and missing <= 0):
             break
         missing -= path.stat().st_size
@@ -68,7 +79,8 @@ def retire(log: LineLog, retention: Retention, reached: Iterable[int], now: date
     return entry
 
 
-def _last_entry(path: Path) -> Entry:
+def last_entry(path: Path) -> Entry:
+    """Return the last entry of a segment that is closed."""
     with path.open("rb") as file:
         step = 2**16
         size = file.seek(0, os.SEEK_END)
