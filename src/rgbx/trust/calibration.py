@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -71,6 +72,11 @@ class Calibrated(NamedTuple):
     """(n,) ascending: scores of the devices that it was fitted to."""
     computation: Computation = Computation()
     """Of the answers that it was fitted to."""
+    provisional: bool = False
+    """Whether classes were changed since it was fitted, so that what it promises is a guess until it is fitted anew."""
+    known_labels: Mapping[Channel, np.ndarray] = MappingProxyType({})
+    """(n,) the classes, by index, that the devices of ``known`` were taken for; empty where the file has none, as of
+    rgbx 0.2. The drift alarm compares devices of a class with these."""
 
     def ood_score(self, logits: np.ndarray, shown: Mapping[Modality, Shown]) -> np.ndarray:
         """Return the out-of-distribution scores of n devices, (n,).
@@ -79,8 +85,27 @@ class Calibrated(NamedTuple):
             logits: (n, C), of the channel.
             shown: of each modality shown.
         """
-        rarities = [self.scorers[modality](each) for modality, each in shown.items()] if self.scorers else []
-        return OOD_SCORES[self.config.ood_score](logits, rarities)
+        return OOD_SCORES[self.config.ood_score](logits, list(self._rarities(shown).values()))
+
+    def ood_scores(
+        self, channel: Channel, logits: Mapping[Channel, np.ndarray], shown: Mapping[Modality, Shown]
+    ) -> dict[Channel, np.ndarray]:
+        """Return the out-of-distribution scores of n devices, (n,), of each modality alone and of the channel.
+
+        Args:
+            channel: what was seen of them.
+            logits: (n, C) of the channel and of each modality.
+            shown: of each modality shown.
+        """
+        score, rarities = OOD_SCORES[self.config.ood_score], self._rarities(shown)
+        alone = {modality: [rarities[modality]] if rarities else [] for modality in shown}
+        return {
+            **{modality: score(logits[modality], each) for modality, each in alone.items()},
+            channel: score(logits[channel], list(rarities.values())),
+        }
+
+    def _rarities(self, shown: Mapping[Modality, Shown]) -> dict[Modality, np.ndarray]:
+        return {modality: self.scorers[modality](each) for modality, each in shown.items()} if self.scorers else {}
 
 
 class CalibrationFile(Config):
@@ -96,6 +121,8 @@ class CalibrationFile(Config):
     sources: dict[Modality, str]
     """Digest of each set it was fitted to."""
     computation: Computation = Computation()
+    provisional: bool = False
+    """See :class:`Calibrated`."""
 
 
 def save_calibration(folder: Path, calibrated: Calibrated, weights_sha256: str, sources: dict[Modality, str]) -> None:
@@ -105,6 +132,7 @@ def save_calibration(folder: Path, calibrated: Calibrated, weights_sha256: str, 
         RgbxError: the disk is full or the folder cannot be written.
     """
     arrays = {f"known.{channel}": scores for channel, scores in calibrated.known.items()}
+    arrays |= {f"known_labels.{channel}": labels for channel, labels in calibrated.known_labels.items()}
     for modality, scorer in calibrated.scorers.items():
         arrays |= {f"{modality}.{name}": array for name, array in scorer.tensors().items()}
     stored = {name: np.ascontiguousarray(_compact(array)) for name, array in arrays.items()}
@@ -116,6 +144,7 @@ def save_calibration(folder: Path, calibrated: Calibrated, weights_sha256: str, 
         channels=calibrated.channels,
         sources=sources,
         computation=calibrated.computation,
+        provisional=calibrated.provisional,
     )
     write_json(folder / CALIBRATION, record.model_dump(mode="json"))
     seal(folder, (CALIBRATION, TENSORS))
@@ -149,6 +178,8 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibrated | None:
         _scorers(record, arrays),
         {channel: arrays[f"known.{channel}"] for channel in record.channels},
         record.computation,
+        record.provisional,
+        {channel: arrays[name] for channel in record.channels if (name := f"known_labels.{channel}") in arrays},
     )
 
 

@@ -1,9 +1,12 @@
 """What is done with a device: sent to a bin, or put aside for a stated reason."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
+
+from rgbx.modality import Channel
 
 RejectReason = Literal["no device", "unknown", "low confidence", "modalities disagree", "bad image", "late"]
 """Why a device is put aside. ``no device``: none was found in an image, so all of it was looked at. ``unknown``: it is
@@ -32,6 +35,8 @@ class Decision:
     """Classes that it may be of, the likelier first; the true one is missing no oftener than the calibration allows."""
     unknown_score: float | None = None
     """0 to 1: the share of known devices that look less strange; None where the bundle was not calibrated."""
+    ood_scores: Mapping[Channel, float] = field(default_factory=dict)
+    """The out-of-distribution score itself, of each modality alone and of both: what the drift alarm watches."""
 
     @property
     def accepted(self) -> bool:

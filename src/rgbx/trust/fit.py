@@ -99,8 +99,10 @@ def fit_calibration(
             contradict(plausible["rgb"][rgb], plausible["xray"][xray]),
         )
         channels["rgbx"] = _calibrate(cases["rgbx"], sorting, config)
-    known = {channel: np.sort(each.ood) for channel, each in cases.items()}
-    return Calibrated(config, sorting, channels, scorers, known)
+    order = {channel: np.argsort(each.ood, kind="stable") for channel, each in cases.items()}
+    known = {channel: each.ood[order[channel]] for channel, each in cases.items()}
+    labels = {channel: each.logits.argmax(1)[order[channel]] for channel, each in cases.items()}
+    return Calibrated(config, sorting, channels, scorers, known, known_labels=labels)
 
 
 def distances_from_others(responses: Responses, kind: type[Distances]) -> np.ndarray:

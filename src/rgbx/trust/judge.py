@@ -65,15 +65,15 @@ class Judge:
         """
         calibration = self._of(channel)
         sure = self.probabilities(channel, logits)
-        score = self._ood_score(logits, answers)
+        scores = self._ood_scores(channel, logits, answers)
         bins, risks = cheapest_bins(sure[None], self._costs)
         disagree = len(answers) == 2 and self._contradict(answers)
         reason: RejectReason | None = None
         if not all(answer.found for answer in answers.values()):
             reason = "no device"
-        elif disagree and not any(self._is_unknown_alone(modality, answers[modality]) for modality in answers):
+        elif disagree and not any(scores[each] > self._of(each).unknown_above for each in answers):
             reason = "modalities disagree"
-        elif disagree or score > calibration.unknown_above:
+        elif disagree or scores[channel] > calibration.unknown_above:
             reason = "unknown"
         elif risks[0] > calibration.risk_limit:
             reason = "low confidence"
@@ -83,7 +83,8 @@ class Judge:
             bin=self._calibrated.sorting.bins[int(bins[0])] if reason is None else None,
             reason=reason,
             candidates=tuple(self._classes[place] for place in np.argsort(-sure, kind="stable") if likely[place]),
-            unknown_score=float(np.searchsorted(known, score) / len(known)),
+            unknown_score=float(np.searchsorted(known, scores[channel]) / len(known)),
+            ood_scores=scores,
         )
 
     def anomaly_map(self, prepared: np.ndarray) -> AnomalyMap | None:
@@ -102,12 +103,14 @@ class Judge:
     def _of(self, channel: Channel) -> ChannelCalibration:
         return self._calibrated.channels[channel]
 
-    def _ood_score(self, logits: np.ndarray, answers: Mapping[Modality, Answer]) -> float:
+    def _ood_scores(
+        self, channel: Channel, logits: np.ndarray, answers: Mapping[Modality, Answer]
+    ) -> dict[Channel, float]:
+        """Return the score of the channel and of each modality in it, each measured once."""
+        said: dict[Channel, np.ndarray] = {modality: answer.logits[None] for modality, answer in answers.items()}
         shown = {modality: answer.shown for modality, answer in answers.items()}
-        return float(self._calibrated.ood_score(logits[None], shown)[0])
-
-    def _is_unknown_alone(self, modality: Modality, answer: Answer) -> bool:
-        return self._ood_score(answer.logits, {modality: answer}) > self._of(modality).unknown_above
+        scores = self._calibrated.ood_scores(channel, {**said, channel: logits[None]}, shown)
+        return {each: float(score[0]) for each, score in scores.items()}
 
     def _contradict(self, answers: Mapping[Modality, Answer]) -> bool:
         first, second = (

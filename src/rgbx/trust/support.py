@@ -8,6 +8,12 @@ from rgbx.trust.false_sorts import trials_needed
 def support_sentences(calibrated: Calibrated) -> list[str]:
     """Say what the calibration promises, and what it would take where it cannot."""
     config = calibrated.config
+    if calibrated.provisional:
+        return [
+            "Provisional: classes were changed since it was calibrated on a line, and no image of the line has been "
+            "seen since. What it decides is a guess, and no rate of false sorts is promised.",
+            "Run 'rgbx calibrate' with images of the line, of every class, before anything rests on it.",
+        ]
     needed = trials_needed(config.false_sorts, config.confidence)
     sentences = []
     for channel, each in calibrated.channels.items():
