@@ -13,12 +13,16 @@ from filelock import FileLock
 from birds import write_birds
 from learning_sets import write_set
 from rgbx.datasets.flat_field import make_flat_field
+from rgbx.evaluation.classes import add_class
 from rgbx.samples import SampleSet, Shard
+from rgbx.samples.sets import read_set_header
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx_line.template import write_template
 from rgbx_proving.families.unit_files import UnitKey, write_units
 from rgbx_proving.sp10.family import SP10
 from rgbx_render.devices.library import Library
+from rgbx_render.photography.photographs import PHOTOGRAPHS_ORIGIN
+from rgbx_render.photography.randomisation import RgbRandomisation
 from rgbx_render.radiography.radiographs import render_radiographs
 from rgbx_render.radiography.randomisation import XrayRandomisation
 from rgbx_render.radiography.transfer import PRESETS
@@ -52,6 +56,7 @@ SMALLER = {
     "train xray": options(TINY_NETWORK),
     "train rgb": options(TINY_NETWORK),
     "train fusion": "--epochs 1 --set batch_size=6",
+    "classes add": "--radiographs 16 --photographs 16 --workers 0",
     "evaluate": "--pairings 1",
     "export": "--int8-loss 100 --int8-crops 0",
     "scan": "--views 1 --size 48 --workers 0",
@@ -87,6 +92,7 @@ def _write_workshop(folder: Path) -> Path:
     shutil.copy(library / "SP1/SP1-001/scan.nrrd", folder / "scan.nrrd")
     _write_sets(folder)
     _write_runs(folder)
+    _write_new_class(folder)
     _write_line(folder)
     for name in ("line.yaml", "hall-2.yaml"):
         write_template(folder / name, folder / "model", Path("service"))
@@ -109,12 +115,31 @@ def _write_sets(folder: Path) -> None:
         for number, name in enumerate(names, start=1):
             shard = Shard(number, len(names))
             render_radiographs(library, folder / name, config, images_per_class=3, workers=0, shard=shard)
-    write_set(folder / "sets/rgb", "rgb", classes=CLASSES)
+    _write_like_rendered(folder / "sets/rgb", CLASSES, seed=0)
     for modality, seed in (("rgb", 5), ("xray", 6)):
         write_set(folder / "line" / modality, modality, classes=CLASSES, per_class=12, units=4, seed=seed)
     for name, modality in (("photographs", "rgb"), ("radiographs", "xray")):
         for each in CLASSES:
             shutil.copytree(folder / "line" / modality / each, folder / name / each)
+
+
+def _write_like_rendered(folder: Path, classes: tuple[str, ...], seed: int) -> None:
+    """Write drawn photographs that say they were rendered, so that none has to be where Blender is missing."""
+    write_set(folder, "rgb", classes=classes, seed=seed)
+    rendered = RgbRandomisation(size=SIDE, samples=1).model_dump(mode="json")
+    header = read_set_header(folder).updated({"origin": PHOTOGRAPHS_ORIGIN, "config": rendered})
+    (folder / "dataset.json").write_text(header.model_dump_json())
+
+
+def _write_new_class(folder: Path) -> None:
+    """Write scanned units and sets of a class that the model does not know, and a model that does."""
+    library = folder / "new"
+    write_units(library, SP10, [UnitKey("SP3", number) for number in (1, 2)], scan_spacing_mm=1.5, mesh=True, workers=0)
+    _write_like_rendered(folder / "new-sets/rgb", ("SP1", "SP3"), seed=700)
+    config = XrayRandomisation(size=SIDE).updated({"acceptance.keypoints": 0})
+    render_radiographs(Library.open(library), folder / "new-sets/xray", config, images_per_class=6, workers=0)
+    sets = {modality: [SampleSet.open(folder / "new-sets" / modality)] for modality in ("rgb", "xray")}
+    add_class(folder / "model", "SP3", sets, folder / "three-classes")
 
 
 def _write_runs(folder: Path) -> None:

@@ -11,21 +11,26 @@ from typer.testing import CliRunner
 
 from learning_sets import write_set
 from rgbx.cli import app
-from rgbx.errors import InputError
+from rgbx.errors import InputError, MissingPluginError
 from rgbx.inference import Predictor
 from rgbx.models.header import read_bundle_header
 from rgbx.models.icam import ICam
 from rgbx.samples.sets import find_record
+from rgbx_line.drivers.driver import made_driver
+from rgbx_line.settings import DriverSettings
 from rgbx_render.devices.volume import Volume
 from rgbx_render.devices.volume_io import write_volume
 
 SOURCE = '''
+from datetime import UTC, datetime
+
 import numpy as np
 import torch
 
 from rgbx.models.aggregators import Aggregator
 from rgbx.models.windows import WindowPolicy
 from rgbx.trust.ood import OodScore
+from rgbx_line.drivers.driver import Driver, TakenImage
 
 
 class Largest(Aggregator):
@@ -62,6 +67,14 @@ def lose_screen(parts, config, rng):
     return [part for part in parts if not part.name.startswith("display")], "display lost"
 
 
+class DarkCamera(Driver):
+    def open(self):
+        pass
+
+    def take(self, part_id):
+        return TakenImage(np.zeros((32, 32, 3), np.uint8), datetime.now(UTC))
+
+
 def hello():
     """Say hello.
 
@@ -84,6 +97,8 @@ doubt = acme:DOUBT
 shadowless = acme:shadowless
 [rgbx.wear]
 lose_screen = acme:lose_screen
+[rgbx.drivers]
+dark = acme:DarkCamera
 """
 TINY = [
     "--epochs", "1", "--iterations", "2", "--backbone", "test_efficientnet", "--weights", "none",
@@ -249,3 +264,11 @@ def test_a_subclass_of_the_network_is_not_saved_as_something_else(tmp_path: Path
     with pytest.raises(RgbxError, match="xray stream is a Mine, which would be loaded as a plain ICam: register"):
         save_bundle(tmp_path / "run", network, ("A", "B"), {"xray": config}, training={}, sources={}, metrics={})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_line_takes_images_with_a_driver_that_a_package_adds(acme: Callable[[], None]) -> None:
+    settings = DriverSettings(name="top", modality="rgb", kind="dark")
+    assert made_driver(settings).take("A").pixels.shape == (32, 32, 3)
+    acme()
+    with pytest.raises(MissingPluginError, match="no driver 'dark'"):
+        made_driver(settings)

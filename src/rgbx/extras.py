@@ -25,6 +25,10 @@ INSTALLS: dict[str, tuple[str, ...]] = {
         "argon2",
         "aiomqtt",
         "pymodbus",
+        "jinja2",
+        "markupsafe",
+        "duckdb",
+        "scipy",
     ),
     "rgbx[opcua]": ("asyncua", "cryptography"),
 }

@@ -20,8 +20,9 @@ FIRST = {
 }
 """What has to be run before an example."""
 OF_A_LINE = {
-    *("line run", "line simulate", "line show", "line halt", "line resume", "line trust", "line user add"),
-    *("line user remove", "line model add", "line model activate", "line model roll-back", "line model shadow"),
+    *("line run", "line simulate", "line show", "line report", "line halt", "line resume", "line trust"),
+    *("line user add", "line user remove", "line model add", "line model activate", "line model roll-back"),
+    *("line model shadow", "line review export", "review"),
 }
 """Verbs that run a line, ask a running one, or ask for a password; tests/line and tests/proving run these."""
 SLOW = ("demo", "reproduce", "export")
@@ -34,7 +35,7 @@ def examples_of(verb: Verb) -> list[str]:
 
 def cases() -> list[object]:
     def marks(verb: Verb, example: str) -> list[pytest.MarkDecorator]:
-        photographs = verb.name in BLENDER and "--no-rgb" not in example
+        photographs = (verb.name in BLENDER and "--no-rgb" not in example) or " --unit " in example
         return [pytest.mark.slow] * (verb.name in SLOW or (verb.name == "scan" and photographs)) + [
             pytest.mark.blender
         ] * photographs

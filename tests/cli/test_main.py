@@ -18,12 +18,12 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 PANELS = {
     "Prepare": ["devices", "render", "transfer", "sets"],
-    "Train": ["train"],
+    "Train": ["train", "classes"],
     "Measure": ["evaluate", "explain", "calibrate"],
-    "Line": ["export", "predict", "watch", "flatfield", "line"],
+    "Line": ["export", "predict", "watch", "flatfield", "review", "line"],
     "Benchmark": ["demo", "reproduce", "scan"],
 }
-GROUPS = ("devices", "render", "sets", "transfer", "train", "line")
+GROUPS = ("devices", "render", "sets", "transfer", "train", "classes", "line")
 
 
 def shown(*words: str, columns: int = 80) -> list[str]:

@@ -115,7 +115,11 @@ def sayings(verb: Verb, param: Any) -> list[Said]:
         return [Said([option, each], each) for each in choices]
     if kind in (int, float):
         low, high = param.min or 0, param.max
-        numbers = [low + each for each in (2, 3, 4)] if high is None else [low, (low + high) / 2, high]
+        numbers = (
+            [low + each for each in (2, 3, 4)]
+            if high is None
+            else [low, (low + high) // 2 if kind is int else (low + high) / 2, high]
+        )
         return [Said([option, str(each)], each) for each in numbers]
     if kind in (str, Path):
         return [Said([option, each], each) for each in ("none", "embedded", "imagenet")]

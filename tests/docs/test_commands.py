@@ -22,7 +22,9 @@ from example_workshop import CLASSES, TINY_NETWORK, shared_workshop, smaller
 from learning_sets import write_set
 from rgbx import registry
 from rgbx.registry import Registry
+from rgbx_line.drivers.driver import DRIVERS
 from rgbx_proving.standin.wear import WEARS
+from rgbx_render.radiography.backends import BACKENDS
 
 LANGUAGES = {"console", "python", "yaml", "toml", "json", "text"}
 NOT_RUN = {
@@ -114,7 +116,7 @@ def workshop(tmp_path_factory):
 @pytest.fixture
 def here(workshop, tmp_path, monkeypatch):
     """A copy of the workshop to work in; plug-ins that a page registers go with it."""
-    registries = [WEARS, *(each for each in vars(registry).values() if isinstance(each, Registry))]
+    registries = [BACKENDS, DRIVERS, WEARS, *(each for each in vars(registry).values() if isinstance(each, Registry))]
     before = [set(each.names()) for each in registries]
     monkeypatch.chdir(shutil.copytree(workshop, tmp_path / "here"))
     yield
@@ -126,7 +128,10 @@ def here(workshop, tmp_path, monkeypatch):
 def made_by(page_blocks: list[Block]) -> set[Path]:
     """Return the files and folders that the commands of a page make."""
     asked = [each for block in page_blocks if not block.not_run for each in said(block)]
-    outs = [verb.make_context("rgbx", rest).params.get("out") for _, verb, rest in asked]
+    outs = [
+        verb.make_context("rgbx", rest).params.get("file" if name == "line init" else "out")
+        for name, verb, rest in asked
+    ]
     return {out for out in outs if isinstance(out, Path)}
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rgbx.errors import InputError, RgbxError
 from rgbx_line.log import LineLog, Position, read_entries, verify
-from rgbx_line.log.cursor import Cursor
+from rgbx_line.log.cursor import Cursor, begin_at_last
 from rgbx_line.log.retention import Retention, retire
 from rgbx_line.log.segments import segment_numbers, segment_path
 
@@ -220,3 +220,25 @@ def test_a_full_disk_lets_young_segments_go(tmp_path: Path) -> None:
         assert entry is not None
         assert entry.content["through"] == 3  # the one that is written never goes
     assert verify(tmp_path).faults == ()
+
+
+def test_a_new_cursor_begins_at_the_last_entry_of_a_kind_and_an_old_one_stays(tmp_path: Path) -> None:
+    log, path = tmp_path / "log", tmp_path / "cursors/mqtt.json"
+    begin_at_last(path, log, "result")
+    assert Cursor(path).number == 0
+    path.unlink()
+    write(log, 9, segment_bytes=700)
+    with LineLog(log, segment_bytes=700) as open_log:
+        open_log.append([("audit", {"text": "x" * 400})] * 5)
+        open_log.append([("audit", {})])
+    assert segment_numbers(log)[-1] > 9  # the last segment has no result
+    begin_at_last(path, log, "result")
+    cursor = Cursor(path)
+    assert cursor.number == 8
+    assert numbers(log, after=cursor.position)[0] == 9
+    write(log, 1)
+    begin_at_last(path, log, "result")
+    assert Cursor(path).number == 8
+    other = tmp_path / "cursors/other.json"
+    begin_at_last(other, log, "none")
+    assert (Cursor(other).number, Cursor(other).position) == (0, Position(0))

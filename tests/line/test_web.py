@@ -153,6 +153,27 @@ def test_forms_that_are_none_are_refused(folder: Path) -> None:
     refused(folder, 400, "Too many files", files=[("rgb", png())] * 3)
 
 
+def test_a_part_that_was_taken_before_is_a_conflict_that_names_its_answer(folder: Path) -> None:
+    """Else who heard nothing of its first try would send it for ever."""
+
+    async def refuse(_: str, content: dict[str, Any]) -> dict[str, Any]:
+        return {"refused": f"the part '{content['part_id']}' was answered already: give each part its own name."}
+
+    async def test() -> None:
+        async with web_line(folder) as (line, client):
+            line.hub._handler = refuse
+            (entry,) = line.answer(1)
+            await line.heard()
+            taken = await client.post("/api/parts", files={"rgb": png()}, data={"part_id": "P1"})
+            assert (taken.status_code, taken.json()["number"]) == (409, entry.number)
+            assert "was answered already" in taken.json()["error"]
+            still_open = await client.post("/api/parts", files={"rgb": png()}, data={"part_id": "P2"})
+            assert (still_open.status_code, "number" in still_open.json()) == (409, False)
+            assert kept(folder) == []
+
+    run(test())
+
+
 ODD = st.sampled_from(["../../etc/passwd", "a\0b", "\n", "a\r\nb", "\u202e", "/", ".", "", " a", "x" * 101])
 several = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -308,7 +329,7 @@ def test_people_control_the_line_in_their_own_name(folder: Path) -> None:
 
 
 def test_a_silent_inference_is_not_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rgbx_line.web.app.ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr("rgbx_line.web.asking.ANSWER_WITHIN_S", 0.1)
 
     class Silent(WebLine):
         async def _answer(self, do: str, content: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -330,7 +351,7 @@ def test_every_refusal_is_json(folder: Path) -> None:
     async def test() -> None:
         async with web_line(folder) as (_, client):
             for method, path, status in (
-                ("GET", "/", 404),
+                ("GET", "/nowhere", 404),
                 ("GET", "/docs", 404),
                 ("GET", "/openapi.json", 404),
                 ("DELETE", "/api/parts", 405),

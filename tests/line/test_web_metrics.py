@@ -5,7 +5,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import rgbx_line.web
 from fake_inference import part_result, run
+from rgbx.files import write_json
 from rgbx_line.contract import FaultCode, ReasonCode
 from rgbx_line.log import LineLog
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.segments import read_entries
+from rgbx_line.outlook import Going, Outlook
 from web_line import WebLine, web_line
 
 DASHBOARD = Path(rgbx_line.web.__file__).with_name("grafana.json")
@@ -48,6 +50,29 @@ def add(line: WebLine, seq: int, **changes: Any) -> None:
     result = part_result(seq).model_copy(update=changes)
     line.log.append([("result", result.model_dump(mode="json"))])
     line.tell()
+
+
+def test_what_retention_is_going_to_delete_is_a_figure(folder: Path) -> None:
+    going = Going(what="images", because="room", oldest=date(2026, 3, 1), when=datetime.now(UTC) + timedelta(days=3))
+    foreseen = Outlook(
+        made=datetime.now(UTC),
+        bytes_a_day=1e9,
+        room_bytes=3e9,
+        short=True,
+        going=(going,),
+        images_going=40,
+        unreviewed_going=39,
+    )
+
+    async def test() -> None:
+        async with web_line(folder) as (line, client):
+            assert not [name for name in await figures(line, client) if "going" in name]
+            write_json(line.folder.outlook, foreseen.model_dump(mode="json"))
+            found = await figures(line, client)
+            assert found['rgbx_going_days{because="room",what="images"}'] == pytest.approx(3.0, abs=0.01)
+            assert found["rgbx_unreviewed_going"] == 39
+
+    run(test())
 
 
 def test_results_are_counted_by_bin_and_reason(folder: Path) -> None:

@@ -10,7 +10,7 @@ from rgbx_line.history import find_part
 from rgbx_line.log.segments import segment_numbers, segment_path
 from rgbx_line.log.verify import verify
 from rgbx_line.settings import LineFolder
-from rgbx_proving.plant.history import write_history
+from rgbx_proving.plant.history import write_earlier_results
 
 LINES = 100_000
 ALTERED = 12
@@ -20,7 +20,7 @@ RANDOM = random.Random(20)
 @pytest.mark.slow
 def test_an_altered_byte_among_a_hundred_thousand_lines_is_found_and_named(tmp_path):
     folder = LineFolder(tmp_path)
-    write_history(folder, LINES, lambda _: None)
+    write_earlier_results(folder, LINES, lambda _: None)
     assert verify(folder.log).faults == ()
     assert find_part(folder, f"H{LINES:07d}", 1)[0].number == LINES
     segments = [segment_path(folder.log, first) for first in segment_numbers(folder.log)]

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from rgbx import __version__
 from rgbx.cli.calibrate import calibrate_command
+from rgbx.cli.classes import classes_app
 from rgbx.cli.evaluate import evaluate_command
 from rgbx.cli.explain import explain_command
 from rgbx.cli.export import export_command
@@ -45,6 +46,7 @@ app = typer.Typer(
 add_plugin_groups(app)
 app.add_typer(sets_app, name="sets", rich_help_panel=PREPARE)
 app.add_typer(train_app, name="train", rich_help_panel=TRAIN)
+app.add_typer(classes_app, name="classes", rich_help_panel=TRAIN)
 app.command("evaluate", rich_help_panel=MEASURE)(evaluate_command)
 app.command("explain", rich_help_panel=MEASURE)(explain_command)
 app.command("calibrate", rich_help_panel=MEASURE)(calibrate_command)

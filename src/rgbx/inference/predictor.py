@@ -86,7 +86,7 @@ class Encoded:
     warnings: tuple[str, ...] = ()
     """What is doubtful about the image, a sentence each."""
     looked: Looked | None = None
-    """Where the stream looked; None where no image was read."""
+    """Where the stream looked."""
 
     @property
     def shown(self) -> Shown:
@@ -391,11 +391,11 @@ class Predictor:
         if output.crops is not None:
             views = [_views(*each) for each in zip(output.windows, output.cams, output.crops, strict=True)]
         iterations = [len(windows) for windows in output.windows]
-        outputs = output.logits, output.fused_input, iterations, views
         looked = map(_looked, prepared, output.windows, output.cams)
+        outputs = output.logits, output.fused_input, iterations, views, looked
         encoded = [
-            _noted(Encoded(*parts, looked=seen), modality, image, made)
-            for *parts, seen, image, made in zip(*outputs, looked, images, prepared, strict=True)
+            _noted(Encoded(logits, fused, count, seen, looked=where), modality, image, made)
+            for logits, fused, count, seen, where, image, made in zip(*outputs, images, prepared, strict=True)
         ]
         if modality == "rgb":
             return encoded

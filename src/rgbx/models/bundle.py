@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,9 @@ from rgbx.files import write_bytes, write_json
 from rgbx.modality import Modality
 from rgbx.models.card import write_card
 from rgbx.models.earlier import renamed_tensors
-from rgbx.models.header import BUNDLE_FILE, BUNDLE_REMEDY, WEIGHTS, BundleHeader, check_weights
+from rgbx.models.header import BUNDLE_FILE, BUNDLE_REMEDY, WEIGHTS, BundleHeader, ClassChange, check_weights
 from rgbx.models.icam import ICam
+from rgbx.models.memory import Memory
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.seal import seal
 from rgbx.models.stream import build_stream
@@ -52,8 +54,21 @@ def save_bundle(
     training: dict[str, Any],
     sources: dict[str, str],
     metrics: dict[str, float],
+    memory: Memory | None = None,
+    changes: tuple[ClassChange, ...] = (),
 ) -> None:
     """Write a bundle into ``folder``: the weights first, then the header that makes them a bundle.
+
+    Args:
+        folder: of the bundle.
+        network: what it holds.
+        classes: that the network tells apart.
+        streams: how each stream is configured.
+        training: configuration of each training stage.
+        sources: digest of each set of images trained on.
+        metrics: measured while training.
+        memory: what it remembers of its training, if anything.
+        changes: classes that were added, removed or renamed since it was trained.
 
     Raises:
         RgbxError: a stream's network is no plain :class:`~rgbx.models.icam.ICam`, which it would be loaded as; the disk
@@ -75,11 +90,29 @@ def save_bundle(
         sources=sources,
         metrics=metrics,
         versions=versions(),
+        changes=changes,
     )
     write_bytes(folder / WEIGHTS, weights)
+    seal(folder, (WEIGHTS,))
+    if memory is not None:
+        memory.write(folder, header.weights_sha256)
+    write_header(folder, header)
+
+
+def write_header(folder: Path, header: BundleHeader, trust: Sequence[str] = ()) -> None:
+    """Write what a bundle says of itself, and its card, beside weights that are there.
+
+    Args:
+        folder: of the bundle.
+        header: what it says.
+        trust: sentences on how far to trust it, of a bundle that was calibrated.
+
+    Raises:
+        RgbxError: the disk is full or the folder cannot be written.
+    """
     write_json(folder / BUNDLE_FILE, header.model_dump(mode="json"))
-    seal(folder, (BUNDLE_FILE, WEIGHTS))
-    write_card(folder, header)
+    seal(folder, (BUNDLE_FILE,))
+    write_card(folder, header, trust)
 
 
 def load_bundle(folder: Path) -> Bundle:

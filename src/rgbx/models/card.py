@@ -51,6 +51,7 @@ def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
         "On training images, and on held-out units where it says validation; neither is a test.",
         "",
         *(f"- {name.replace('_', ' ')}: {value:.4g}" for name, value in header.metrics.items()),
+        *(_changes(header) if header.changes else ()),
         "",
         "## How far to trust it",
         "",
@@ -60,6 +61,18 @@ def model_card(header: BundleHeader, trust: Sequence[str] = ()) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _changes(header: BundleHeader) -> list[str]:
+    """Say which classes came, went or were renamed since the bundle was trained."""
+    lines = ["", "## Classes changed since it was trained", ""]
+    for change in header.changes:
+        what = f"renamed to {change.to}" if change.what == "renamed" else change.what
+        lines.append(f"- **{change.name} {what}**, from the bundle of weights {change.start[:16]}.")
+        lines += [f"    - {note}" for note in change.notes]
+        if change.proposes_full:
+            lines.append("    - **Train it in full before it is used**: `rgbx classes add --full`.")
+    return lines
 
 
 def _shape(stream: StreamConfig) -> str:

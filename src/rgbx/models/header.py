@@ -18,6 +18,22 @@ WEIGHTS = "weights.safetensors"
 BUNDLE_REMEDY = "train it again with 'rgbx train' or copy the whole folder anew"
 
 
+class ClassChange(Config):
+    """A class that was added to a trained bundle, removed from it, or renamed."""
+
+    what: Literal["added", "removed", "renamed"]
+    name: str
+    """Of the class; as it was called before where it was renamed."""
+    to: str | None = None
+    """As a renamed class is called since."""
+    start: str
+    """SHA-256 of the weights of the bundle before."""
+    notes: tuple[str, ...] = ()
+    """What was measured and what could not be, a sentence each."""
+    proposes_full: bool = False
+    """Whether the class was not told well enough from the others, so that a full training is proposed."""
+
+
 class BundleHeader(Config):
     """``bundle.json``."""
 
@@ -34,6 +50,8 @@ class BundleHeader(Config):
     metrics: dict[str, float]
     """What was measured while training, on held-out units."""
     versions: dict[str, str]
+    changes: tuple[ClassChange, ...] = ()
+    """Of classes since it was trained, the latest last."""
 
 
 def read_bundle_header(folder: Path) -> BundleHeader:

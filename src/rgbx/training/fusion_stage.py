@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
@@ -20,19 +19,17 @@ from rgbx.modality import MODALITIES, Modality
 from rgbx.models import bundle
 from rgbx.models.bundle import Bundle
 from rgbx.models.header import read_bundle_header
-from rgbx.models.icam import ICam
 from rgbx.models.localiser import in_torch
 from rgbx.models.network import FusionHead, RgbXNetwork
-from rgbx.models.processor import keep_freed_memory, pick_processor
-from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.training.augmentation import AugmentConfig, augment, batch_generator
 from rgbx.training.batches import Batches
+from rgbx.training.encoding import encode_features
+from rgbx.training.remember import remember
 from rgbx.training.run import batch_share_of, fit_module, start_run, write_history
 from rgbx.training.settings import FusionTraining
 from rgbx.view.transform import Transform
 
-ENCODING_BATCH = 32
 FEATURES = "checkpoint/features.safetensors"
 
 
@@ -75,11 +72,12 @@ def train_fusion(
         write_history(out, history)
     elif config.mode == "mean":  # the product is what a new network computes
         network.fusion.scale(1 / len(MODALITIES))  # type: ignore[union-attr]
+    configs = {modality: bundles[modality].header.streams[modality] for modality in MODALITIES}
     bundle.save_bundle(
         out,
         network,
         classes,
-        {modality: bundles[modality].header.streams[modality] for modality in MODALITIES},
+        configs,
         training={
             **{modality: bundles[modality].header.training[modality] for modality in MODALITIES},
             "fusion": config.model_dump(mode="json"),
@@ -90,6 +88,7 @@ def train_fusion(
             **bundles["xray"].header.metrics,
             **{f"fusion_{name}": value for epoch in history[-1:] for name, value in epoch.items()},
         },
+        memory=remember(network, configs, classes, sets),
     )
     return out
 
@@ -149,34 +148,6 @@ def _in_order(loaded: Bundle, classes: tuple[str, ...]) -> Bundle:
             classifier.weight.copy_(classifier.weight[rows])
             classifier.bias.copy_(classifier.bias[rows])
     return Bundle(loaded.header.updated({"classes": classes}), loaded.network)
-
-
-@torch.no_grad()
-def encode_features(
-    stream: ICam, images: LabelledImages, config: AugmentConfig | None, views: int, seed: int
-) -> torch.Tensor:
-    """Return the stream's aggregated features of augmented views of ``images``, (views, N, K).
-
-    Args:
-        stream: frozen, statistics included.
-        images: N prepared images.
-        config: how to augment; None takes the images as they are.
-        views: how many differently augmented copies of each.
-        seed: of the augmentation.
-    """
-    device = pick_processor().torch
-    keep_freed_memory()
-    stream = stream.to(device).eval()
-    batches = Batches(images, np.arange(len(images)), ENCODING_BATCH)
-    features = []
-    work = [(view, place) for view in range(views) for place in range(len(batches))]
-    for view, place in track(work, f"encoding {images.modality}", total=len(work)):
-        number, pixels, _ = batches[place]
-        inputs = pixels.to(device)
-        if config is not None:
-            inputs = augment(inputs, config, batch_generator(seed, view, number))
-        features.append(stream.aggregate(stream(inputs).features).cpu())
-    return torch.cat(features).view(views, len(images), -1)
 
 
 def train_head(

@@ -10,6 +10,8 @@ from rgbx.cli.layout import LINE
 from rgbx.cli.plugins import shown_under
 from rgbx.errors import RgbxError
 from rgbx.extras import optional_packages
+from rgbx_line.cli.report import report_line_command
+from rgbx_line.cli.review import line_review_app
 
 if TYPE_CHECKING:
     from rgbx_line.settings import LineFolder, LineSettings
@@ -18,7 +20,7 @@ line_app = shown_under(LINE)(typer.Typer(no_args_is_help=True, help="Run a line 
 user_app = typer.Typer(no_args_is_help=True, help="Who may do what, over HTTP and OPC UA.")
 model_app = typer.Typer(no_args_is_help=True, help="Which model answers.")
 job_app = typer.Typer(no_args_is_help=True, help="Work beside the line, at low priority.")
-for _name, _app in (("user", user_app), ("model", model_app), ("job", job_app)):
+for _name, _app in (("user", user_app), ("model", model_app), ("job", job_app), ("review", line_review_app)):
     line_app.add_typer(_app, name=_name)
 
 SettingsArgument = Annotated[Path, typer.Argument(metavar="LINE.yaml", help="The line's settings.")]
@@ -146,6 +148,9 @@ def show_part_command(
         raise RgbxError(f"the log says nothing of a part '{part}': look for another name.")
     for entry in found:
         typer.echo(json.dumps(entry.content) if as_json else described(folder, entry))
+
+
+line_app.command("report")(report_line_command)
 
 
 @line_app.command("halt")
@@ -337,7 +342,7 @@ def add_job_command(context: typer.Context, file: SettingsArgument, who: WhoOpti
     - `rgbx line job add line.yaml --who Ada -- train xray --data sets/xray --out runs/next`
     - `rgbx line job add line.yaml --who Ada -- export model`
     """
-    from rgbx_line.jobs import add_job
+    from rgbx_line.job_list import add_job
 
     job = add_job(_folder(file), context.args, who)
     typer.echo(f"job {job.number}")
@@ -352,7 +357,7 @@ def list_jobs_command(file: SettingsArgument) -> None:
     - `rgbx line job list line.yaml`
     - `rgbx line job list hall-2.yaml`
     """
-    from rgbx_line.jobs import read_jobs
+    from rgbx_line.job_list import read_jobs
 
     jobs = read_jobs(_folder(file))
     if not jobs:

@@ -101,6 +101,17 @@ class Access:
             Refusal: nobody who is known, or one who tries too often.
         """
         name, password = _credentials(request.headers.get("authorization", ""))
+        person = await self.check(name, password, request)
+        if person is None:
+            raise _unknown("The name or the password is not right")
+        return person
+
+    async def check(self, name: str, password: str, request: Request) -> Caller | None:
+        """Return who gives a name and its password; None, and note it, when they are not right.
+
+        Raises:
+            Refusal: who sends the request tries too often, or the file of users cannot be read.
+        """
         users = self._current()
         given = hashlib.blake2b(f"{name}\0{password}".encode(), key=self._key).digest()
         if given in self._let_in:
@@ -113,9 +124,18 @@ class Access:
                 self._wrong.append((time.monotonic(), address))
         if role is None:
             await self._tell(name, address)
-            raise _unknown("The name or the password is not right")
+            return None
         person = self._let_in[given] = Caller(name, role)
         return person
+
+    def state_of_users(self) -> object:
+        """Return what is another thing as soon as the file of users has changed.
+
+        Raises:
+            Refusal: it cannot be read.
+        """
+        self._current()
+        return self._state
 
     def _current(self) -> Users:
         """Return the users, read again when their file has changed."""
@@ -176,7 +196,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)  # a page has its own for some
             await send(message)
 
         app = self._app

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,8 +16,10 @@ from rgbx_line.contract import RESULT, PartResult, ReasonCode
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import BEGINNING, Position, read_entries, segment_numbers, segment_path
+from rgbx_line.outlook import read_outlook
 from rgbx_line.settings import LineFolder
 
+DAY_S = 24 * 3600.0
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -93,6 +96,7 @@ class _Present(Collector):
         ):
             yield GaugeMetricFamily(name, said, value=float(value))
         yield self._lag(state.announced)
+        yield from self._going()
         yield from self._processes()
 
     def _lag(self, announced: int) -> Metric:
@@ -104,6 +108,21 @@ class _Present(Collector):
                 continue
             lag.add_metric([path.stem], max(0, announced - reached))
         return lag
+
+    def _going(self) -> Iterator[Metric]:
+        """Yield what was foreseen last of what retention deletes; nothing before the first time."""
+        try:
+            outlook = read_outlook(self._folder)
+        except RgbxError:  # its writer makes it again
+            outlook = None
+        if outlook is None:
+            return
+        days = GaugeMetricFamily("rgbx_going_days", "Days until some go, where it is soon.", labels=["what", "because"])
+        for each in outlook.going:
+            days.add_metric([each.what, each.because], (each.when - datetime.now(UTC)).total_seconds() / DAY_S)
+        yield days
+        said = "Parts whose images go soon and that nobody has reviewed."
+        yield GaugeMetricFamily("rgbx_unreviewed_going", said, value=float(outlook.unreviewed_going))
 
     def _processes(self) -> Iterator[Metric]:
         alive = GaugeMetricFamily("rgbx_process_alive", "1 while a process runs.", labels=["process"])

@@ -13,7 +13,7 @@ WRITTEN_TOGETHER = 2000
 _CLASSES = tuple(f"class-{number:02d}" for number in range(10))
 
 
-def write_history(folder: LineFolder, results: int, tell: Callable[[str], None]) -> Position:
+def write_earlier_results(folder: LineFolder, results: int, tell: Callable[[str], None]) -> Position:
     """Write a log of so many results, each as long as a real one, and the index of its parts.
 
     Args:

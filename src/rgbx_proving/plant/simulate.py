@@ -22,7 +22,7 @@ from rgbx.files import read_json, write_text
 from rgbx.modality import Modality
 from rgbx_line.archive import archived
 from rgbx_line.contract import RESULT, PartResult
-from rgbx_line.jobs import add_job
+from rgbx_line.job_list import add_job
 from rgbx_line.log import Entry
 from rgbx_line.log.segments import BEGINNING, Position
 from rgbx_line.log.verify import verify
@@ -43,7 +43,7 @@ from rgbx_proving.plant.faults import (
     make_faults,
 )
 from rgbx_proving.plant.findings import SimulationRecord, SimulationResult, latency_figure, result_of, simulation_page
-from rgbx_proving.plant.history import write_history
+from rgbx_proving.plant.history import write_earlier_results
 from rgbx_proving.plant.judge import LoggedAnswer, judge
 from rgbx_proving.plant.process import KeptProcess, broker_process
 from rgbx_proving.plant.use import Use, measure_use
@@ -125,7 +125,7 @@ def run_simulation(
         Users({}).with_user(*CREDENTIALS, Role.OPERATOR).write(folder.users)
     if settings.beside:
         add_job(folder, settings.beside, WHO)
-    begin = write_history(folder, settings.history, tell) if settings.history else BEGINNING
+    begin = write_earlier_results(folder, settings.history, tell) if settings.history else BEGINNING
 
     conveyor = Conveyor(
         stock,

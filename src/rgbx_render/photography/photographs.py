@@ -32,7 +32,7 @@ from rgbx_render.photography.film import develop
 from rgbx_render.photography.meshes import RenderMesh, is_written, read_render_mesh, write_render_mesh
 from rgbx_render.photography.randomisation import RgbDraw, RgbRandomisation, draw_photograph
 
-_ORIGIN = "synthetic: RGB domain randomisation"
+PHOTOGRAPHS_ORIGIN = "synthetic: RGB domain randomisation"
 _SUFFIX = ".png"
 _SCENE = Path(__file__).with_name("scene.py")
 
@@ -75,7 +75,7 @@ def render_photographs(
     groups = by_class(library, chosen, "mesh")
     header = SetHeader(
         modality="rgb",
-        origin=_ORIGIN,
+        origin=PHOTOGRAPHS_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},

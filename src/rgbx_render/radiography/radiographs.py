@@ -40,7 +40,7 @@ from rgbx_render.radiography.randomisation import (
 )
 from rgbx_render.radiography.scans import ScanStore, prepare_scan
 
-_ORIGIN = "synthetic: X-ray domain randomisation"
+RADIOGRAPHS_ORIGIN = "synthetic: X-ray domain randomisation"
 _SUFFIX = ".png"
 SUMMARY = "summary.json"
 SPECK = 8
@@ -107,7 +107,7 @@ def render_radiographs(
     groups = by_class(library, chosen, "scan")
     header = SetHeader(
         modality="xray",
-        origin=_ORIGIN,
+        origin=RADIOGRAPHS_ORIGIN,
         seed=seed,
         classes=library.classes,
         config={**config.model_dump(mode="json"), "images_per_class": images_per_class, "units": units},

@@ -1,0 +1,57 @@
+"""Entries of the log by number, and the image files that they name."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rgbx.modality import Modality
+from rgbx_line.archive import archived
+from rgbx_line.log.entry import DamagedLine, Entry, decode
+from rgbx_line.log.segments import segment_numbers, segment_path
+from rgbx_line.settings import LineFolder
+
+_NUMBER = re.compile(rb'\{"number":(\d+),')
+
+
+def find_entry(folder: LineFolder, number: int, through: int) -> Entry | None:
+    """Return the entry of a number, or None; one segment of the log is read.
+
+    Args:
+        folder: of the line.
+        number: of the entry.
+        through: number of the last entry that may be told of.
+    """
+    if not 1 <= number <= through:
+        return None
+    begun = [first for first in segment_numbers(folder.log) if first <= number]
+    if not begun:
+        return None
+    try:
+        with segment_path(folder.log, begun[-1]).open("rb") as file:
+            for line in file:
+                found = _NUMBER.match(line)
+                if found is not None and int(found[1]) == number:
+                    return decode(line)
+    except (FileNotFoundError, DamagedLine):  # it was deleted for its age since, or says nothing that can be trusted
+        return None
+    return None
+
+
+def said_by(entry: Entry) -> dict[str, Any]:
+    """Return what a model says in an entry (:class:`rgbx.inference.results.Content`); nothing where none says it."""
+    contents = (entry.content.get("result") or {}).get("ResultContent") or [{}]
+    return dict(contents[0])
+
+
+def images_of(entry: Entry) -> dict[Modality, str]:
+    """Return the files that an entry names, by modality, as they were called when it was written."""
+    return dict(entry.content.get("images") or said_by(entry).get("images") or {})
+
+
+def image_file(folder: LineFolder, entry: Entry, modality: Modality) -> Path | None:
+    """Return where an image of an entry is: archived, or where it came; None when it is gone."""
+    name = images_of(entry).get(modality)
+    if name is None:
+        return None
+    came = Path(name)
+    return next((path for path in (archived(folder, entry, came), came) if path.is_file()), None)

@@ -1,0 +1,239 @@
+"""The pages in a real Chromium: they keep themselves up to date, can be used without a mouse, and are readable."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fake_inference import FakeInference, until
+from pages_browser import (
+    chromium,
+    needs_axe,
+    needs_browser,
+    run_in_browser,
+    serious_findings,
+    served_pages,
+    signed_in_page,
+)
+from rgbx_line.contract import FaultCode
+from rgbx_line.models import ModelStore
+from rgbx_line.web.pages.site import part_url
+from shown_devices import shown_result
+from tiny_bundle import write_untrained_bundle
+from web_line import ENGINEER
+
+pytestmark = needs_browser
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def answer(inference: FakeInference, folder: Path, *seqs: int) -> None:
+    """Have devices answered that have images."""
+    results = [shown_result(folder / "came", seq).model_dump(mode="json") for seq in seqs]
+    inference.log.append([("result", result) for result in results])
+    inference.tell()
+
+
+def test_the_line_page_shows_the_next_part_by_itself(folder: Path) -> None:
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            answer(inference, folder, 1, 2)
+            async with signed_in_page(browser, url) as page:
+                await page.wait_for_selector("text=A2")
+                answer(inference, folder, 3)
+                await page.wait_for_selector(".last-name a:text-is('A3')")
+                shown = "[...document.querySelectorAll('.last-image img')].every(each => each.naturalWidth)"
+                await page.wait_for_function(shown)
+                assert await page.locator(".last-image img").count() == 4, "both images, and where each stream looked"
+                inference.tell(ready=False, fault=FaultCode.HALTED, fault_text="Ada halted the line.")
+                await page.wait_for_selector(".banner-headline:text-is('Halted')")
+                assert "Resume" in await page.inner_text(".banner")
+
+    run_in_browser(test())
+
+
+@pytest.mark.slow
+def test_what_is_old_is_said_to_be(folder: Path) -> None:
+    async def test() -> None:
+        async with chromium() as browser:
+            async with served_pages(folder) as (url, _, stop):
+                shown = await browser.new_context()
+                page = await shown.new_page()
+                await page.goto(f"{url}/sign-in")
+                await page.fill("#name", "olga")
+                await page.fill("#password", "operators' secret")
+                await page.press("#password", "Enter")
+                await page.wait_for_selector("#banner")
+                assert await page.locator("#no-contact").is_hidden()
+                stop.set()
+                await page.wait_for_selector("#no-contact:visible", timeout=15_000)
+            await shown.close()
+
+    run_in_browser(test())
+
+
+@pytest.mark.slow
+def test_ten_open_pages_keep_no_connection_at_the_end(folder: Path) -> None:
+    async def test() -> None:
+        async with chromium() as browser, served_pages(folder) as (url, inference, stop):
+            answer(inference, folder, *range(1, 30))
+            async with signed_in_page(browser, url) as page:
+                for _ in range(9):
+                    other = await page.context.new_page()
+                    await other.goto(url)
+                await asyncio.sleep(2)
+                stop.set()
+                await page.context.close()
+            # Whoever is connected, it leaves.
+            await until(lambda: not any("run_web" in str(task.get_coro()) for task in asyncio.all_tasks()), within=20)
+
+    run_in_browser(test())
+
+
+@pytest.mark.slow
+def test_signing_in_halting_and_resuming_take_no_mouse(folder: Path) -> None:
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            page = await (await browser.new_context()).new_page()
+            await page.goto(url)
+            await page.keyboard.type("olga")
+            await page.keyboard.press("Tab")
+            await page.keyboard.type("operators' secret")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("#banner")
+            await tab_to(page, "Halt")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("dialog[open]")
+            await page.keyboard.press("Escape")
+            await page.wait_for_selector("dialog", state="detached")
+            assert ("halt", {"who": "olga"}) not in inference.asked
+            await tab_to(page, "Halt")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("dialog[open]")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("text=The line is halted.")
+            assert inference.asked == [("halt", {"who": "olga"})]
+
+    run_in_browser(test())
+
+
+async def tab_to(page, text: str) -> None:
+    """Press Tab until the control with a text has the focus, which can be seen."""
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        focused = await page.evaluate("document.activeElement.textContent.trim()")
+        if focused == text:
+            assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            return
+    raise AssertionError(f"no Tab leads to {text}")
+
+
+@pytest.mark.slow
+def test_a_focus_stays_where_it_is_when_the_page_changes(folder: Path) -> None:
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            answer(inference, folder, 1, 2, 3)
+            async with signed_in_page(browser, url) as page:
+                await page.focus("#part-1 a, #part-" + str(inference.log.number - 2) + " a")
+                focused = await page.evaluate("document.activeElement.getAttribute('href')")
+                answer(inference, folder, 4)
+                await page.wait_for_selector(".last-name a:text-is('A4')")
+                assert await page.evaluate("document.activeElement.getAttribute('href')") == focused
+
+    run_in_browser(test())
+
+
+@pytest.mark.slow
+def test_zoom_window_and_maps_of_a_part(folder: Path) -> None:
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            answer(inference, folder, 1)
+            async with signed_in_page(browser, url) as page:
+                await page.goto(url + part_url("A1"))
+                await page.wait_for_function("document.querySelectorAll('.viewer-canvas[data-loaded]').length === 2")
+                await page.wait_for_timeout(300)
+                before = await pixels(page)
+                await page.click("#zoom-in")
+                await page.wait_for_timeout(100)
+                zoomed = await pixels(page)
+                assert all(one != other for one, other in zip(before, zoomed, strict=True)), "both are zoomed"
+                await page.focus(".viewer-canvas[data-modality=rgb]")
+                await page.keyboard.press("ArrowLeft")
+                await page.wait_for_timeout(100)
+                moved = await pixels(page)
+                assert all(one != other for one, other in zip(zoomed, moved, strict=True)), "both are moved"
+                await page.keyboard.press("0")
+                await page.wait_for_timeout(100)
+                assert await pixels(page) == before
+                await page.check("#window-invert")
+                await page.wait_for_timeout(100)
+                inverted = await pixels(page)
+                assert (inverted[0] == before[0], inverted[1] == before[1]) == (True, False), "the radiograph alone"
+                await page.uncheck("#window-invert")
+                await page.fill("#heat-strength", "0")
+                await page.wait_for_timeout(100)
+                assert all(one != other for one, other in zip(before, await pixels(page), strict=True))
+
+    run_in_browser(test())
+
+
+async def pixels(page) -> list[str]:
+    """Return what both canvases show, the photograph first."""
+    return await page.evaluate("[...document.querySelectorAll('.viewer-canvas')].map(each => each.toDataURL())")
+
+
+@pytest.mark.slow
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(folder: Path, scheme: str) -> None:
+    store = ModelStore(folder / "models")
+    store.add(write_untrained_bundle(folder / "one"), "Ada")
+    store.activate(1)
+
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            answer(inference, folder, *range(1, 25))
+            inference.log.append([("audit", {"what": "halted", "who": "Ada"})])
+            inference.tell()
+            page = await (await browser.new_context(color_scheme=scheme)).new_page()
+            await page.goto(f"{url}/sign-in")
+            assert await serious_findings(page) == []
+            async with signed_in_page(browser, url, ENGINEER, color_scheme=scheme) as page:
+                for path in ("/", "/parts/A14", "/parts", "/models", "/audit", "/nowhere"):
+                    if path == "/nowhere":
+                        continue
+                    await page.goto(url + path)
+                    await page.wait_for_timeout(700)
+                    assert await serious_findings(page) == [], path
+
+    run_in_browser(test())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (768, 1024), (1920, 1080)])
+def test_nothing_is_cut_off_and_all_can_be_touched(folder: Path, width: int, height: int) -> None:
+    async def test() -> None:
+        async with served_pages(folder) as (url, inference, _), chromium() as browser:
+            answer(inference, folder, *range(1, 25))
+            size = {"width": width, "height": height}
+            async with signed_in_page(browser, url, ENGINEER, viewport=size) as page:
+                for path in ("/", "/parts/A14", "/models", "/audit"):
+                    await page.goto(url + path)
+                    wide = await page.evaluate("document.documentElement.scrollWidth")
+                    assert wide <= width, path
+                    small = await page.evaluate(
+                        """[...document.querySelectorAll('button, select, a.button, nav a, .tile, input')]
+                        .filter(each => !['checkbox', 'radio', 'range', 'hidden'].includes(each.type))
+                        .filter(each => each.offsetParent)
+                        .filter(each => each.getBoundingClientRect().height < 44)
+                        .map(each => each.outerHTML.slice(0, 100))"""
+                    )
+                    assert small == [], path
+
+    run_in_browser(test())
