@@ -78,7 +78,7 @@ def _driver_problems(settings: DriverSettings) -> Iterator[str]:
             how = "on a trigger" if settings.on_trigger else "by itself"
             yield f"the driver '{settings.name}' takes no image {how}: set its on_trigger the other way."
         try:
-            driver.open()
+            driver.connect()
         finally:
             driver.close()
     except Exception as error:  # whatever a camera's library raises

@@ -45,7 +45,7 @@ class ToyDriver(Driver):
     happened: list[str] = []  # noqa: RUF012 (the driver is made in the code that is tested)
     fails: list[str] = []  # noqa: RUF012
 
-    def open(self) -> None:
+    def connect(self) -> None:
         self._do("open")
 
     def take(self, part_id: str) -> TakenImage:
@@ -307,7 +307,7 @@ def simulated(folder: Path, modality: str, **settings: Any) -> SimulatedDriver:
     own = {"folder": str(folder), **settings}
     driver = made_driver(DriverSettings(name="s", modality=modality, kind="simulated", settings=own))
     assert isinstance(driver, SimulatedDriver)
-    driver.open()
+    driver.connect()
     return driver
 
 

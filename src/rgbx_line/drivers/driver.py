@@ -51,7 +51,7 @@ class Driver(ABC):
         self.modality = modality
 
     @abstractmethod
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connect to the camera, ready to take images. Import what only it needs in here."""
 
     def take(self, part_id: str) -> TakenImage:

@@ -65,7 +65,7 @@ class _AtWork:
         """Open the camera and take images; whatever is raised, it is closed."""
         driver = made_driver(self._own)
         try:
-            driver.open()
+            driver.connect()
             _log.info("driver works", driver=self._own.name)
             await self.report("")
             while not stop.is_set():

@@ -39,7 +39,7 @@ class SimulatedDriver(Driver):
     Settings = SimulatedSettings
     settings: SimulatedSettings
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """List the images.
 
         Raises:

@@ -90,9 +90,10 @@ def _all_stretches(tables: LogTables, until: datetime) -> Iterator[Stretch]:
         yield Stretch(at, time, what)
         at, what = time, _condition(kind, said)
     ((last,),) = tables.rows("SELECT max_by(us, number) FROM lines")
-    if last is not None and what != STOPPED and until - max(at, moment_of(last)) > SILENCE:
-        yield Stretch(at, moment_of(last), what)
-        at, what = moment_of(last), NOT_RECORDED if what == NOT_RECORDED else DOWN
+    alive = at if last is None else max(at, moment_of(last))
+    if last is not None and what != STOPPED and until - alive > SILENCE:
+        yield Stretch(at, alive, what)
+        at, what = alive, NOT_RECORDED if what == NOT_RECORDED else DOWN
     yield Stretch(at, max(at, until), what)
 
 

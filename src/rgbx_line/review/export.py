@@ -105,7 +105,8 @@ def _settled(
     found: Exported,
 ) -> Iterator[_Reviewed]:
     rows = index.rows(
-        "SELECT * FROM results WHERE state != 'open' AND state = 'settled' AND time >= :since AND time < :until ORDER BY number",
+        "SELECT * FROM results WHERE state != 'open' AND state = 'settled' AND time >= :since AND time < :until"
+        " ORDER BY number",
         since=since.timestamp() if since else 0.0,
         until=until.timestamp() if until else datetime.max.replace(tzinfo=UTC).timestamp(),
     )

@@ -56,6 +56,6 @@ def growth(used: Sequence[Use]) -> Growth | None:
 
 
 def _use_of(pid: int) -> Use:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     memory = pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
     return Use(pid, round(memory, 1), sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
