@@ -68,7 +68,7 @@ def lose_screen(parts, config, rng):
 
 
 class DarkCamera(Driver):
-    def open(self):
+    def connect(self):
         pass
 
     def take(self, part_id):
