@@ -7,7 +7,8 @@ bundle that was trained on the very same images of all classes, with paired 95 %
     python benchmarks/new_class.py --out new-class [--classes SP1,SP9] [--set KEY=VALUE …] [--quick]
 
 What is there already is not made again: a run that was stopped goes on, and several may share a folder. Writes
-new-class.json, .md and .png; prints one JSON object as its last line. With --quick all is tiny, in a folder of its own.
+new-class.json, .md and .png; prints one JSON object as its last line. With --quick one class is added, networks are
+tiny, and images are drawn instead of rendered.
 """
 
 import argparse
@@ -32,46 +33,41 @@ from rgbx.evaluation.figures import ACCENT, FAINT, INK, SERIES, plain
 from rgbx.evaluation.intervals import Estimate
 from rgbx.evaluation.predictions import PredictionRow, cached_predictions
 from rgbx.evaluation.tables import show, show_cores
-from rgbx.files import read_json, write_json
+from rgbx.files import digest, read_json, write_json
 from rgbx.modality import MODALITIES, TITLES, Channel, Modality
 from rgbx.models.bundle import load_bundle, versions
 from rgbx.models.fusion import Linear
 from rgbx.models.memory import Memory
 from rgbx.processes import cores
-from rgbx.samples import SampleSet
+from rgbx.samples import SampleRecord, SampleSet, SetHeader, class_keys, sample_seed, write_image
 from rgbx.training.class_head import Heads, HeldOutLogits, deal_folds, fit_class
 from rgbx.training.remember import encode_images
 from rgbx.trust.ood import Mahalanobis
-from rgbx_proving.experiments.benchmark import Benchmark
+from rgbx_proving.experiments.benchmark import Benchmark, LineUse
 from rgbx_proving.experiments.demo import Demo
 from rgbx_proving.experiments.results import write_result
 from rgbx_proving.experiments.workshop import Workshop
+from rgbx_render.photography.randomisation import RgbRandomisation
+from rgbx_render.radiography.randomisation import XrayRandomisation
 
 CHANNELS: tuple[Channel, ...] = ("rgb", "xray", "rgbx")
 TWO_UNITS = Demo(scanned_units=2, calibration_units=10)
 """What the demo trains and tests with, but for two scanned units of each class."""
 TINY = {
     "classes": ["SP1", "SP5", "SP9"],
-    "voxel_size_mm": 1.5,
-    "radiographs_per_class": 6,
-    "photographs_per_class": 6,
-    "xray.size": 48,
-    "xray.acceptance.keypoints": 5,
-    "rgb.size": 48,
-    "calibration_units": 1,
-    "test_units": 2,
-    "test_image_size": 64,
+    "radiographs_per_class": 8,
+    "photographs_per_class": 8,
     "pairings": 1,
     **{
         f"{modality}_training.{name}": value
         for modality in MODALITIES
         for name, value in {
-            "epochs": 1,
+            "epochs": 2,
             "warmup_epochs": 0,
             "join_frozen": False,
-            "batch_size": 4,
-            "localiser.steps": 3,
+            "batch_size": 6,
             "stream.transform.source_size": 48,
+            "stream.transform.view": "none",
             "stream.icam.input_size": 48,
             "stream.backbone.name": "test_resnet",
             "stream.backbone.weights": "none",
@@ -80,6 +76,8 @@ TINY = {
     },
     "fusion_training.epochs": 2,
 }
+SIDE = 48
+"""Of drawn images, pixels."""
 RANDOM_PROJECTIONS = 2000
 
 
@@ -139,9 +137,53 @@ class NewClassResult(Config):
     versions: dict[str, str]
 
 
-def measure(out: Path, benchmark: Benchmark, names: Sequence[str], console: Console) -> NewClassResult:
+class DrawnWorkshop(Workshop):
+    """A workshop whose images are drawn, in no time: a device with a square whose place says the class."""
+
+    def photographs(self, config: RgbRandomisation, per_class: int) -> SampleSet:  # noqa: ARG002
+        """Return drawn training images."""
+        return self._drawn("rgb", "training", per_class)
+
+    def radiographs(self, config: XrayRandomisation, per_class: int) -> SampleSet:  # noqa: ARG002
+        """Return drawn training images."""
+        return self._drawn("xray", "training", per_class)
+
+    def line_set(self, use: LineUse, modality: Modality) -> SampleSet:
+        """Return other drawn images."""
+        return self._drawn(modality, use, 6)
+
+    def _drawn(self, modality: Modality, use: str, per_class: int) -> SampleSet:
+        folder = self.out / "sets" / f"{modality}-{use}"
+        if not folder.exists():
+            classes = self.benchmark.device_classes
+            header = SetHeader(
+                modality=modality, origin="drawn", seed=0, classes=classes, config={"for": "a trial"}, source=use
+            )
+            samples = SampleSet.create(folder, header)
+            for key in class_keys(classes, per_class):
+                drawn = sample_seed(0, key, digest(modality, use))
+                write_image(folder / f"{key.stem}.png", _drawing(modality, classes.index(key.label), drawn))
+                unit = f"{key.label}-{use}-{key.number % 2}"
+                samples.add(SampleRecord(file_name=f"{key.stem}.png", label=key.label, unit=unit, seed=drawn, draw={}))
+            samples.finish()
+        return SampleSet.open(folder)
+
+
+def _drawing(modality: Modality, label: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    image = 0.9 + 0.02 * rng.normal(size=(SIDE, SIDE))
+    image[12:36, 8:40] *= 0.5
+    left = 9 + 9 * label + int(rng.integers(0, 3))
+    image[20:28, left : left + 8] *= 0.2
+    image = image.clip(0, 1)
+    if modality == "xray":
+        return np.rint(60_000 * image).astype(np.uint16)
+    return np.rint(image[..., None] * [255, 250, 245]).astype(np.uint8)
+
+
+def measure(workshop: Workshop, names: Sequence[str]) -> NewClassResult:
     """Leave classes out one after the other and add each; a run that was stopped goes on."""
-    workshop = Workshop(out, benchmark, console)
+    out, benchmark = workshop.out, workshop.benchmark
     results = out / "results-of-classes"
     for name in names:
         path = results / f"{name}-{benchmark.digest()}.json"
@@ -427,7 +469,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of results and of all that is made for them")
     parser.add_argument("--classes", default="", help="to leave out, with commas between; all by default")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting of the benchmark")
-    parser.add_argument("--quick", action="store_true", help="tiny networks and images, one class, to see that it runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny networks and drawn images, one class, to see that it runs"
+    )
     options = parser.parse_args()
     if options.quick == (options.out is not None):
         parser.error("give --out FOLDER, or --quick")
@@ -439,10 +483,10 @@ def main() -> None:
     console = Console(stderr=True)
     if options.quick:
         with tempfile.TemporaryDirectory(prefix="new-class-") as folder:
-            result = measure(Path(folder), benchmark, names[1:2], console)
+            result = measure(DrawnWorkshop(Path(folder), benchmark, console), names[1:2])
             print((Path(folder) / "new-class.md").read_text())
     else:
-        result = measure(options.out, benchmark, names, console)
+        result = measure(Workshop(options.out, benchmark, console), names)
         print((options.out / "new-class.md").read_text())
     print(json.dumps({"quick": options.quick, "classes": [_short(each) for each in result.classes]}))
 

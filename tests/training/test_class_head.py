@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rgbx.models.fusion import Fusion, Linear
 from rgbx.models.memory import Remembered
-from rgbx.training.class_head import MOST_TAKEN, Heads, deal_folds, direction, fit_class, sureness
+from rgbx.training.class_head import MOST_TAKEN, PAIRINGS, Heads, deal_folds, fit_class, fit_row, sureness
 
 CLASSES, CHANNELS = 3, 8
 
@@ -59,7 +59,7 @@ def test_what_is_held_out_is_what_the_head_says_but_for_the_fold() -> None:
         np.testing.assert_allclose(held_out[:, :CLASSES], logits[:, :CLASSES])
         assert np.corrcoef(held_out[:, -1], logits[:, -1])[0, 1] > 0.95
         assert not np.allclose(held_out[:, -1], logits[:, -1])
-    assert len(fitted.held_out["rgbx"].truth) == len(given["rgb"].labels)
+    assert len(fitted.held_out["rgbx"].truth) == PAIRINGS * len(given["rgb"].labels)
 
 
 @settings(max_examples=25, deadline=None)
@@ -86,8 +86,28 @@ def test_a_twin_keeps_its_images_and_the_new_class_is_not_found() -> None:
 def test_the_row_speaks_on_the_scale_of_the_trained_head() -> None:
     one = images(seed=1)
     loud = Linear(10 * trained().weight, 10 * trained().bias)
-    quiet = direction(one.features, one.labels, trained())
-    np.testing.assert_allclose(direction(one.features, one.labels, loud).weight, 10 * quiet.weight, rtol=1e-6)
+    quiet = Linear(10 * trained().weight, 10 * trained().bias)
+    louder = Linear(10 * loud.weight, 10 * loud.bias)
+    one_way, other_way = (fit_row(one.features, one.labels, head).beyond.weight for head in (quiet, louder))
+    assert np.linalg.norm(other_way) == pytest.approx(10 * np.linalg.norm(one_way), rel=0.05)
+
+
+def test_where_a_modality_cannot_tell_twins_the_other_one_decides() -> None:
+    """The inside of the new class is that of class 0, as X-rays see it; its shell is one of its own."""
+    alike = images(seed=5)
+    features = alike.features.copy()
+    features[alike.labels == CLASSES] -= 4.0 * (np.eye(CHANNELS)[CLASSES] - np.eye(CHANNELS)[0])
+    given = {"rgb": images(seed=1), "xray": alike._replace(features=features)}
+    fitted = fit_class(given, heads(), deal_folds(given, CLASSES))
+    row = fit_row(given["xray"].features, given["xray"].labels, heads().classifiers["xray"])
+    assert row.anchor[0] > 0.95
+    logits = heads().classifiers["xray"](features)
+    of_either = np.isin(given["xray"].labels, [0, CLASSES])
+    between = row(features, logits)[of_either] - logits[of_either, 0]
+    assert np.abs(between).mean() < 0.2 * np.abs(logits[of_either, 0]).mean(), "the twins are as likely"
+    said, truth = fitted.held_out["rgbx"].logits.argmax(1), fitted.held_out["rgbx"].truth
+    assert (said == truth)[truth == CLASSES].mean() > 0.9
+    assert (said == truth)[truth == 0].mean() > 0.95
 
 
 def test_sureness_is_the_factor_between_logits() -> None:

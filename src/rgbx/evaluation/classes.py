@@ -51,7 +51,7 @@ class ToldApart(Config):
     """How well one channel tells a new class from the old ones, on images of units that its head was not fitted to."""
 
     images: int
-    """Of the new class."""
+    """Of the new class; or pairs of them."""
     found: float
     """Share of them that are told right."""
     twin: str
@@ -464,13 +464,15 @@ def told_apart(answers: HeldOutLogits, classes: Sequence[str]) -> ToldApart:
 
 
 def _found_notes(name: str, channels: Mapping[Channel, ToldApart], by_unit: bool) -> list[str]:
-    notes = [
-        f"{TITLES[channel]}: {each.found:.1%} of {each.images} held-out images of {name} are found; "
-        f"{each.taken_for_twin:.1%} are taken for {each.twin}, its nearest, of which {each.taken_for_new:.1%} are "
-        f"taken for {name}. Of {each.old_images} remembered images of old classes {each.old_right:.1%} are told right, "
-        f"{each.old_lost:.1%} were and are taken for {name}."
-        for channel, each in channels.items()
-    ]
+    notes = []
+    for channel, each in channels.items():
+        shown = "pairs of images" if channel == "rgbx" else "images"
+        notes.append(
+            f"{TITLES[channel]}: {each.found:.1%} of {each.images} held-out {shown} of {name} are found; "
+            f"{each.taken_for_twin:.1%} are taken for {each.twin}, its nearest, of which {each.taken_for_new:.1%} are "
+            f"taken for {name}. Of {each.old_images} remembered {shown} of old classes {each.old_right:.1%} are told "
+            f"right, {each.old_lost:.1%} were and are taken for {name}."
+        )
     if not by_unit:
         notes.append(
             f"{name} has a single unit, so held-out images show the unit that the head was fitted to: it will do worse."

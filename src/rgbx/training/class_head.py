@@ -1,8 +1,8 @@
 """A row more for a trained classifier, in closed form; what is said of the classes that it knows stays as it is.
 
 The row is a ridge regression of the new class against all others, on features of the network as it is. It is linear, so
-the bundle stays an ordinary one for every runtime. What others of its kind come to is in docs/results/new-class.md:
-heads that fit every class anew to the few images that are remembered lose old classes by it.
+the bundle stays an ordinary one for every runtime. Heads that fit every class anew to the few images that are
+remembered lose old classes by it: benchmarks/new_class.py compares them.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,8 @@ MOST_TAKEN = 0.005
 MOST_MISSED = 0.05
 """Of the new class's images: the limit lies halfway between what these fall short of and where old classes end."""
 MOST_FOLDS = 5
+PAIRINGS = 5
+"""Radiographs that each photograph is paired with, to set the fusion's limit."""
 
 
 class Heads(NamedTuple):
@@ -31,6 +33,19 @@ class Heads(NamedTuple):
     classifiers: dict[Modality, Linear]
     """(C, K) of each stream."""
     fusion: Fusion | None
+
+
+class ClassRow(NamedTuple):
+    """What tells a new class in one modality: what it was taken for before, and what it is beyond that."""
+
+    anchor: np.ndarray
+    """(C,) probabilities of the old classes, by the trained head, averaged over the new class's images."""
+    beyond: Linear
+    """(1, K): how much the new class is preferred to these."""
+
+    def __call__(self, features: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return (n,) logits of (n, K) features whose (n, C) logits of the old classes are ``known``."""
+        return known @ self.anchor + self.beyond(features)[:, 0]
 
 
 class Folds(NamedTuple):
@@ -70,36 +85,46 @@ def fit_class(images: Mapping[Modality, Remembered], before: Heads, folds: Folds
         seed: of pairing photographs with radiographs of their class and fold.
     """
     held_out: dict[Channel, HeldOutLogits] = {}
-    directions: dict[Modality, Linear] = {}
-    apart: dict[Modality, np.ndarray] = {}
+    rows: dict[Modality, ClassRow] = {}
+    beyond: dict[Modality, np.ndarray] = {}
+    anchors: dict[Modality, np.ndarray] = {}
     classifiers: dict[Modality, Linear] = {}
     for modality, each in images.items():
         head = before.classifiers[modality]
-        directions[modality] = direction(each.features, each.labels, head)
-        apart[modality] = np.empty(len(each.labels))
+        row = rows[modality] = fit_row(each.features, each.labels, head)
+        beyond[modality] = np.empty(len(each.labels))
+        anchors[modality] = np.empty((len(each.labels), len(head.bias)))
         for number in range(folds.number):
             within = folds.of_images[modality] == number
-            fitted = direction(each.features[~within], each.labels[~within], head)
-            apart[modality][within] = fitted(each.features[within])[:, 0]
+            fitted = fit_row(each.features[~within], each.labels[~within], head)
+            beyond[modality][within] = fitted.beyond(each.features[within])[:, 0]
+            anchors[modality][within] = fitted.anchor
         known = head(each.features)
-        offset, held_out[modality] = _limited(known, known.mean(1) + apart[modality], each.labels)
-        row = Linear(
-            head.weight.mean(0) + directions[modality].weight[0],
-            head.bias.mean() + directions[modality].bias[0] + offset,
-        )
-        classifiers[modality] = Linear(np.vstack([head.weight, row.weight]), np.append(head.bias, row.bias))
+        new = (known * anchors[modality]).sum(1) + beyond[modality]
+        offset, held_out[modality] = _limited(known, new, each.labels)
+        weight = row.anchor @ head.weight + row.beyond.weight[0]
+        bias = row.anchor @ head.bias + row.beyond.bias[0] + offset
+        classifiers[modality] = Linear(np.vstack([head.weight, weight]), np.append(head.bias, bias))
     if before.fusion is None:
         return FittedClass(Heads(classifiers, None), held_out)
+    fusion = before.fusion
     shown = _pairs(images, folds, seed)
-    known = before.fusion({m: images[m].features[places] for m, places in shown.items()})
-    shares = {m: _share(before.fusion, place) for place, m in enumerate(MODALITIES)}
-    new = known.mean(1) + sum(shares[m] * apart[m][places] for m, places in shown.items())
+    known = fusion({m: images[m].features[places] for m, places in shown.items()})
+    new = np.zeros(len(known))
+    for place, modality in enumerate(MODALITIES):
+        places = shown[modality]
+        vector = fusion.classifiers[modality](images[modality].features[places])
+        weighed = vector @ _block(fusion, place).T + fusion.fusion.bias / len(MODALITIES)
+        new += (weighed * anchors[modality][places]).sum(1) + _share(fusion, place) * beyond[modality][places]
     offset, held_out["rgbx"] = _limited(known, new, images["rgb"].labels[shown["rgb"]])
-    return FittedClass(Heads(classifiers, _with_row(before.fusion, directions, shares, offset)), held_out)
+    return FittedClass(Heads(classifiers, _with_row(fusion, rows, offset)), held_out)
 
 
-def direction(features: np.ndarray, labels: np.ndarray, before: Linear) -> Linear:
-    """Return how much the new class is preferred to the average old one, (1, K), as surely as the trained head speaks.
+def fit_row(features: np.ndarray, labels: np.ndarray, before: Linear) -> ClassRow:
+    """Fit what tells a new class to images of all classes, as surely as the trained head speaks.
+
+    A new class that a modality cannot tell from its twin is said to be as likely as that one, so that the other
+    modality decides.
 
     Args:
         features: (n, K), of all classes.
@@ -118,8 +143,15 @@ def direction(features: np.ndarray, labels: np.ndarray, before: Linear) -> Linea
     ridge = Linear(weight, shares - weight @ middle)
     old = labels < len(before.bias)
     factor = sureness(ridge(points[old])[:, :-1], before(points[old]))
-    return Linear(
-        factor * (ridge.weight[-1:] - ridge.weight[:-1].mean(0)), factor * (ridge.bias[-1:] - ridge.bias[:-1].mean())
+    logits = before(points[~old])
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    anchor = (powers / powers.sum(1, keepdims=True)).mean(0)
+    return ClassRow(
+        anchor,
+        Linear(
+            factor * (ridge.weight[-1:] - anchor @ ridge.weight[:-1]),
+            factor * (ridge.bias[-1:] - anchor @ ridge.bias[:-1]),
+        ),
     )
 
 
@@ -160,9 +192,10 @@ def deal_folds(images: Mapping[Modality, Remembered], new: int) -> Folds:
 
 
 def _pairs(images: Mapping[Modality, Remembered], folds: Folds, seed: int) -> dict[Modality, np.ndarray]:
-    """Return the (n,) photographs, and for each a radiograph of its class and fold."""
+    """Return each photograph several times, each time with another radiograph of its class and fold."""
     keys = [images[m].labels * folds.number + folds.of_images[m] for m in MODALITIES]
-    return {"rgb": np.arange(len(keys[0])), "xray": draw_partners(keys[0], keys[1], generator(seed))}
+    partners = [draw_partners(keys[0], keys[1], generator(seed, number)) for number in range(PAIRINGS)]
+    return {"rgb": np.tile(np.arange(len(keys[0])), PAIRINGS), "xray": np.concatenate(partners)}
 
 
 def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[float, HeldOutLogits]:
@@ -180,23 +213,27 @@ def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[flo
     return offset, HeldOutLogits(np.column_stack([known, new + offset]), truth)
 
 
+def _block(fusion: Fusion, place: int) -> np.ndarray:
+    """Return (C, C): how the class vector of a modality counts in the fusion."""
+    classes = len(fusion.fusion.bias)
+    block: np.ndarray = fusion.fusion.weight[:, place * classes : (place + 1) * classes]
+    return block
+
+
 def _share(fusion: Fusion, place: int) -> float:
     """Return how much a modality's own vector of a class counts in the fusion, on average."""
-    classes = len(fusion.fusion.bias)
-    return float(np.diagonal(fusion.fusion.weight[:, place * classes : (place + 1) * classes]).mean())
+    return float(np.diagonal(_block(fusion, place)).mean())
 
 
-def _with_row(
-    fusion: Fusion, directions: Mapping[Modality, Linear], shares: Mapping[Modality, float], offset: float
-) -> Fusion:
+def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], offset: float) -> Fusion:
     """Return a fusion that knows a class more; old classes do not hear of the new entries of the class vectors."""
-    classes = len(fusion.fusion.bias)
     classifiers: dict[Modality, Linear] = {}
     blocks = []
+    bias = offset
     for place, modality in enumerate(MODALITIES):
-        old, new = fusion.classifiers[modality], directions[modality]
-        classifiers[modality] = Linear(np.vstack([old.weight, new.weight]), np.append(old.bias, new.bias))
-        weight = fusion.fusion.weight[:, place * classes : (place + 1) * classes]
-        blocks.append(np.block([[weight, np.zeros((classes, 1))], [weight.mean(0), np.array([[shares[modality]]])]]))
-    bias = np.append(fusion.fusion.bias, fusion.fusion.bias.mean() + offset)
-    return Fusion(classifiers, Linear(np.hstack(blocks), bias))
+        old, (anchor, beyond) = fusion.classifiers[modality], rows[modality]
+        classifiers[modality] = Linear(np.vstack([old.weight, beyond.weight]), np.append(old.bias, beyond.bias))
+        block, share = _block(fusion, place), np.array([[_share(fusion, place)]])
+        blocks.append(np.block([[block, np.zeros((len(block), 1))], [(anchor @ block)[None], share]]))
+        bias += float(anchor @ fusion.fusion.bias) / len(MODALITIES)
+    return Fusion(classifiers, Linear(np.hstack(blocks), np.append(fusion.fusion.bias, bias)))
