@@ -250,11 +250,11 @@ def summary(lines: int, reviews: int) -> dict[str, object]:
 def main() -> None:
     """Simulate lines and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="40 lines instead of 300")
+    parser.add_argument("--quick", action="store_true", help="300 lines instead of 2000")
     parser.add_argument("--lines", type=int, help="how many lines are simulated")
     parser.add_argument("--reviews", type=int, default=100)
     given = parser.parse_args()
-    lines = given.lines or (40 if given.quick else 300)
+    lines = given.lines or (300 if given.quick else 2000)
     print(json.dumps(summary(lines, given.reviews)))
 
 

@@ -293,6 +293,7 @@ def test_no_question_reads_all_results(
     assert len(plans) > 15
     of_some = ("by_margin", "by_aside", "by_unknown", "by_disagree", "by_late", "by_state")
     assert [plan for plan in plans if plan.startswith("SCAN results") and not plan.endswith(of_some)] == []
+    assert [plan for plan in plans if "(rowid<?)" in plan] == []
     sought = {plan.partition("INDEX ")[2].partition(" ")[0] for plan in plans}
     assert sought >= {"by_draw", "by_margin", "by_aside", "by_disagree", "by_late", "by_state", "by_who", "by_unknown"}
 

@@ -11,15 +11,15 @@ from rgbx_line.review_mix import QueueName, ReviewMix
 HELD_S = 300.0
 """From a reviewer's last request on; then the devices that were handed out go to others."""
 MOST_HELD = 20
-_QUEUES: dict[QueueName, tuple[str, str]] = {
-    "random": ("draw < :share", "draw"),
-    "margin": ("bin IS NOT NULL AND margin IS NOT NULL", "margin"),
-    "unknown": ("reason = 'unknown'", "number DESC"),
-    "aside": ("reason = 'low confidence' AND margin IS NOT NULL", "margin"),
-    "disagree": ("disagree", "bin IS NULL, number DESC"),
-    "late": ("late", "number DESC"),
+_QUEUES: dict[QueueName, tuple[str, str, str]] = {
+    "random": ("by_draw", "draw < :share", "draw"),
+    "margin": ("by_margin", "bin IS NOT NULL AND margin IS NOT NULL", "margin"),
+    "unknown": ("by_unknown", "reason = 'unknown'", "number DESC"),
+    "aside": ("by_aside", "reason = 'low confidence' AND margin IS NOT NULL", "margin"),
+    "disagree": ("by_disagree", "disagree", "bin IS NULL, number DESC"),
+    "late": ("by_late", "late", "number DESC"),
 }
-"""Of each queue, which devices are in it and in which order."""
+"""Of each queue, the index that has it in order, which devices are in it, and in which order."""
 _NOT_MINE = "NOT EXISTS (SELECT 1 FROM votes WHERE result = results.number AND who = :who)"
 
 
@@ -98,10 +98,10 @@ class ReviewQueue:
     def _first(
         self, index: ReviewIndex, queue: QueueName, who: str, mine: set[int], taken: set[int], through: int
     ) -> int | None:
-        where, order = _QUEUES[queue]
+        by, where, order = _QUEUES[queue]
         question = (
-            f"SELECT number, second FROM results WHERE waiting AND {where} AND number <= :through AND {_NOT_MINE}"
-            f" ORDER BY {order} LIMIT {len(mine) + len(taken) + 1}"
+            f"SELECT number, second FROM results INDEXED BY {by} WHERE waiting AND {where} AND number <= :through"
+            f" AND {_NOT_MINE} ORDER BY {order} LIMIT {len(mine) + len(taken) + 1}"
         )
         values = {"who": who, "through": through, "share": self._mix.random_share}
         for row in index.rows(question, **values):
