@@ -15,12 +15,13 @@ from rgbx.inference.arrivals import Pairing
 from rgbx.modality import MODALITIES
 from rgbx_line.contract import RESULT, PartResult, ReasonCode
 from rgbx_line.log import read_entries
+from rgbx_line.settings import read_settings
 from rgbx_proving.plant.clients import Told
 from rgbx_proving.plant.conveyor import Conveyor, FedPart, HotFolderEntrance, Mix, stock_of
 from rgbx_proving.plant.faults import FAULT_KINDS, FaultSettings, planned
 from rgbx_proving.plant.findings import SimulationRecord, latency_figure, result_of, simulation_page
 from rgbx_proving.plant.judge import LoggedAnswer, Verdict, always_ready, judge, ready_again_s
-from rgbx_proving.plant.simulate import SimulationSettings, run_simulation
+from rgbx_proving.plant.simulate import SimulationSettings, _twin_of, run_simulation
 from rgbx_proving.plant.use import Growth, Use, growth
 from tiny_bundle import write_exported_bundle
 
@@ -245,6 +246,15 @@ def test_growth_is_told_of_processes_that_ran_all_the_time():
     assert growth(steady) == Growth((100.0, 101.0), (20.0, 20.0))
     assert growth(steady[:4]) is None, "too short a time"
     assert growth([*steady, Use(8, 50.0, 10)]) is None, "it was started again"
+
+
+def test_the_twin_of_a_line_with_cameras_is_fed_by_the_conveyor(tmp_path):
+    file = tmp_path / "line.yaml"
+    camera = "{name: top, modality: rgb, kind: simulated, settings: {folder: photographs}}"
+    file.write_text(f"{{folder: line, bundle: model, bins: {{A: 1}}, images: {{xray: b}}, drivers: [{camera}]}}")
+    twin = _twin_of(read_settings(file), tmp_path / "out", SimulationSettings())
+    assert twin.drivers == ()
+    assert twin.hot_folders == {"rgb": tmp_path / "out" / "camera", "xray": tmp_path / "out" / "detector"}
 
 
 def test_a_killed_line_answers_every_part_once(test_line, tmp_path, tmp_path_factory):

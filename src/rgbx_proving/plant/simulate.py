@@ -162,6 +162,7 @@ def _twin_of(settings: LineSettings, out: Path, simulation: SimulationSettings) 
         },
         "web": None,
         "mqtt": None,
+        "drivers": (),  # the conveyor stands for its cameras
     }
     if http or settings.web is not None:
         upload = (settings.web or WebServer()).upload
