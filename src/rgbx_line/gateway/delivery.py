@@ -13,8 +13,8 @@ import structlog
 from rgbx.errors import RgbxError
 from rgbx_line.contract import LineState, PartResult
 from rgbx_line.log import Entry, Position, read_entries
-from rgbx_line.log.cursor import Cursor
-from rgbx_line.log.segments import BEGINNING, RESTORE, segment_numbers
+from rgbx_line.log.cursor import Cursor, before_last
+from rgbx_line.log.segments import RESTORE
 from rgbx_line.settings import LineFolder
 
 MOST_AT_ONCE = 64
@@ -138,7 +138,7 @@ class Feed:
     def _begin(self, announced: int) -> Cursor:
         cursor = Cursor(self._cursor_path)
         if not self._history:  # then it is never saved
-            cursor.number, cursor.position = _before_last_result(self._folder, announced)
+            cursor.number, cursor.position = before_last(self._folder, _RESULT, announced)
         self._saved = cursor.number
         return cursor
 
@@ -170,20 +170,3 @@ class Feed:
 def _cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _before_last_result(folder: Path, announced: int) -> tuple[int, Position]:
-    """Return the number of the entry before the last result, and the place behind it; segments are read from the
-    last one back, until one has a result."""
-    through = announced
-    for first in reversed(segment_numbers(folder)):
-        here = first - 1, Position(first)
-        found = None
-        for entry, behind in read_entries(folder, here[1], through):
-            if entry.kind == _RESULT:
-                found = here
-            here = entry.number, behind
-        if found is not None:
-            return found
-        through = min(through, first - 1)
-    return 0, BEGINNING

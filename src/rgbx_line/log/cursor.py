@@ -76,17 +76,35 @@ def begin_at_last(path: Path, log: Path, kind: str) -> None:
     if path.exists():
         return
     cursor = Cursor(path)
-    for first in reversed(segment_numbers(log)):
-        before = first - 1, Position(first)
-        for entry, behind in read_entries(log, Position(first)):
-            if behind.segment != first:
-                break
-            if entry.kind == kind:
-                cursor.number, cursor.position = before
-            before = entry.number, behind
-        if cursor.position != BEGINNING:
-            break
+    cursor.number, cursor.position = before_last(log, kind)
     cursor.save()
+
+
+def before_last(log: Path, kind: str, through: int | None = None) -> tuple[int, Position]:
+    """Find the last entry of a kind. Segments are read from the last one back, until one has such an entry.
+
+    Args:
+        log: folder of the log.
+        kind: of the entry.
+        through: number of the last entry to look at; all that are whole when None.
+
+    Returns:
+        The number of the entry before it and the place behind that one; the beginning where there is none.
+
+    Raises:
+        InputError: a line of the log is not as it was written.
+    """
+    for first in reversed(segment_numbers(log)):
+        here = first - 1, Position(first)
+        found = None
+        for entry, behind in read_entries(log, here[1], through):
+            if entry.kind == kind:
+                found = here
+            here = entry.number, behind
+        if found is not None:
+            return found
+        through = first - 1 if through is None else min(through, first - 1)
+    return 0, BEGINNING
 
 
 def announced(folder: Path) -> int:
