@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -26,6 +26,7 @@ from rgbx.names import printable
 from rgbx.processes import in_threads
 from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import AnomalyMap, Decision
+from rgbx.trust.drift.looks import look_of
 from rgbx.trust.judge import Answer, Judge
 from rgbx.trust.layout import layout_of
 from rgbx.trust.ood import Shown
@@ -87,6 +88,8 @@ class Encoded:
     """What is doubtful about the image, a sentence each."""
     looked: Looked | None = None
     """Where the stream looked."""
+    look: Mapping[str, float] = field(default_factory=dict)
+    """What the camera or detector makes of any device (:mod:`rgbx.trust.drift.looks`): the drift alarm watches it."""
 
     @property
     def shown(self) -> Shown:
@@ -374,7 +377,7 @@ class Predictor:
             pixels = as_photograph(image) if isinstance(image, np.ndarray) else read_photograph(Path(image))
         seen = self._transforms[modality].see(pixels)
         sought = self._transforms[modality].looks_for_a_device
-        return _Prepared(seen.pixels, inverted, seen.found or not sought, seen.place)
+        return _Prepared(seen.pixels, inverted, seen.found or not sought, seen.place, look_of(modality, pixels))
 
     def _check(self, modality: Modality) -> None:
         if modality not in self.modalities:
@@ -420,6 +423,8 @@ class _Prepared(NamedTuple):
     """Whether a device was found, where the transform looks for one."""
     place: np.ndarray
     """(2, 3): its pixels to those of the image."""
+    look: Mapping[str, float]
+    """See :func:`rgbx.trust.drift.looks.look_of`."""
 
 
 def _noted(encoded: Encoded, modality: Modality, image: ImageLike, prepared: _Prepared) -> Encoded:
@@ -431,7 +436,7 @@ def _noted(encoded: Encoded, modality: Modality, image: ImageLike, prepared: _Pr
         warnings.append(inverted_warning(name))
     if not prepared.found:
         warnings.append(f"{printable(name)} shows no device, so all of it was looked at: is it in the picture?")
-    return replace(encoded, found=prepared.found, acquisition=acquisition, warnings=tuple(warnings))
+    return replace(encoded, found=prepared.found, acquisition=acquisition, warnings=tuple(warnings), look=prepared.look)
 
 
 def _flattened(pixels: np.ndarray, radiograph: ImageLike, flat_field: FlatField) -> np.ndarray:

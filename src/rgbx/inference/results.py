@@ -103,6 +103,8 @@ class Content(Config):
     """Probabilities of each stream alone, to four digits; nothing in results of earlier versions."""
     looked: dict[Modality, HeatMaps] = Field(default_factory=dict)
     """Where each stream looked; nothing in results of earlier versions."""
+    look: dict[Modality, dict[str, float]] = Field(default_factory=dict)
+    """Of each image (:mod:`rgbx.trust.drift.looks`), to four digits; nothing in results of earlier versions."""
 
 
 class Result(_OpcStructure):
@@ -228,6 +230,10 @@ def _result(
                 alone={modality: _rounded(predictor.alone(modality, encoded)) for modality, encoded in streams.items()},
                 looked={
                     modality: _heat_maps(encoded.looked) for modality, encoded in streams.items() if encoded.looked
+                },
+                look={
+                    modality: {name: float(f"{value:.4g}") for name, value in encoded.look.items()}
+                    for modality, encoded in streams.items()
                 },
             ),
         ),

@@ -25,10 +25,10 @@ def test_bets_win_by_small_p_values_and_never_lose_all(first, second):
 
 @pytest.mark.parametrize("mix", [(1.0,), (0.6, 0.3, 0.1)])
 def test_false_alarms_are_as_few_as_promised(mix):
-    """Alarms in 400 streams of uniform p-values; and not so few that the threshold could as well be lower."""
+    """Alarms in 400 signals of uniform p-values; and not so few that the threshold could as well be lower."""
     rng = np.random.default_rng(len(mix))
-    streams, devices, length, alarms = 400, 100, 400, 0
-    for _ in range(streams):
+    signals, devices, length, alarms = 400, 100, 400, 0
+    for _ in range(signals):
         stakes = Stakes()
         labels = rng.choice(list("ABC")[: len(mix)], length, p=mix)
         for label, p in zip(labels.tolist(), (1 - rng.random(length)).tolist(), strict=True):
@@ -36,7 +36,7 @@ def test_false_alarms_are_as_few_as_promised(mix):
             if stakes.evidence >= threshold(devices, 1):
                 alarms, stakes = alarms + 1, Stakes()
     promised = length / devices
-    assert 0.15 * promised < alarms / streams <= promised
+    assert 0.15 * promised < alarms / signals <= promised
 
 
 @pytest.mark.parametrize("label", ["A", "B", "new"])
@@ -52,5 +52,5 @@ def test_evidence_grows_by_one_with_each_device(label):
     assert mean == pytest.approx(Stakes(every, classes).evidence + 1, rel=1e-4)
 
 
-def test_streams_share_the_rate():
+def test_signals_share_the_rate():
     assert threshold(1000, 3) == 3 * threshold(1000, 1)

@@ -1,4 +1,4 @@
-"""The drift alarm on made-up streams of scores."""
+"""The drift alarm on made-up signals of scores."""
 
 import json
 from types import MappingProxyType
@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from rgbx.errors import InputError
 from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated
-from rgbx.trust.drift.monitor import DriftConfig, DriftMonitor, DriftState, Scored
+from rgbx.trust.drift.config import DriftConfig
+from rgbx.trust.drift.monitor import DriftMonitor, DriftState, Scored
 from rgbx.trust.fit import FusedResponses, Responses, fit_calibration
 from rgbx.trust.ood import Shown
 from rgbx.trust.sorting import Sorting, TrustConfig
 
 CLASSES = tuple("ABCDEFGH")
-CONFIG = DriftConfig(devices_a_day=100)
+CONFIG = DriftConfig(devices_a_day=100, tolerance=1.0, looks=False)
 SPREAD = np.linspace(0.5, 2.0, len(CLASSES))
 
 
@@ -57,13 +58,13 @@ def _run(monitor: DriftMonitor, rng, count: int, **fault: float) -> int | None:
 
 @pytest.mark.parametrize("reference", ["calibration", "line"])
 def test_false_alarms_are_as_few_as_promised(reference):
-    """One in 100 devices of all three streams, in a mix of classes that comes in lots."""
+    """One in 100 devices of all three signals, in a mix of classes that comes in lots."""
     rng = np.random.default_rng(1)
-    config = DriftConfig(devices_a_day=1, false_alarms_a_year=3.65, reference=reference)
+    config = CONFIG.updated({"devices_a_day": 1, "false_alarms_a_year": 3.65, "reference": reference})
     monitor, alarms, devices = _monitor(config), 0, 10_000
     for number in range(1, devices + 1):
         for alarm in monitor.observe(number, _device(rng, label=number // 50 % len(CLASSES))):
-            monitor.acknowledge(alarm.channel, anew=False)
+            monitor.acknowledge(alarm.signal, anew=False)
             alarms += 1
     promised = devices / 100
     assert 0.15 * promised < alarms <= promised
@@ -82,7 +83,7 @@ def test_a_broken_machine_is_named(fault, channel, cause):
     assert _run(monitor, rng, 100, **fault) is not None
     for _ in range(60):
         monitor.observe(monitor.last + 1, _device(rng, **fault))
-    alarms = {alarm.channel: alarm for alarm in monitor.alarms()}
+    alarms = {alarm.signal: alarm for alarm in monitor.alarms()}
     assert {channel} <= set(alarms) <= {channel, "rgbx"}
     assert {alarm.cause for alarm in alarms.values()} == {cause}
     assert 480 < alarms[channel].since <= 510
@@ -97,10 +98,44 @@ def test_a_new_class_is_no_broken_machine():
         new = {"rgb": 8.0, "xray": 8.0, "label": number // 10 % 2} if number % 10 == 0 else {}
         monitor.observe(monitor.last + 1, _device(rng, **new))
     assert {alarm.cause for alarm in monitor.alarms()} == {"new devices"}
-    assert {alarm.channel for alarm in monitor.alarms()} >= {"rgb", "xray"}
+    assert {alarm.signal for alarm in monitor.alarms()} >= {"rgb", "xray"}
     alarm = monitor.alarms()[0]
     assert alarm.strange == sum(strange for _, strange in alarm.by_class.values())
     assert max(alarm.by_class, key=lambda name: alarm.by_class[name][1]) in "AB"
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_look_of_images_is_watched_on_both_sides(side):
+    """A look drifts up, or down; a new bundle's alarm knows no look before."""
+    rng, monitor = np.random.default_rng(12), _monitor(DriftConfig(devices_a_day=100))
+    assert len(monitor.signals) == 13
+    for number in range(1, 701):
+        look = Scored(CLASSES[number % 8], rng.normal(0.0 if number <= 500 else 4.0 * side, 1))
+        monitor.observe(number, {**_device(rng), "rgb warmth": look, "xray noise": Scored("A", rng.normal())})
+        if number == 500:
+            assert not monitor.alarms()
+            assert 0 <= monitor.level("rgb warmth") < 1
+    (alarm,) = monitor.alarms()
+    assert (alarm.signal, alarm.cause) == ("rgb warmth", "camera")
+    assert 500 < alarm.number < 560
+
+
+def test_a_tolerance_lets_the_mix_of_devices_change():
+    """Half of the devices taken for a class come to be the stranger half; with a tolerance of 2 that is no drift."""
+
+    def alarms(tolerance: float) -> int:
+        rng, count = np.random.default_rng(13), 0
+        monitor = _monitor(CONFIG.updated({"tolerance": tolerance, "devices_a_day": 1, "reference": "line"}))
+        for number in range(1, 6001):
+            strange = rng.random() < (0.1 if number <= 3000 else 0.19)
+            sounded = monitor.observe(number, {"rgb": Scored("A", rng.normal(5.0 if strange else 0.0, 1))})
+            count += len(sounded)
+            for alarm in sounded:
+                monitor.acknowledge(alarm.signal, anew=False)
+        return count
+
+    assert alarms(1.0) > 0
+    assert alarms(2.0) == 0
 
 
 def test_what_is_strange_only_together_is_a_new_device():
@@ -108,7 +143,7 @@ def test_what_is_strange_only_together_is_a_new_device():
     for number in range(1, 200):
         seen = _device(rng)
         monitor.observe(number, {**seen, "rgbx": Scored(seen["rgbx"].label, seen["rgbx"].score * 5)})
-    assert [(alarm.channel, alarm.cause) for alarm in monitor.alarms()] == [("rgbx", "new devices")]
+    assert [(alarm.signal, alarm.cause) for alarm in monitor.alarms()] == [("rgbx", "new devices")]
 
 
 @settings(max_examples=8, deadline=None)
@@ -123,7 +158,7 @@ def test_it_goes_on_after_a_restart_as_if_there_had_been_none(at, anew):
                 monitor = DriftMonitor(DriftState.model_validate_json(monitor.state().model_dump_json()))
             seen += monitor.observe(number, _device(rng, xray=1.0 if number < 200 else 2.0))
             if number == 350 and monitor.alarms():
-                monitor.acknowledge(monitor.alarms()[0].channel, anew)
+                monitor.acknowledge(monitor.alarms()[0].signal, anew)
         return seen, monitor.state().model_dump_json()
 
     assert watched(at) == watched(None)
@@ -154,11 +189,11 @@ def test_a_fault_is_not_learned_while_its_alarm_stands():
     assert _run(monitor, rng, 1000, xray=4.0) is None
 
 
-def test_devices_of_one_image_count_for_its_stream():
+def test_devices_of_one_image_count_for_its_signal():
     rng, monitor = np.random.default_rng(8), _monitor()
-    before = monitor.state().channels
+    before = monitor.state().signals
     monitor.observe(1, {"rgb": _device(rng)["rgb"]})
-    after = monitor.state().channels
+    after = monitor.state().signals
     assert after["rgb"] != before["rgb"]
     assert (after["xray"], after["rgbx"]) == (before["xray"], before["rgbx"])
 
@@ -175,12 +210,12 @@ def test_a_file_keeps_it(tmp_path):
 
 def test_where_the_calibration_keeps_no_classes_the_line_makes_the_reference():
     for monitor in (_monitor(labelled=False), _monitor(CONFIG.updated({"reference": "line"}))):
-        assert all(not each.references for each in monitor.state().channels.values())
+        assert all(not each.references for each in monitor.state().signals.values())
         assert _run(monitor, np.random.default_rng(10), 300) is None
         assert _run(monitor, np.random.default_rng(11), 200, rgb=4.0) is not None
     provisional = DriftMonitor.begin(CONFIG, _calibrated()._replace(provisional=True), CLASSES, "weights")
-    assert not provisional.state().channels["rgb"].references
-    kept = _monitor().state().channels["rgb"].references
+    assert not provisional.state().signals["rgb"].references
+    kept = _monitor().state().signals["rgb"].references
     assert {name: sum(each.counts) for name, each in kept.items()} == dict.fromkeys(CLASSES, 40)
 
 

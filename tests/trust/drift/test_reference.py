@@ -31,7 +31,7 @@ def test_the_stranger_the_smaller(scores, first, second, tie):
 
 @pytest.mark.parametrize("drawn", ["smooth", "with ties", "constant"])
 def test_p_values_are_uniform_and_independent(drawn):
-    """Of many streams, the first few p-values each, with no or few devices before: uniform jointly, not on average."""
+    """Of many signals, the first few p-values each, with no or few devices before: uniform jointly, not on average."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(2000):

@@ -10,12 +10,15 @@ There is one for each bet on all devices, and one for each bet on the devices of
 device of another comes. The evidence is half the mean over bets of the former, and half that of the latter, summed over
 classes. When it reaches the threshold an alarm sounds, and all begin again at 0.
 
-**The promise.** Let N be the number of alarms in T devices. While devices come as before, the mean of evidence +
-threshold · N grows by 1 with each device at most: by ½ for all devices and by ½ for the device's class, and an alarm
-takes as much from the one as it adds to the other. So threshold · E[N] ≤ T: there is one false alarm in ``threshold``
-devices on average at most, over any length of time and for any number of classes, without any approximation. Alarms of
-several streams add up, however the streams depend on one another: each gets its share of the rate. (Shin, Ramdas and
-Rinaldo, 2024, bound the mean time to the first alarm by the same statistic.)
+**The promise.** Let N be the number of alarms in T devices. While each p-value is uniform or larger, whatever came
+before, the mean of evidence + threshold · N grows by 1 with each device at most: by ½ for all devices and by ½ for the
+device's class, and an alarm takes at least as much from the one as it adds to the other. So threshold · E[N] ≤ T: there
+is one false alarm in ``threshold`` devices on average at most, over any length of time and for any number of classes,
+without any approximation. Alarms of several signals add up, however the signals depend on one another: each gets its
+share of the rate. (Shin, Ramdas and Rinaldo, 2024, bound the mean time to the first alarm by the same statistic.)
+
+**The tolerance.** Where devices may come to be strange up to c times as often without fault, a p-value p is at most x
+with a chance of at most c x. Then c p is uniform or larger, and bets on it keep the promise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,18 +36,18 @@ def factors(p: float) -> list[float]:
     return [power * p ** (power - 1) for power in POWERS] + [1 + slope * (1 - 2 * p) for slope in SLOPES]
 
 
-def threshold(devices: float, streams: int) -> float:
+def threshold(devices: float, signals: int) -> float:
     """Return where an alarm sounds.
 
     Args:
-        devices: in which all streams together may give one false alarm.
-        streams: how many there are.
+        devices: in which all signals together may give one false alarm.
+        signals: how many there are.
     """
-    return devices * streams
+    return devices * signals
 
 
 class Stakes:
-    """Evidence of one stream.
+    """Evidence of one signal.
 
     Args:
         every: M of each bet on all devices.

@@ -1,17 +1,19 @@
-"""The drift alarm of a line: which of its streams find devices stranger than before, and what the fault seems to be."""
+"""The drift alarm of a line: which of its signals find devices stranger than before, and what the fault seems to be."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from rgbx.config import Config, build_record
 from rgbx.files import read_json, write_json
-from rgbx.modality import Channel
+from rgbx.modality import MODALITIES
 from rgbx.trust.calibration import Calibrated
 from rgbx.trust.drift.bets import BETS, Stakes, factors, threshold
+from rgbx.trust.drift.config import DriftCause, DriftConfig
+from rgbx.trust.drift.looks import LOOKS
 from rgbx.trust.drift.reference import GrowingReference, KeptScores, scores_by_label, tie_of
 
 DAYS_A_YEAR = 365
@@ -22,35 +24,26 @@ HIT_HARDEST = 2
 ALL_HIT = 20.0
 """What a bet on all the other classes has to win, for a stake of 1, before a fault is said to hit all."""
 
-DriftCause = Literal["camera", "X-ray tube or detector", "new devices"]
-"""``camera``: or its light. ``new devices``: of a kind that the model does not know, or in another state."""
+_LEAST = 1e-12
+"""Of p-values, which none may be 0."""
 
-
-class DriftConfig(Config):
-    """What is asked of the drift alarm."""
-
-    false_alarms_a_year: PositiveFloat = 1.0
-    """At most so many, on average, while nothing changes; of all streams together."""
-    devices_a_day: PositiveInt = 2000
-    """That the line sorts, over a year's 365 days."""
-    reference: Literal["calibration", "line"] = "calibration"
-    """What the first devices are compared with: the calibration's, or none, so that each class's first devices on the
-    line make the reference. Choose ``line`` where the calibration was on other devices, or in another light."""
+SignalName = str
+"""Of scores: a channel, for its out-of-distribution score, or a modality and one of :data:`LOOKS`, ``"rgb warmth"``."""
 
 
 class Scored(NamedTuple):
-    """What one stream says of a device."""
+    """What one signal says of a device."""
 
     label: str
-    """The class that the stream takes it for."""
+    """The class that the channel takes it for; of a look, the class that all that was seen of it is taken for."""
     score: float
-    """Its out-of-distribution score; the higher, the stranger."""
+    """Its out-of-distribution score, of which the higher is the stranger, or a number of the image's look."""
 
 
 class DriftAlarm(NamedTuple):
     """Devices have come to look stranger."""
 
-    channel: Channel
+    signal: SignalName
     number: int
     """Of the entry at which it sounded."""
     since: int
@@ -60,13 +53,13 @@ class DriftAlarm(NamedTuple):
     devices: int
     """Since then."""
     strange: int
-    """Of these, with a p-value of 0.05 or less; one in twenty is usual."""
+    """Of these, with a p-value of 0.05 or less after the tolerance: one in forty is usual with 2."""
     by_class: dict[str, tuple[int, int]]
-    """The same two numbers for each class that the stream took them for."""
+    """The same two numbers for each class that the signal took them for."""
 
 
 class _Tally(NamedTuple):
-    """Devices that a stream took for one class, since a bet last had nothing to show."""
+    """Devices that a signal took for one class, since a bet last had nothing to show."""
 
     devices: int = 0
     strange: int = 0
@@ -83,13 +76,20 @@ class _Run(NamedTuple):
     classes: dict[str, _Tally] = {}  # noqa: RUF012 (it is replaced, never changed)
 
 
-class _Channel(Config):
-    """State of a stream."""
+class _SideState(Config):
+    """State of the bets on one side of a signal."""
 
-    references: dict[str, KeptScores] = Field(default_factory=dict)
     every: tuple[float, ...] = (0.0,) * BETS
     by_class: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     runs: tuple[_Run, ...] = (_Run(),) * BETS
+
+
+class _SignalState(Config):
+    """State of a signal."""
+
+    references: dict[str, KeptScores] = Field(default_factory=dict)
+    sides: tuple[_SideState, ...] = (_SideState(),)
+    """High scores, and low ones where these are watched too."""
     alarm: int | None = None
 
 
@@ -100,8 +100,9 @@ class DriftState(Config):
     format: Literal[1] = 1
     config: DriftConfig
     model: str
+    """Whose scores these are."""
     last: int
-    channels: dict[Channel, _Channel]
+    signals: dict[SignalName, _SignalState]
 
 
 class DriftMonitor:
@@ -114,14 +115,14 @@ class DriftMonitor:
     def __init__(self, state: DriftState) -> None:
         self.config = state.config
         self.model = state.model
-        """SHA-256 of the weights that the scores are of; another model needs a monitor of its own."""
+        """Whose scores these are, such as a model's number; another model needs a monitor of its own."""
         self.last = state.last
         """Number of the last entry taken in."""
         self.threshold = threshold(
-            DAYS_A_YEAR * state.config.devices_a_day / state.config.false_alarms_a_year, len(state.channels)
+            DAYS_A_YEAR * state.config.devices_a_day / state.config.false_alarms_a_year, len(state.signals)
         )
         """Evidence at which an alarm sounds."""
-        self._watches = {channel: _Watch(channel, each, self.threshold) for channel, each in state.channels.items()}
+        self._watches = {name: self._watch(name, each) for name, each in state.signals.items()}
 
     @classmethod
     def begin(
@@ -134,18 +135,22 @@ class DriftMonitor:
             calibrated: the model's calibration. One that was written before it kept the classes of its devices, or
                 that is provisional, gives no reference: the line's first devices make it.
             classes: the model's.
-            model: SHA-256 of its weights.
+            model: its number, or whatever tells it and its calibration from others.
             after: number of the last entry of the log that is not to be taken in.
         """
-        channels: dict[Channel, _Channel] = {}
+        signals: dict[SignalName, _SignalState] = {}
         for channel, scores in calibrated.known.items():
             labels = calibrated.known_labels.get(channel)
             known: dict[str, list[float]] = {}
             if config.reference == "calibration" and labels is not None and not calibrated.provisional:
                 known = scores_by_label(scores.tolist(), [classes[label] for label in labels])
             references = {label: GrowingReference(each).kept() for label, each in known.items()}
-            channels[channel] = _Channel(references=references)
-        return cls(DriftState(config=config, model=model, last=after, channels=channels))
+            signals[channel] = _SignalState(references=references)
+        if config.looks:
+            both = _SignalState(sides=(_SideState(), _SideState()))
+            names = [f"{modality} {look}" for modality in MODALITIES if modality in signals for look in LOOKS[modality]]
+            signals |= dict.fromkeys(names, both)
+        return cls(DriftState(config=config, model=model, last=after, signals=signals))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -166,16 +171,21 @@ class DriftMonitor:
 
     def state(self) -> DriftState:
         """Return all that is needed to go on."""
-        channels = {channel: watch.state() for channel, watch in self._watches.items()}
-        return DriftState(config=self.config, model=self.model, last=self.last, channels=channels)
+        signals = {name: watch.state() for name, watch in self._watches.items()}
+        return DriftState(config=self.config, model=self.model, last=self.last, signals=signals)
 
-    def observe(self, number: int, scored: Mapping[Channel, Scored]) -> list[DriftAlarm]:
+    @property
+    def signals(self) -> tuple[SignalName, ...]:
+        """What is watched."""
+        return tuple(self._watches)
+
+    def observe(self, number: int, scored: Mapping[SignalName, Scored]) -> list[DriftAlarm]:
         """Take in a device.
 
         Args:
             number: of its entry in the log. One that was taken in before changes nothing, so the log may be read again
                 from any place that is early enough.
-            scored: by channel; what was not seen of it is left out.
+            scored: by signal; what was not seen of it is left out.
 
         Returns:
             Alarms that sound with this device.
@@ -183,17 +193,13 @@ class DriftMonitor:
         if number <= self.last:
             return []
         self.last = number
-        sounded = [channel for channel, each in scored.items() if self._watches[channel].observe(number, each)]
-        return [alarm for alarm in self.alarms() if alarm.channel in sounded]
+        sounded = [name for name, each in scored.items() if self._watches[name].observe(number, each)]
+        return [alarm for alarm in self.alarms() if alarm.signal in sounded] if sounded else []
 
-    def p_value(self, channel: Channel, number: int, scored: Scored) -> float:
-        """Return the p-value that a device would get with the next :meth:`observe`."""
-        return self._watches[channel].p_value(number, scored)
-
-    def level(self, channel: Channel) -> float:
-        """Return how far the logarithm of a stream's evidence is on the way to an alarm, 0..1; 1 while one stands."""
-        watch = self._watches[channel]
-        so_far = math.log1p(watch.stakes.evidence) / math.log1p(self.threshold)
+    def level(self, signal: SignalName) -> float:
+        """Return how far the logarithm of a signal's evidence is on the way to an alarm, 0..1; 1 while one stands."""
+        watch = self._watches[signal]
+        so_far = math.log1p(watch.evidence) / math.log1p(self.threshold)
         return 1.0 if watch.alarm is not None else min(so_far, 1.0)
 
     def alarms(self) -> list[DriftAlarm]:
@@ -201,75 +207,70 @@ class DriftMonitor:
         standing = [watch for watch in self._watches.values() if watch.alarm is not None]
         return [watch.described(self._cause(watch)) for watch in sorted(standing, key=lambda each: each.alarm or 0)]
 
-    def acknowledge(self, channel: Channel, anew: bool) -> None:
-        """End the alarm of a stream; it is watched again from the next device on.
+    def acknowledge(self, signal: SignalName, anew: bool) -> None:
+        """End the alarm of a signal; it is watched again from the next device on.
 
         Args:
-            channel: the stream.
+            signal: its name.
             anew: whether what devices look like from here on is how they are to look, as after a new lamp: then they
                 make the reference anew. Else the old one stays, as after a repair or a false alarm.
         """
-        watch = self._watches[channel]
-        self._watches[channel] = _Watch(
-            channel, _Channel(references={} if anew else watch.state().references), self.threshold
+        before = self._watches[signal].state()
+        again = _SignalState(
+            references={} if anew else before.references, sides=tuple(_SideState() for _ in before.sides)
         )
+        self._watches[signal] = self._watch(signal, again)
+
+    def _watch(self, name: SignalName, state: _SignalState) -> "_Watch":
+        return _Watch(name, state, self.config.tolerance, self.threshold)
 
     def _cause(self, watch: "_Watch") -> DriftCause:
         if not watch.hits_all_classes():
             return "new devices"
-        channel = watch.channel
-        if channel == "rgbx":  # as strange as the stranger of both
-            others = [each for name, each in self._watches.items() if name != "rgbx" and each.hits_all_classes()]
+        name = watch.name
+        if name == "rgbx":  # as strange as the stranger of both
+            others = [each for each in self._watches.values() if each.name != "rgbx" and each.hits_all_classes()]
             if not others:
                 return "new devices"
-            channel = max(others, key=lambda each: (each.alarm is not None, each.stakes.evidence)).channel
-        return "camera" if channel == "rgb" else "X-ray tube or detector"
+            name = max(others, key=lambda each: (each.alarm is not None, each.evidence)).name
+        return "camera" if name.startswith("rgb") else "X-ray tube or detector"
 
 
 class _Watch:
-    """One stream."""
+    """One signal."""
 
-    def __init__(self, channel: Channel, state: _Channel, at: float) -> None:
-        self.channel = channel
-        self.stakes = Stakes(state.every, state.by_class)
+    def __init__(self, name: SignalName, state: _SignalState, tolerance: float, at: float) -> None:
+        self.name = name
         self.alarm = state.alarm
-        self._at = at
+        self._tolerance, self._at = tolerance, at
         self._references = {label: GrowingReference.of(kept) for label, kept in state.references.items()}
-        self._runs = state.runs
+        self._sides = [_Side(each) for each in state.sides]
 
-    def state(self) -> _Channel:
-        return _Channel(
+    def state(self) -> _SignalState:
+        return _SignalState(
             references={label: reference.kept() for label, reference in self._references.items()},
-            every=self.stakes.every,
-            by_class=self.stakes.classes,
-            runs=self._runs,
+            sides=tuple(side.state() for side in self._sides),
             alarm=self.alarm,
         )
 
-    def p_value(self, number: int, scored: Scored) -> float:
-        reference = self._references.get(scored.label) or GrowingReference()
-        return reference.p_value(scored.score, tie_of(number, self.channel))
+    @property
+    def evidence(self) -> float:
+        """The mean of both sides': it grows by 1 with each device at most, as each does."""
+        return sum(side.stakes.evidence for side in self._sides) / len(self._sides)
 
     def observe(self, number: int, scored: Scored) -> bool:
         """Take in a device; return whether the alarm sounds."""
-        p = self.p_value(number, scored)
-        won = factors(p)
-        self._runs = tuple(
-            _longer(run, number, scored.label, p, math.log(factor), self.alarm is None)
-            for run, factor in zip(self._runs, won, strict=True)
-        )
+        reference = self._references.setdefault(scored.label, GrowingReference())
+        high = reference.p_value(scored.score, tie_of(number, self.name))
+        for side, p in zip(self._sides, (high, 1 - high), strict=False):
+            side.take(number, scored.label, min(max(p, _LEAST) * self._tolerance, 1.0), self.alarm is None)
         if self.alarm is not None:  # the reference must not learn the fault
             return False
-        self._references.setdefault(scored.label, GrowingReference()).add(scored.score)
-        self.stakes.take(scored.label, won)
-        if self.stakes.evidence < self._at:
+        reference.add(scored.score)
+        if self.evidence < self._at:
             return False
         self.alarm = number
         return True
-
-    @property
-    def _best(self) -> _Run:
-        return max(self._runs, key=lambda run: run.won)
 
     def hits_all_classes(self) -> bool:
         """Say whether devices are strange beyond those classes that are hit hardest: a new class is taken for few."""
@@ -282,7 +283,31 @@ class _Watch:
         best = self._best
         by_class = {label: (each.devices, each.strange) for label, each in best.classes.items()}
         devices, strange = (sum(each[place] for each in by_class.values()) for place in (0, 1))
-        return DriftAlarm(self.channel, self.alarm, best.since, cause, devices, strange, by_class)
+        return DriftAlarm(self.name, self.alarm, best.since, cause, devices, strange, by_class)
+
+    @property
+    def _best(self) -> _Run:
+        return max((run for side in self._sides for run in side.runs), key=lambda run: run.won)
+
+
+class _Side:
+    """Bets on high scores, or on low ones."""
+
+    def __init__(self, state: _SideState) -> None:
+        self.stakes = Stakes(state.every, state.by_class)
+        self.runs = state.runs
+
+    def state(self) -> _SideState:
+        return _SideState(every=self.stakes.every, by_class=self.stakes.classes, runs=self.runs)
+
+    def take(self, number: int, label: str, p: float, quiet: bool) -> None:
+        """Take in a device; while an alarm stands, the bets rest and their runs only get longer."""
+        won = factors(p)
+        self.runs = tuple(
+            _longer(run, number, label, p, math.log(factor), quiet) for run, factor in zip(self.runs, won, strict=True)
+        )
+        if quiet:
+            self.stakes.take(label, won)
 
 
 def _longer(run: _Run, number: int, label: str, p: float, won: float, may_end: bool) -> _Run:

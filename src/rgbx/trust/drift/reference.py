@@ -1,7 +1,7 @@
 """How strange a device is among those before it, as a p-value that stays exact however long the line runs.
 
 Why the reference grows: p-values against a fixed set of scores are uniform on average over sets, but not given the one
-that there is. Its error, about 1 / √n, stays, and bets find it in about n devices' time: an endless stream against 400
+that there is. Its error, about 1 / √n, stays, and bets find it in about n devices' time: an endless run against 400
 fixed scores gives false alarms without end. A band of Dvoretzky, Kiefer and Wolfowitz about the fixed scores mends it,
 but hides whatever is smaller than the band (0.06 with 400). Here every device joins those that later ones are compared
 with, so p-values are independent and exactly uniform as long as devices come as before (Vovk et al., 2005). None must
@@ -89,9 +89,9 @@ def three_digits(score: float) -> float:
     return float(f"{min(max(score, -LARGEST), LARGEST):.2e}")
 
 
-def tie_of(number: int, stream: str) -> float:
+def tie_of(number: int, signal: str) -> float:
     """Return a number above 0 up to 1 that is drawn by an entry's number: the log alone fixes every p-value."""
-    drawn = hashlib.sha256(f"{stream} {number}".encode()).digest()[:8]
+    drawn = hashlib.sha256(f"{signal} {number}".encode()).digest()[:8]
     return (int.from_bytes(drawn, "big") + 1) / 2**64
 
 

@@ -1,0 +1,1 @@
+"""The drift alarm of a line: :mod:`rgbx.trust.drift` over the answers in its log."""
