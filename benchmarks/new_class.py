@@ -6,9 +6,9 @@ bundle that was trained on the very same images of all classes, with paired 95 %
 
     python benchmarks/new_class.py --out new-class [--classes SP1,SP9] [--set KEY=VALUE …] [--quick]
 
-What is there already is not made again: a run that was stopped goes on, and several may share a folder. Writes
-new-class.json, .md and .png; prints one JSON object as its last line. With --quick one class is added, networks are
-tiny, and images are drawn instead of rendered.
+What is there already is not made again: a run that was stopped goes on, and several that share a folder divide the
+work. Writes new-class.json, .md and .png after each class; prints one JSON object as its last line. With --quick one
+class is added, networks are tiny, and images are drawn instead of rendered.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,9 +124,8 @@ class AddedInTurn(Config):
     heads: dict[Modality, dict[str, HeadScores]]
     added: AddedClass
     """What the candidate itself says, from held-out units."""
-    seconds_to_render: float
-    """Of the class's images, its share of the whole set's."""
     seconds_to_add: float
+    """From its images to the candidate."""
 
 
 class NewClassResult(Config):
@@ -182,33 +182,51 @@ def _drawing(modality: Modality, label: int, seed: int) -> np.ndarray:
 
 
 def measure(workshop: Workshop, names: Sequence[str]) -> NewClassResult:
-    """Leave classes out one after the other and add each; a run that was stopped goes on."""
-    out, benchmark = workshop.out, workshop.benchmark
-    results = out / "results-of-classes"
-    for name in names:
-        path = results / f"{name}-{benchmark.digest()}.json"
+    """Leave classes out one after the other and add each; write what there is after each of them."""
+
+    def leave_out(name: str) -> None:
+        path = _kept(workshop, name)
         if not path.exists():
             write_json(path, _leave_out(workshop, name).model_dump(mode="json"))
+            _write(workshop)
+
+    jobs: dict[str, Callable[[], object]] = {f"without {name}": partial(leave_out, name) for name in names}
+    workshop.share({"of all classes": partial(_bundle, workshop), **jobs})  # first: every class is compared with it
+    return _write(workshop)
+
+
+def _kept(workshop: Workshop, name: str) -> Path:
+    return workshop.out / "results-of-classes" / f"{name}-{workshop.benchmark.digest()}.json"
+
+
+def _write(workshop: Workshop) -> NewClassResult:
+    """Write what was found of all classes that are done, by this run or another."""
+    benchmark = workshop.benchmark
     found = tuple(
         AddedInTurn.model_validate(read_json(path))
         for name in benchmark.device_classes
-        if (path := results / f"{name}-{benchmark.digest()}.json").exists()
+        if (path := _kept(workshop, name)).exists()
     )
     result = NewClassResult(classes=found, benchmark=benchmark, cores=cores(), versions=versions())
-    write_result(out, "new-class", result, page(result), picture(result))
+    write_result(workshop.out, "new-class", result, page(result), picture(result))
     return result
 
 
 def _leave_out(workshop: Workshop, name: str) -> AddedInTurn:
+    before, in_full = _bundle(workshop, without=name), _bundle(workshop)
+    return workshop.measured(
+        before, "new-class", workshop.benchmark, AddedInTurn, lambda: _add(workshop, name, before, in_full)
+    )
+
+
+def _add(workshop: Workshop, name: str, before: Path, in_full: Path) -> AddedInTurn:
     benchmark = workshop.benchmark
-    sets: dict[Modality, list[SampleSet]] = {
-        "rgb": [workshop.photographs(benchmark.rgb, benchmark.photographs_per_class)],
-        "xray": [workshop.radiographs(benchmark.xray, benchmark.radiographs_per_class)],
-    }
-    in_full, before = _bundle(workshop, sets), _bundle(workshop, sets, without=name)
+    sets: dict[Modality, list[SampleSet]] = {modality: [_images(workshop, modality)] for modality in MODALITIES}
+    for modality in MODALITIES:  # before anything is computed: another run may be at them, and then this is left
+        workshop.line_set("test", modality)
+        workshop.line_set("calibration", modality)
     candidate = workshop.out / "candidates" / name / before.name
     told, seconds = _added(candidate, lambda: add_class(before, name, sets, candidate))
-    share = len(benchmark.device_classes)
     shared = benchmark.devices.shares
     return AddedInTurn(
         name=name,
@@ -216,18 +234,29 @@ def _leave_out(workshop: Workshop, name: str) -> AddedInTurn:
         channels=_on_the_line(workshop, name, candidate, in_full),
         heads=_heads_compared(workshop, name, before, sets),
         added=told,
-        seconds_to_render=workshop.seconds(*(each[0].folder for each in sets.values())) / share,
         seconds_to_add=seconds,
     )
 
 
-def _bundle(workshop: Workshop, sets: dict[Modality, list[SampleSet]], without: str | None = None) -> Path:
-    """Return a bundle of all classes, or of all but one."""
+def _bundle(workshop: Workshop, without: str | None = None) -> Path:
+    """Return a bundle of all classes, or of all but one; radiographs are asked for when photographs are learnt."""
     config = workshop.benchmark
-    known = {m: [each if without is None else workshop.without(each, without) for each in sets[m]] for m in MODALITIES}
     trainings = {"rgb": config.rgb_training, "xray": config.xray_training}
-    runs = {m: workshop.stream(trainings[m], known[m]) for m in MODALITIES}
+    known: dict[Modality, list[SampleSet]] = {}
+    runs: dict[Modality, Path] = {}
+    for modality in MODALITIES:
+        known[modality] = [_images(workshop, modality, without)]
+        runs[modality] = workshop.stream(trainings[modality], known[modality])
     return workshop.fusion(config.fusion_training, runs, known)
+
+
+def _images(workshop: Workshop, modality: Modality, without: str | None = None) -> SampleSet:
+    config = workshop.benchmark
+    if modality == "rgb":
+        images = workshop.photographs(config.rgb, config.photographs_per_class)
+    else:
+        images = workshop.radiographs(config.xray, config.radiographs_per_class)
+    return images if without is None else workshop.without(images, without)
 
 
 def _added(candidate: Path, add: Callable[[], AddedClass]) -> tuple[AddedClass, float]:
@@ -414,12 +443,8 @@ def _means(result: NewClassResult, channel: Channel) -> list[str]:
 
 
 def _times(result: NewClassResult) -> list[str]:
-    render = float(np.mean([each.seconds_to_render for each in result.classes]))
     longest = max(each.seconds_to_add for each in result.classes)
-    return [
-        f"Rendering the images of a class took {render:.0f} s, its share of the whole sets. Adding it took "
-        f"{longest:.0f} s at most, from sets to candidate."
-    ]
+    return [f"Adding a class took {longest:.0f} s at most, from its images to the candidate."]
 
 
 def _heads_table(result: NewClassResult) -> list[str]:
@@ -497,7 +522,7 @@ def _short(each: AddedInTurn) -> dict[str, object]:
     return {
         "name": each.name,
         "photographs_alone": each.photographs_alone,
-        "seconds": round(each.seconds_to_render + each.seconds_to_add, 1),
+        "seconds": round(each.seconds_to_add, 1),
         "proposes_full": each.added.change.proposes_full,
         "twin": on.twin,
         "taken_for_twin": on.taken_for_twin,

@@ -26,6 +26,7 @@ from rgbx.models.header import read_bundle_header
 from rgbx.models.memory import MEMORY_FILE, MEMORY_TENSORS, Memory
 from rgbx.models.seal import SUMS, sealed_names
 from rgbx.samples import SampleSet
+from rgbx.samples.join import leave_out
 from rgbx.training import FusionTraining, train_fusion, train_stream
 from rgbx.training.full_class import FullAddition
 from rgbx.trust.calibration import load_calibration
@@ -317,6 +318,25 @@ def test_training_on_begins_at_the_closed_form_and_remembers_all(bundle, old_set
     assert Memory.read(out).classes == FOUR
     assert header.training["rgb"]["epochs"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["candidate"]
+
+
+def test_a_class_is_trained_in_full_with_old_sets_of_some_classes_each(
+    bundle: Path, old_sets: dict[str, Path], new_sets: dict[str, Path], tmp_path: Path
+) -> None:
+    """As after a class was added before: the images of it are a set of their own."""
+    apart = opened(old_sets)
+    for modality, name in old_sets.items():
+        fewer = leave_out(SampleSet.open(name), CLASSES[-1], tmp_path / modality / "fewer")
+        alone = SampleSet.open(name)
+        for label in CLASSES[:-1]:
+            alone = leave_out(alone, label, tmp_path / modality / f"without-{label}")
+        apart[modality] = [fewer, alone]
+    out = tmp_path / "candidate"
+    add_class_in_full(bundle, "D", opened(new_sets), apart, out, FullAddition(epochs=1))
+    assert read_bundle_header(out).classes == FOUR
+    assert {len(set(each.labels)) for each in Memory.read(out).images.values()} == {len(FOUR)}
+    with pytest.raises(InputError, match=f"shows no device of class '{CLASSES[-1]}'"):
+        check_addition(bundle, "D", tmp_path / "more", opened(new_sets), {m: each[:1] for m, each in apart.items()})
 
 
 @pytest.mark.parametrize(

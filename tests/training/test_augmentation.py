@@ -24,6 +24,23 @@ def test_same_batch_same_result_other_batch_another(channels: int) -> None:
     assert first.max() <= 1
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_draws_its_own_noise_and_the_same_again() -> None:
+    config, given = STILL.updated({"noise": (0.05, 0.05)}), torch.full((6, 1, 40, 40), 0.5)
+    first, again = (augment(given.cuda(), config, batch_generator(0, 0, 0)) for _ in range(2))
+    assert torch.equal(first, again)
+    other = augment(given.cuda(), config, batch_generator(0, 0, 1))
+    assert not torch.equal(first, other)
+    assert first.std().item() == pytest.approx(0.05, rel=0.05)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_but_for_the_noise_a_gpu_changes_images_as_a_cpu_does() -> None:
+    config, given = AugmentConfig(flip=True, rotation=(-20, 20), noise=(0, 0), cutout=0), images()
+    here, there = (augment(each, config, batch_generator(0, 0, 0)) for each in (given, given.cuda()))
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_with_every_range_closed_nothing_changes(channels: int) -> None:
     given = images(channels).clamp(1e-3, 1)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rgbx.models.fusion import Fusion, Linear
 from rgbx.models.memory import Remembered
-from rgbx.training.class_head import MOST_TAKEN, PAIRINGS, Heads, deal_folds, fit_class, fit_row, sureness
+from rgbx.training.class_head import MOST_TAKEN, PAIRINGS, Heads, deal_folds, fit_class, fit_row, sureness, weigh
 
 CLASSES, CHANNELS = 3, 8
 
@@ -108,6 +108,30 @@ def test_where_a_modality_cannot_tell_twins_the_other_one_decides() -> None:
     said, truth = fitted.held_out["rgbx"].logits.argmax(1), fitted.held_out["rgbx"].truth
     assert (said == truth)[truth == CLASSES].mean() > 0.9
     assert (said == truth)[truth == 0].mean() > 0.95
+
+
+def test_a_modality_that_cannot_tell_the_class_is_no_noise_to_the_other() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(CLASSES + 1), 200)
+    known = rng.normal(size=(len(truth), CLASSES))
+    known[truth < CLASSES] += 4.0 * np.eye(CLASSES)[truth[truth < CLASSES]]
+    known[truth == CLASSES, 0] += 4.0
+    tells = np.where(truth == CLASSES, 2.0, -2.0) + rng.normal(size=len(truth))
+    told = np.column_stack([tells, 5.0 * rng.normal(size=len(truth))])
+    counts = weigh(told, known[:, 0], known, truth, [1.0, 1.0])
+    assert counts[0] == pytest.approx(1.0, abs=0.3)
+    assert counts[1] < 0.1
+    turned = weigh(told[:, ::-1], known[:, 0], known, truth, [1.0, 1.0])
+    np.testing.assert_allclose(turned[::-1], counts, atol=0.02)
+
+
+def test_what_tells_the_class_without_fail_counts_as_it_does_for_old_classes() -> None:
+    truth = np.repeat(np.arange(CLASSES + 1), 20)
+    known = 4.0 * np.eye(CLASSES + 1, CLASSES)[truth]
+    told = np.where(truth == CLASSES, 5.0, -5.0)[:, None]
+    assert weigh(told, known[:, 0], known, truth, [0.7]) == pytest.approx([0.7])
+    assert weigh(-told, known[:, 0], known, truth, [0.7]) == pytest.approx([0.0])
+    assert weigh(told, known[:, 0], known, truth, [-0.1]) == pytest.approx([0.0])
 
 
 def test_sureness_is_the_factor_between_logits() -> None:

@@ -375,7 +375,8 @@ def _check_old_sets(header: BundleHeader, old_sets: Mapping[Modality, Sequence[S
     for modality in header.streams:
         if not old_sets.get(modality):
             raise RgbxError(f"Old sets are needed of each modality: give --old-{modality} SET as well.")
-        check_together(old_sets[modality], modality)
+        for samples in old_sets[modality]:  # some may show a class alone that was added later
+            check_together([samples], modality)
         absent = set(header.classes) - {record.label for samples in old_sets[modality] for record in samples}
         if absent:
             raise InputError(

@@ -8,7 +8,9 @@ from rgbx.files import atomic_folder, digest, link_or_copy
 from rgbx.samples.sets import SampleSet
 
 
-def set_with_class(samples: SampleSet, name: str, more: Sequence[SampleSet], out: Path) -> SampleSet:
+def set_with_class(
+    samples: SampleSet, name: str, more: Sequence[SampleSet], out: Path, *, listed: Sequence[str] = ()
+) -> SampleSet:
     """Make a set of all images of one and those of a class of others, which share their files where the disk can.
 
     Args:
@@ -16,6 +18,7 @@ def set_with_class(samples: SampleSet, name: str, more: Sequence[SampleSet], out
         name: of the class.
         more: sets with images of it; none where the set shall only list it.
         out: folder of the new set; written whole or not at all.
+        listed: further classes that the new set shall list, where ``samples`` shows some only of what other sets do.
 
     Raises:
         InputError: the set has the class already, or an image is missing.
@@ -29,7 +32,8 @@ def set_with_class(samples: SampleSet, name: str, more: Sequence[SampleSet], out
                 file_name = f"{name}/{number}-{Path(record.file_name).name}"  # sets count their images from 0
                 items.append((each.path(record), record.updated({"file_name": file_name})))
     source = digest(samples.header.source, *(each.header.source for each in more))
-    header = samples.header.updated({"classes": (*samples.header.classes, name), "source": source})
+    absent = [each for each in listed if each not in (*samples.header.classes, name)]
+    header = samples.header.updated({"classes": (*samples.header.classes, *absent, name), "source": source})
     with atomic_folder(out) as folder:
         longer = SampleSet.create(folder, header)
         for label in header.classes:

@@ -65,7 +65,7 @@ class AugmentConfig(Config):
 
 
 def batch_generator(seed: int, epoch: int, batch: int, rank: int = 0) -> torch.Generator:
-    """Return the random generator of one batch of one epoch, always on the CPU so that devices agree.
+    """Return the random generator of one batch of one epoch, on the CPU, so that devices agree on all but the noise.
 
     Processes that share a batch, told apart by ``rank``, draw their own.
     """
@@ -100,8 +100,7 @@ def _augmented(images: torch.Tensor, config: AugmentConfig, generator: torch.Gen
     gain = draw(config.contrast)[:, None, None, None] * draw(config.colour_gain, images.shape[1])[:, :, None, None]
     offset = mean * (gain.div(gain.mean(1, keepdim=True)) - gain) + draw(config.brightness)[:, None, None, None]
     images.mul_(gain).add_(offset)
-    noise = torch.randn(images.shape, generator=generator).to(device)
-    images.add_(noise.mul_(draw(config.noise)[:, None, None, None]))
+    images.add_(_white_noise(images, generator).mul_(draw(config.noise)[:, None, None, None]))
     images = _cut_out(images, draw((0.0, 1.0), 2), draw(config.cutout_side), chance(config.cutout))
     return images.clamp_(0.0, 1.0)
 
@@ -122,6 +121,14 @@ def _warped(
     along_columns = torch.stack([-sine * mirror * aspect, cosine], 1)[:, None] * down[:, None] + shift[:, None] * 2
     grid = along_rows[:, None] + along_columns[:, :, None]
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _white_noise(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return a number for each pixel, drawn where the images are: on a CPU that takes longer than a step on a GPU."""
+    if images.device.type == "cpu":
+        return torch.randn(images.shape, generator=generator)
+    there = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    return torch.randn(images.shape, device=images.device, generator=there)
 
 
 def _recoloured(images: torch.Tensor, degrees: torch.Tensor, saturation: torch.Tensor) -> torch.Tensor:

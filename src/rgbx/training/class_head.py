@@ -5,10 +5,12 @@ the bundle stays an ordinary one for every runtime. Heads that fit every class a
 remembered lose old classes by it: benchmarks/new_class.py compares them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp
 
 from rgbx.datasets.partners import draw_partners
 from rgbx.modality import MODALITIES, Channel, Modality
@@ -110,14 +112,17 @@ def fit_class(images: Mapping[Modality, Remembered], before: Heads, folds: Folds
     fusion = before.fusion
     shown = _pairs(images, folds, seed)
     known = fusion({m: images[m].features[places] for m, places in shown.items()})
-    new = np.zeros(len(known))
+    truth = images["rgb"].labels[shown["rgb"]]
+    alike, told = np.zeros(len(known)), np.empty((len(known), len(MODALITIES)))
     for place, modality in enumerate(MODALITIES):
         places = shown[modality]
         vector = fusion.classifiers[modality](images[modality].features[places])
         weighed = vector @ _block(fusion, place).T + fusion.fusion.bias / len(MODALITIES)
-        new += (weighed * anchors[modality][places]).sum(1) + _share(fusion, place) * beyond[modality][places]
-    offset, held_out["rgbx"] = _limited(known, new, images["rgb"].labels[shown["rgb"]])
-    return FittedClass(Heads(classifiers, _with_row(fusion, rows, offset)), held_out)
+        alike += (weighed * anchors[modality][places]).sum(1)
+        told[:, place] = beyond[modality][places]
+    counts = weigh(told, alike, known, truth, [_share(fusion, place) for place in range(len(MODALITIES))])
+    offset, held_out["rgbx"] = _limited(known, alike + told @ counts, truth)
+    return FittedClass(Heads(classifiers, _with_row(fusion, rows, counts, offset)), held_out)
 
 
 def fit_row(features: np.ndarray, labels: np.ndarray, before: Linear) -> ClassRow:
@@ -153,6 +158,40 @@ def fit_row(features: np.ndarray, labels: np.ndarray, before: Linear) -> ClassRo
             factor * (ridge.bias[-1:] - anchor @ ridge.bias[:-1]),
         ),
     )
+
+
+def weigh(
+    told: np.ndarray, alike: np.ndarray, known: np.ndarray, truth: np.ndarray, most: Sequence[float]
+) -> np.ndarray:
+    """Return how much what each modality tells a new class by counts in a fusion: as held-out pairs make it likeliest.
+
+    A modality that cannot tell the class from its twin adds noise only, and counts for nothing.
+
+    Args:
+        told: (n, M) how much each modality prefers the new class to what it was taken for, held out.
+        alike: (n,) logits of what it was taken for.
+        known: (n, C) logits of the old classes.
+        truth: (n,) class indices, the new class last.
+        most: (M,) what each may count at most: as much as it does for old classes.
+
+    Returns:
+        (M,), 0 or more.
+    """
+    weights = 1.0 / np.bincount(truth)[truth]  # each class counts alike
+    weights /= weights.sum()
+    new, ahead = truth == known.shape[1], alike - logsumexp(known, axis=1)
+
+    def unlikely(counts_and_offset: np.ndarray) -> tuple[float, np.ndarray]:
+        margins = ahead + told @ counts_and_offset[:-1] + counts_and_offset[-1]
+        wrong = weights * (expit(margins) - new)
+        loss = weights @ np.logaddexp(0.0, np.where(new, -margins, margins))
+        return float(loss), np.append(wrong @ told, wrong.sum())
+
+    highest = [max(each, 0.0) for each in most]
+    bounds = [*((0.0, high) for high in highest), (None, None)]
+    found = minimize(unlikely, np.append(highest, 0.0), jac=True, method="L-BFGS-B", bounds=bounds)
+    counts: np.ndarray = found.x[:-1]
+    return counts
 
 
 def sureness(logits: np.ndarray, before: np.ndarray) -> float:
@@ -225,7 +264,7 @@ def _share(fusion: Fusion, place: int) -> float:
     return float(np.diagonal(_block(fusion, place)).mean())
 
 
-def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], offset: float) -> Fusion:
+def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], counts: np.ndarray, offset: float) -> Fusion:
     """Return a fusion that knows a class more; old classes do not hear of the new entries of the class vectors."""
     classifiers: dict[Modality, Linear] = {}
     blocks = []
@@ -233,7 +272,7 @@ def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], offset: float) 
     for place, modality in enumerate(MODALITIES):
         old, (anchor, beyond) = fusion.classifiers[modality], rows[modality]
         classifiers[modality] = Linear(np.vstack([old.weight, beyond.weight]), np.append(old.bias, beyond.bias))
-        block, share = _block(fusion, place), np.array([[_share(fusion, place)]])
-        blocks.append(np.block([[block, np.zeros((len(block), 1))], [(anchor @ block)[None], share]]))
+        block = _block(fusion, place)
+        blocks.append(np.block([[block, np.zeros((len(block), 1))], [(anchor @ block)[None], counts[place]]]))
         bias += float(anchor @ fusion.fusion.bias) / len(MODALITIES)
     return Fusion(classifiers, Linear(np.hstack(blocks), np.append(fusion.fusion.bias, bias)))

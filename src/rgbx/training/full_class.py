@@ -42,7 +42,7 @@ def train_with_class(
     Args:
         candidate: bundle that knows the class already, by closed form.
         name: of the class.
-        old_sets: what the bundle was trained on before, without the class.
+        old_sets: what the bundle was trained on before, without the class; each may show some of the other classes.
         sets: images of the class.
         out: folder for all that is made.
         config: how.
@@ -59,7 +59,9 @@ def train_with_class(
     runs: dict[Modality, Path] = {}
     for modality, training in trainings.items():
         joined[modality] = [
-            _extended(samples, name, sets[modality] if number == 0 else (), out / f"sets/{modality}-{number}")
+            _extended(
+                samples, header.classes, name, sets[modality] if number == 0 else (), out / f"sets/{modality}-{number}"
+            )
             for number, samples in enumerate(old_sets[modality])
         ]
         runs[modality] = train_stream(training, joined[modality], [], out / modality, candidate)
@@ -87,6 +89,6 @@ def _fusion_training(kept: object) -> FusionTraining:
     return FusionTraining() if kept is None else FusionTraining.model_validate(kept)
 
 
-def _extended(samples: SampleSet, name: str, more: Sequence[SampleSet], out: Path) -> SampleSet:
-    """Make a set with the class, or return the one that a run before has made."""
-    return SampleSet.open(out) if out.exists() else set_with_class(samples, name, more, out)
+def _extended(samples: SampleSet, classes: Sequence[str], name: str, more: Sequence[SampleSet], out: Path) -> SampleSet:
+    """Make a set with the class that lists all others, or return the one that a run before has made."""
+    return SampleSet.open(out) if out.exists() else set_with_class(samples, name, more, out, listed=classes)
