@@ -16,7 +16,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reord
 WITHOUT_BLENDER ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-all check docs sbom env format clean
+.PHONY: demo test test-all check docs sbom env format clean browser
 
 demo: env
 	$(BIN)/rgbx demo --out runs/demo
@@ -27,11 +27,14 @@ test test-all: export MKL_NUM_THREADS := 1
 test test-all: export OPENBLAS_NUM_THREADS := 1
 test test-all: export NUMBA_NUM_THREADS := 1
 
-test: env check
+test: env check browser
 	$(PYTEST) -m "not slow" $(TESTS)
 
-test-all: env check
+test-all: env check browser
 	$(PYTEST) $(TESTS)
+
+browser:
+	sh scripts/test-browser.sh
 
 check: env
 	$(BIN)/ruff format --check src tests benchmarks scripts

@@ -1,31 +1,42 @@
 """Promotion by proof: how often candidates that are too bad pass, and how many reviews good ones take.
 
-    python benchmarks/promotion.py [--quick] [--runs N] [--reviews N]
+    python benchmarks/promotion.py [--quick] [--runs N] [--reviews N] [--picture FILE.png]
 
 prints one JSON object as its last line. Candidates and active models with known rates of false sorts sort the same
 simulated devices. Somebody looks at the proof after every single review, up to so many, and promotes at the first
 moment that it allows it. Beside the proof stand what it is not: Clopper and Pearson's bound, looked at as often; the
 same looked at once, after a number of reviews that was planned; and a betting test, a beta-binomial mixture.
+
+Reviewers also get devices that look doubtful, in which false sorts are many, and some of these were drawn at random.
+*Doubtful ones first* says how many bad candidates pass where all drawn devices count once they are reviewed, where
+those count alone that were asked about for having been drawn, and where each counts when its turn comes.
 """
 
 import argparse
 import json
 import math
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.special import betaln
 from scipy.stats import beta
 
+from rgbx.evaluation.figures import ACCENT, FAINT, INK, SERIES, plain
 from rgbx.trust.false_sorts import upper_bound
-from rgbx.trust.proof import PromotionRule, Proof, ReviewedPair, Sent, paired_evidence, review_plan
+from rgbx.trust.promotion_rule import PromotionRule
+from rgbx.trust.proof import Proof, ReviewedPair, Sent, paired_evidence, review_plan
 
 RULE = PromotionRule()
 ASIDE = 0.1
 """Share of devices that each model puts aside."""
 RIGHT, WRONG, PUT_ASIDE = Sent("right", True), Sent("wrong", False), Sent(None, False)
 OUTCOMES = (RIGHT, WRONG, PUT_ASIDE)
+DOUBTFUL = 0.05
+"""Share of devices that look doubtful, in which all of a model's false sorts are."""
 
 
 class Candidate(NamedTuple):
@@ -101,19 +112,22 @@ def plan(counts: Counts) -> np.ndarray:
 def paired_passes(counts: Counts) -> np.ndarray:
     """Return the same of the second requirement alone: for each pair of counts, from how many reviews on it holds."""
     reviews = counts.sorted.shape[1]
-    wanted = -math.log(1 - RULE.confidence)
     code = counts.worse.astype(np.int64) * (reviews + 1) + counts.better
     known, place = np.unique(code, return_inverse=True)
-    least = np.full(len(known), reviews + 1)
-    for index, each in enumerate(known.tolist()):
-        worse, better = divmod(each, reviews + 1)
-        low, high = 0, reviews + 1
-        while low < high:  # evidence only grows while nothing happens
-            middle = (low + high) // 2
-            enough = middle >= worse + better and paired_evidence(middle, worse, better, RULE.margin) >= wanted
-            low, high = (low, middle) if enough else (middle + 1, high)
-        least[index] = low
+    least = np.array([paired_least(*divmod(each, reviews + 1), reviews) for each in known.tolist()])
     return np.arange(1, reviews + 1) >= least[place.reshape(code.shape)]
+
+
+@cache
+def paired_least(worse: int, better: int, reviews: int) -> int:
+    """Return after how many reviews so few differences are enough; one more than there are reviews for none."""
+    wanted = -math.log(1 - RULE.confidence)
+    low, high = 0, reviews + 1
+    while low < high:  # evidence only grows while nothing happens
+        middle = (low + high) // 2
+        enough = middle >= worse + better and paired_evidence(middle, worse, better, RULE.margin) >= wanted
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return low
 
 
 def clopper_pearson(counts: Counts) -> np.ndarray:
@@ -163,6 +177,78 @@ def first_pass(passes: np.ndarray) -> np.ndarray:
     return np.where(passes.any(1), passes.argmax(1) + 1, 0)
 
 
+def doubtful_first(rng: np.random.Generator, runs: int, reviews: int) -> dict[str, dict[str, float]]:
+    """Return how many bad candidates pass by which of the drawn and reviewed devices count.
+
+    Every second review is of a device that looks doubtful, as long as there is one.
+    """
+    bad = RULE.margin / (1 - ASIDE)
+    kinds = {
+        # Doubtful is what looks so to the active model; the candidate errs where nothing does.
+        "worse than the active model by the margin": Candidate(0.002 + bad, 0.002, 0.0),
+        "rate at the bound, in doubtful devices": Candidate(RULE.bound, 0.0, 0.0),
+    }
+    found: dict[str, dict[str, float]] = {}
+    for name, candidate in kinds.items():
+        passed = {"all": 0, "asked about as drawn": 0, "in turn": 0}
+        for _ in range(runs):
+            sorted_ones, worse, better, doubtful = _with_doubtful(rng, candidate, reviews)
+            place = np.cumsum(doubtful) - 1
+            when = np.where(doubtful, 2 * place, 2 * (np.arange(reviews) - np.cumsum(doubtful)) + 1)
+            orders = {
+                "all": np.argsort(when, kind="stable"),
+                "asked about as drawn": np.flatnonzero(~doubtful),
+                "in turn": np.arange(reviews),
+            }
+            for way, order in orders.items():
+                events = (each[order][None] for each in (sorted_ones, worse, worse, better))
+                counts = Counts(*(np.cumsum(each, 1, dtype=np.int32) for each in events))
+                passed[way] += bool(proof_passes(counts).any())
+        found[name] = {way: count / runs for way, count in passed.items()}
+        print(f"  doubtful ones first, {name}: {found[name]}", flush=True)
+    return found
+
+
+def _with_doubtful(
+    rng: np.random.Generator, candidate: Candidate, devices: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return, in the order of their draws, which devices are sorted, which only one model errs in, and the doubtful."""
+    doubtful, sorted_ones = rng.random(devices) < DOUBTFUL, rng.random(devices) >= ASIDE
+    drawn = rng.random(devices)
+    if candidate.active:
+        better = doubtful & (drawn < candidate.active / DOUBTFUL)
+        worse = ~doubtful & (drawn < candidate.alone / (1 - DOUBTFUL))
+    else:
+        better = np.zeros(devices, bool)
+        worse = doubtful & (drawn < candidate.alone / DOUBTFUL)
+    return sorted_ones, worse & sorted_ones, better & sorted_ones, doubtful
+
+
+def draw(passed: dict[str, dict[str, np.ndarray]], reviews: int) -> Figure:
+    """Return a picture: how many candidates have passed after how many reviews, bad ones and good ones.
+
+    Args:
+        passed: by kind, a title and after how many reviews each candidate passed; 0 where it never did.
+        reviews: after which one gives up.
+    """
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    looks = np.unique(np.geomspace(100, reviews, 200).astype(int))
+    colours = {"bad": (ACCENT, "#62a0ca", "#b5cfe3", INK, SERIES[0]), "good": (*SERIES, INK, "#8e5ea2", "#b58900")}
+    for axes, kind in ((left, "bad"), (right, "good")):
+        for (title, at), colour in zip(passed[kind].items(), colours[kind], strict=False):
+            shares = [((at > 0) & (at <= look)).mean() for look in looks]
+            axes.plot(looks, shares, color=colour, label=title, drawstyle="steps-post")
+        axes.set(xscale="log", xlabel="reviews of devices drawn at random")
+        plain(axes)
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+    left.axhline(1 - RULE.confidence, color=FAINT, linestyle=":")
+    left.text(100, 1.06 * (1 - RULE.confidence), "stated: 5 %", color=FAINT, fontsize=8)
+    left.set(ylabel="passed so far", ylim=(0, 0.3), title="Candidates that are too bad")
+    right.set(ylim=(0, 1.02), title="Good candidates")
+    return figure
+
+
 def agrees(counts: Counts, outcomes: np.ndarray, passes: np.ndarray) -> bool:
     """Say whether the proof itself says the same, about the moment that it first passes and before."""
     for run in range(5):
@@ -180,10 +266,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="200 promotions of each kind, 2,000 reviews")
     parser.add_argument("--runs", type=int, help="promotions of each kind")
     parser.add_argument("--reviews", type=int, help="after which one gives up")
+    parser.add_argument("--picture", type=Path, help="draw how many have passed after how many reviews")
     given = parser.parse_args()
     runs, reviews = given.runs or (200 if given.quick else 1000), given.reviews or (2000 if given.quick else 10_000)
     rng = np.random.default_rng(0)
     found: dict[str, dict[str, dict[str, float | None]]] = {"bad": {}, "good": {}}
+    drawn: dict[str, dict[str, np.ndarray]] = {"bad": {}, "good": {}}
     print(f"{runs} promotions of each, a look after each of {reviews} reviews; rule {RULE.model_dump()}")
     for kind, candidates in (("bad", BAD), ("good", GOOD)):
         for name, candidate in candidates.items():
@@ -191,9 +279,11 @@ def main() -> None:
             passes = proof_passes(counts)
             if not agrees(counts, outcomes, passes):
                 raise SystemExit("The simulated promotions and the proof disagree.")
-            at = first_pass(passes)
+            at = drawn[kind][name] = first_pass(passes)
             row: dict[str, float | None] = {"passed": float((at > 0).mean())}
             if kind == "bad":
+                if name == "rate at the bound":
+                    drawn[kind]["… by Clopper and Pearson at each look"] = first_pass(clopper_pearson(counts))
                 for other in (plan, clopper_pearson, clopper_pearson_once, mixture):
                     row[f"rate alone: {other.__name__}"] = float(other(counts).any(1).mean())
             else:
@@ -202,7 +292,11 @@ def main() -> None:
                 row |= _quantiles(first_pass(mixture(counts)), "rate alone: mixture ")
             found[kind][name] = row
             print(f"  {name}: {row}", flush=True)
-    print(json.dumps({"runs": runs, "reviews": reviews, "rule": RULE.model_dump(), **found}))
+    chosen = doubtful_first(rng, runs, reviews)
+    if given.picture:
+        draw(drawn, reviews).savefig(given.picture, dpi=120)
+    settings = {"runs": runs, "reviews": reviews, "rule": RULE.model_dump()}
+    print(json.dumps({**settings, **found, "doubtful_first": chosen}))
 
 
 def _quantiles(at: np.ndarray, prefix: str) -> dict[str, float | None]:

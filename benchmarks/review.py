@@ -1,6 +1,6 @@
 """What a hundred reviews find on a line with known truth: devices that the mix chooses, or any drawn at random.
 
-    python benchmarks/review.py [--quick] [--lines N] [--reviews N]
+    python benchmarks/review.py [--quick] [--lines N] [--reviews N] [--picture FILE.png]
 
 prints one JSON object as its last line. Each simulated line sorts some thousand devices of ten classes, each of which
 has a twin that it is hard to tell from, and some of a new class that the model does not know. Two streams say how
@@ -17,9 +17,12 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from rgbx.evaluation.figures import ACCENT, FAINT, INK, SERIES, plain
 from rgbx_line.review.rates import reviewed_rate
 from rgbx_line.review_mix import QueueWeights
 
@@ -217,9 +220,8 @@ def runs(lines: int, reviews: int, seed: int = 0) -> Iterator[dict[str, float]]:
         }
 
 
-def summary(lines: int, reviews: int) -> dict[str, object]:
+def summary(table: list[dict[str, float]], reviews: int) -> dict[str, object]:
     """Return the figures of many lines."""
-    table = list(runs(lines, reviews))
     mean = {name: float(np.mean([row[name] for row in table])) for name in table[0]}
 
     def error(name: str) -> dict[str, float]:
@@ -227,7 +229,7 @@ def summary(lines: int, reviews: int) -> dict[str, object]:
         return {"bias": float(errors.mean()), "rms": float(np.sqrt((errors**2).mean()))}
 
     return {
-        "lines": lines,
+        "lines": len(table),
         "devices": DEVICES,
         "reviews": reviews,
         "true_rate_of_false_sorts": mean["rate"],
@@ -247,15 +249,44 @@ def summary(lines: int, reviews: int) -> dict[str, object]:
     }
 
 
+def draw(table: list[dict[str, float]], reviews: int) -> Figure:
+    """Return a picture: what is found on each line, and how far the estimates of the rate are off."""
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    ways = (("mix", "the mix", ACCENT), ("random", "all at random", SERIES[0]))
+    most = int(max(row["mix_found"] for row in table)) + 1
+    for way, title, colour in ways:
+        counts = np.bincount([int(row[f"{way}_found"]) for row in table], minlength=most)
+        left.plot(np.arange(len(counts)), counts / len(table), "o-", color=colour, label=title, markersize=3)
+    left.set(xlabel=f"false sorts and devices of the new class in {reviews} reviews", ylabel="share of lines")
+    for name, title, colour in (
+        ("random", "all at random", SERIES[0]),
+        ("share", "the mix, by its random share", ACCENT),
+        ("all", "the mix, taken for a sample", INK),
+    ):
+        errors = np.sort([100 * row[f"{name}_error"] for row in table])
+        right.plot(errors, np.linspace(0, 1, len(errors)), color=colour, label=title)
+    right.axvline(0, color=FAINT, linestyle=":")
+    right.set(xlabel="estimated less true rate of false sorts, points", ylabel="share of lines below", xlim=(-3, 10))
+    for axes in (left, right):
+        plain(axes)
+        axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def main() -> None:
     """Simulate lines and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="300 lines instead of 2000")
     parser.add_argument("--lines", type=int, help="how many lines are simulated")
     parser.add_argument("--reviews", type=int, default=100)
+    parser.add_argument("--picture", type=Path, help="draw what was found, and how far estimates are off")
     given = parser.parse_args()
     lines = given.lines or (300 if given.quick else 2000)
-    print(json.dumps(summary(lines, given.reviews)))
+    table = list(runs(lines, given.reviews))
+    if given.picture:
+        draw(table, given.reviews).savefig(given.picture, dpi=120)
+    print(json.dumps(summary(table, given.reviews)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The process for work that may wait: rendering, training, calibrating, and tidying up.
+"""The process for work that may wait: rendering, training, calibrating, tidying up, and the drift alarm.
 
 A job is a command of ``rgbx``, run one after the other, at low priority and never on inference's cores. One that was
 stopped is run again, and goes on where it was, as those commands do.
@@ -16,6 +16,7 @@ import structlog
 
 from rgbx_line.archive import keep_archiving
 from rgbx_line.channel import Link
+from rgbx_line.drift.watch import keep_watching
 from rgbx_line.job_list import LineJob, job_files, output_of, read_job, write_job
 from rgbx_line.lifeline import die_with
 from rgbx_line.settings import LineFolder, LineSettings
@@ -26,11 +27,11 @@ _log = structlog.get_logger("rgbx.line.jobs")
 
 
 async def run_jobs(settings: LineSettings, stop: asyncio.Event) -> None:
-    """Run jobs, and tidy up answered files, until ``stop`` is set."""
+    """Run jobs, tidy up answered files, and watch for drift, until ``stop`` is set."""
     folder = LineFolder(settings.folder)
     folder.jobs.mkdir(parents=True, exist_ok=True)
     async with Link(folder.socket) as link:
-        tidying = asyncio.create_task(keep_archiving(settings, link))
+        beside = [asyncio.create_task(keep(settings, link)) for keep in (keep_archiving, keep_watching)]
         ended: set[Path] = set()
         try:
             while not stop.is_set():
@@ -40,7 +41,8 @@ async def run_jobs(settings: LineSettings, stop: asyncio.Event) -> None:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), JOBS_EVERY_S)
         finally:
-            tidying.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def _first_waiting(folder: LineFolder, ended: set[Path]) -> LineJob | None:

@@ -9,6 +9,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from rgbx.config import Config, load_config
 from rgbx.inference.arrivals import Pairing
 from rgbx.modality import MODALITIES, Modality, given_modalities
+from rgbx.trust.drift.config import DriftConfig
+from rgbx.trust.promotion_rule import PromotionRule
 from rgbx_line.contract import LARGEST_WORD
 from rgbx_line.log.retention import Retention
 from rgbx_line.review_mix import ReviewMix
@@ -145,6 +147,13 @@ class DeviceClass(Config):
         return self
 
 
+class TrainedOn(Config):
+    """Sets that the line's models were trained on."""
+
+    rgb: tuple[Path, ...] = ()
+    xray: tuple[Path, ...] = ()
+
+
 class LineSettings(Config):
     """A line: one machine, one belt, one deadline."""
 
@@ -172,8 +181,14 @@ class LineSettings(Config):
     """How long log and images stay."""
     review: ReviewMix = ReviewMix()
     """Which devices people are asked to look at."""
+    promotion: PromotionRule | None = PromotionRule()
+    """What reviews have to show of a model before it may become the active one; nothing when None."""
+    drift: DriftConfig | None = DriftConfig()
+    """What is asked of the drift alarm; there is none when None."""
     classes: dict[str, DeviceClass] = Field(default_factory=dict)
     """What is known of device classes beside their looks, for reports."""
+    trained_on: TrainedOn = TrainedOn()
+    """What the line's models were trained on; the page Models adds a class by full training with these sets alone."""
     zone: str | None = None
     """Time zone of reports, ``Europe/Berlin``; the machine's when None."""
     golden: Path | None = None
@@ -254,6 +269,8 @@ class LineFolder:
         """Certificates: its own, and ``trusted``."""
         self.modbus = folder / "modbus.json"
         """The counter of the trigger that a controller wrote last over Modbus."""
+        self.drift = folder / "drift"
+        """What the drift alarm has learnt, and what it says."""
         self.outlook = folder / "outlook.json"
         """What will go by age or for room, and when; written once a day."""
         self.status = folder / "status.json"

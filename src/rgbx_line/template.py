@@ -56,6 +56,22 @@ modbus: {{host: 127.0.0.1, port: 1502}}
 # mqtt: {{host: 127.0.0.1, port: 1883}}
 # opcua: {{host: 127.0.0.1, port: 4840, nodeset: Opc.Ua.MachineVision.NodeSet2.xml}}
 
+# Which devices people are asked to look at, on the page Review. Rates are estimated from the random share alone.
+# review:
+#   random_share: 0.01
+#   days: 30
+#   second_opinion: 0.05
+#   classes: [SP11]
+
+# What reviews have to show of a model before it may become the active one; null for nothing.
+promotion: {{bound: 0.01, margin: 0.005}}
+
+# Sets that the model was trained on. With them the page Models can add a class by training in full, overnight.
+# trained_on: {{rgb: [sets/rgb], xray: [sets/xray]}}
+
+# The drift alarm says when photographs, radiographs or devices come to look otherwise; null for none.
+drift: {{devices_a_day: 2000, false_alarms_a_year: 1}}
+
 keep:
   days: 365
   free_gb: 5

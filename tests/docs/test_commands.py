@@ -30,6 +30,7 @@ LANGUAGES = {"console", "python", "yaml", "toml", "json", "text"}
 NOT_RUN = {
     "builds the environments that the tests run in",
     "goes on until it is stopped",
+    "has a test of its own",
     "installs packages",
     "installs system packages",
     "needs VTK and OpenGL",

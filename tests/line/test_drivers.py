@@ -1,9 +1,11 @@
 """Cameras and detectors of the line's own: a trigger is one image of its part, or none; one that is away is known."""
 
 import asyncio
+import itertools
 import os
 import signal
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from rgbx.config import Config
 from rgbx.datasets.acquisition import time_taken
 from rgbx.datasets.images import read_photograph, read_radiograph
 from rgbx.errors import ConfigError, MissingPluginError, RgbxError
-from rgbx.samples import write_image
+from rgbx.samples import SampleKey, SampleRecord, SampleSet, SetHeader, write_image
 from rgbx_line.channel import Hub, Link
 from rgbx_line.check import line_problems
 from rgbx_line.drivers.driver import DRIVERS, Driver, TakenImage, can_serve, made_driver
@@ -336,6 +338,31 @@ def test_a_simulated_camera_at_a_rate_gives_each_image_once_and_on_time(tmp_path
         numbers = [int(image.part_id or "") for image in photographs if image]
         assert len(set(numbers)) == 3
         assert [round(image.taken.timestamp() / 0.05) for image in photographs if image] == numbers
+
+
+def test_the_units_of_a_set_come_in_a_mixed_order_which_both_cameras_share(tmp_path):
+    classes = ("A", "B", "C", "D")
+    for modality in ("rgb", "xray"):
+        header = SetHeader(modality=modality, origin="o", seed=0, classes=classes, config={}, source="0", version="0")
+        samples = SampleSet.create(tmp_path / modality, header)
+        for number, label in enumerate(np.repeat(classes, 5).tolist()):
+            photograph, radiograph = np.full((16, 16, 3), 10 * number, np.uint8), np.full((16, 16), number, np.uint16)
+            image = photograph if modality == "rgb" else radiograph
+            name = f"{SampleKey(label, number).stem}.png"
+            write_image(tmp_path / modality / name, image)
+            samples.add(SampleRecord(file_name=name, label=label, unit=f"{label}-{number}", seed=0, draw={}))
+        samples.finish()
+    # Parts that are shown each unit in turn: it is the name's checksum that says which.
+    names = [
+        next(f"{number}" for number in itertools.count() if zlib.crc32(f"{number}".encode()) % 20 == place)
+        for place in range(20)
+    ]
+    camera, detector = (simulated(tmp_path / modality, modality) for modality in ("rgb", "xray"))
+    shown = [int(detector.take(name).pixels.flat[0]) for name in names]
+    assert [int(camera.take(name).pixels.flat[0]) for name in names] == [10 * number for number in shown]
+    assert sorted(shown) == list(range(20)), "each comes once a round"
+    labels = [number // 5 for number in shown]
+    assert max(len(list(same)) for _, same in itertools.groupby(labels)) < 5
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

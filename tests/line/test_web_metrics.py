@@ -16,6 +16,7 @@ import rgbx_line.web
 from fake_inference import part_result, run
 from rgbx.files import write_json
 from rgbx_line.contract import FaultCode, ReasonCode
+from rgbx_line.drift.report import DriftReport, write_drift
 from rgbx_line.log import Entry, LineLog
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.segments import Position, read_entries
@@ -180,6 +181,7 @@ def test_the_dashboard_shows_figures_that_there_are(folder: Path) -> None:
             cursor = Cursor(folder / "cursors" / "mqtt.json")
             cursor.save()
             (folder / "status.json").write_text('{"processes": {"web": {"alive": true, "restarts": 0}}}')
+            write_drift(line.folder, DriftReport(levels={"rgb": 0.5}))
             line.answer(1)
             found = {name.partition("{")[0] for name in await figures(line, client)}
             assert named <= found

@@ -15,7 +15,7 @@ from rgbx_line.contract import FaultCode, LineState, ReasonCode
 from rgbx_line.job_list import LineJob, add_job, read_jobs
 from rgbx_line.models import ModelStore
 from rgbx_line.settings import LineFolder
-from rgbx_line.web.pages import models
+from rgbx_line.web.pages import models, proof
 from rgbx_line.web.pages.proof import PromotionProof
 from rgbx_line.web.pages.words import banner_of, reason_in_words
 from shown_devices import shown_result
@@ -289,7 +289,7 @@ def test_a_candidate_that_is_not_proven_is_not_promoted(folder: Path, monkeypatc
             reply = await client.post("/models/2/activate", data={"csrf": csrf})
             assert reply.status_code == 409, "a grey button is no lock"
             assert line.asked == []
-            proofs[2] = PromotionProof(True, "It is proven.", {})
+            monkeypatch.setattr(proof, "check_promotion", lambda *_: None)
             assert (await client.post("/models/2/activate", data={"csrf": csrf})).status_code == 303
 
     run(test())
@@ -355,8 +355,34 @@ def test_a_class_is_added_by_a_job(folder: Path) -> None:
             (job,) = read_jobs(line.folder)
             assert job.arguments[:2] == ("classes", "add")
             assert {"--name=SP11", "--unit=/scans/1", "--unit=/scans/2"} <= set(job.arguments)
+            assert "--full" not in job.arguments
             assert job.who == "emil"
             assert line.asked[0][1]["what"] == "job added"
+
+    run(test())
+
+
+def test_a_class_is_trained_in_full_with_the_sets_that_line_yaml_names(folder: Path) -> None:
+    with_models(folder)
+    form = {"name": "SP11", "units": "/scans/1", "full": "yes"}
+
+    async def test() -> None:
+        async with web_line(folder) as (line, client):
+            csrf = await sign_in(client, ENGINEER)
+            page = (await client.get("/models")).text
+            assert 'name="full"' not in page
+            assert "trained_on" in page
+            refused = await client.post("/models/classes", data={"csrf": csrf, **form})
+            assert refused.status_code == 409
+            assert "trained_on" in refused.text
+            assert read_jobs(line.folder) == []
+            sets = {"rgb": ("/sets/rgb", "/sets/more"), "xray": ("/sets/xray",)}
+            line.site.settings = line.site.settings.updated({"trained_on": sets})
+            assert 'name="full"' in (await client.get("/models")).text
+            assert (await client.post("/models/classes", data={"csrf": csrf, **form})).status_code == 303
+            (job,) = read_jobs(line.folder)
+            old = ["--full", "--old-rgb=/sets/rgb", "--old-rgb=/sets/more", "--old-xray=/sets/xray"]
+            assert list(job.arguments[-4:]) == old
 
     run(test())
 

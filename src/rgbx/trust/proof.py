@@ -29,13 +29,12 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
 from scipy import stats
 
 from rgbx.config import Config
 from rgbx.names import natural_key
 from rgbx.trust.false_sorts import trials_needed, upper_bound
-from rgbx.trust.sorting import Fraction
+from rgbx.trust.promotion_rule import PromotionRule
 
 MOST_ERRORS = 300
 """With more errors than this no candidate passes."""
@@ -45,22 +44,6 @@ _WEIGHTS = np.array([0.1, 0.1, 0.15, 0.2, 0.2, 0.25])
 """How the stake of 1 is split among them."""
 _MANY = 10**8
 """Reviews: more are as good as never."""
-
-
-class PromotionRule(Config):
-    """What has to be shown of a candidate before it may be promoted."""
-
-    bound: Fraction = 0.01
-    """Highest rate of false sorts among the devices that it sorts."""
-    margin: float = Field(default=0.005, ge=0.0, lt=1.0)
-    """How many more false sorts than the active model it may make, as a share of all devices; 0: fewer are to be shown.
-    """
-    aside_margin: Fraction | None = None
-    """How many more devices than the active model it may put aside, as a share of all; not asked for when None."""
-    confidence: Fraction = 0.95
-    """Of each of these, however often one looks."""
-    class_bound: Fraction = 0.1
-    """Classes with fewer devices than it takes to show this rate, without an error, are said to have too few."""
 
 
 class Sent(NamedTuple):

@@ -82,8 +82,13 @@ def _units(folder: Path) -> Sequence[Sequence[Path]]:
         units: dict[tuple[str, str], list[Path]] = defaultdict(list)
         for record in samples:
             units[record.label, record.unit].append(samples.path(record))
-        return [units[unit] for unit in sorted(units)]
+        return [units[unit] for unit in sorted(units, key=_mixed)]
     images = [path for path in folder.iterdir() if is_image(path)] if folder.is_dir() else []
     if not images:
         raise InputError(folder, "holds no images", "name a folder of images, or a set of 'rgbx scan'")
     return [[path] for path in sorted(images, key=lambda path: natural_key(path.name))]
+
+
+def _mixed(unit: tuple[str, str]) -> tuple[int, tuple[str, str]]:
+    """Return what puts units in an order in which no class comes all at once, the same for both modalities."""
+    return zlib.crc32("/".join(unit).encode()), unit

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 import structlog

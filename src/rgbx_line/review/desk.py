@@ -1,6 +1,8 @@
 """Where reviewers work: devices go out, opinions come in and are lines of the log before anybody is told."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,8 @@ from rgbx_line.settings import LineFolder
 
 CATCH_UP = 2000
 """Entries of the log that a request waits for; more are left to who keeps the index up to date."""
+BETWEEN_S = 0.02
+"""For requests, between two times that so many are taken in."""
 IN_A_GROUP = "group"
 CHOSEN = "chosen"
 """Why a device was reviewed that no queue had handed out."""
@@ -60,6 +64,8 @@ class ReviewCounts(NamedTuple):
     unknown: int
     """Unknown devices that wait."""
     false_sorts: ReviewedRate
+    unread: int
+    """Lines of the log that the index lacks: all else is of those before them."""
 
 
 class ReviewDesk:
@@ -87,11 +93,18 @@ class ReviewDesk:
         self._keep = keep
         self._through = through
         self._queue = ReviewQueue(mix)
+        self._taking_in = threading.Lock()
+        self._far_behind = False
 
     def keep_up(self) -> None:
-        """Bring the index up to date, however long it takes."""
+        """Bring the index up to date, however long it takes; requests need not wait for that."""
         with ReviewIndex(self.folder.log, index_path(self.folder), self.mix) as index:
-            index.update()
+            try:
+                while self._take_in(index) == CATCH_UP:
+                    self._far_behind = True
+                    time.sleep(BETWEEN_S)
+            finally:
+                self._far_behind = False
 
     def labels(self) -> tuple[str, ...]:
         """Return the classes that a device may be labelled as."""
@@ -115,6 +128,12 @@ class ReviewDesk:
         if device is None:
             raise RgbxError(f"there is no result {number} in the log: go back to the review.")
         return device
+
+    def devices(self, numbers: Sequence[int]) -> list[ReviewDevice]:
+        """Return some devices; those that have gone from the log are left out."""
+        with self._index() as index:
+            found = (reviewed_device(index, self.folder, number) for number in numbers if number <= self._through())
+            return [device for device in found if device is not None]
 
     def votes(self, number: int) -> list[Vote]:
         """Return what reviewers say of a device."""
@@ -160,6 +179,7 @@ class ReviewDesk:
             (mine,) = index.rows("SELECT count(*) AS count FROM votes WHERE who = :who", who=who)
             (unknown,) = index.rows("SELECT count(*) AS count FROM results WHERE waiting AND reason = 'unknown'")
             rate = false_sort_rate(index, since, self._knowledge(), through)
+            unread = _unread(index, through)
         return ReviewCounts(
             mine=mine["count"],
             settled=states.get("settled", 0),
@@ -169,6 +189,7 @@ class ReviewDesk:
             drawn_open=int(drawn["open"]),
             unknown=unknown["count"],
             false_sorts=rate,
+            unread=unread,
         )
 
     async def label(self, who: str, numbers: Sequence[int], label: str) -> None:
@@ -198,7 +219,7 @@ class ReviewDesk:
             Numbers of the devices, which are the reviewer's next ones; none where there is nothing to take back.
 
         Raises:
-            RgbxError: the log cannot be written.
+            RgbxError: the log cannot be written, or has not been read to its end.
         """
         votes = await asyncio.to_thread(self._last_votes, who)
         parts = {vote["result"]: vote["part"] for vote in votes}
@@ -210,7 +231,10 @@ class ReviewDesk:
 
     def _last_votes(self, who: str) -> list[Any]:
         mine = "SELECT votes.*, part FROM votes JOIN results ON result = results.number WHERE who = :who"
+        through = self._through()
         with self._index() as index:
+            if _unread(index, through):
+                raise RgbxError("the log is still being read, up to what you said last: try again in a minute.")
             last = index.rows(f"{mine} ORDER BY votes.number DESC LIMIT 1", who=who)
             if last and last[0]["why"].startswith(IN_A_GROUP):
                 return index.rows(f"{mine} AND why = :why", who=who, why=last[0]["why"])
@@ -240,5 +264,16 @@ class ReviewDesk:
     @contextmanager
     def _index(self) -> Iterator[ReviewIndex]:
         with ReviewIndex(self.folder.log, index_path(self.folder), self.mix) as index:
-            index.update(CATCH_UP)
+            if not self._far_behind:
+                self._take_in(index)
             yield index
+
+    def _take_in(self, index: ReviewIndex) -> int:
+        with self._taking_in:  # who waits for SQLite's own lock is not the next to have it
+            return index.update(CATCH_UP)
+
+
+def _unread(index: ReviewIndex, through: int) -> int:
+    """Return how many lines of the log the index lacks."""
+    (reached,) = index.rows("SELECT ifnull(max(number), 0) AS number FROM reached")
+    return max(0, through - int(reached["number"]))

@@ -22,6 +22,8 @@ from rgbx_line.review_mix import ReviewMix
 AT_ONCE = 5000
 """Entries that are taken in together."""
 _DAY_S = 24 * 3600.0
+_NUMBERED = (("results", "number"), ("votes", "result"), ("shadows", "result"), ("looks", "result"))
+"""Tables, and the column with the number of the result that their rows are about."""
 _WAITING = "images AND state != 'disputed' AND opinions < 1 + (second < :second) AND number >= :window"
 """Whether somebody shall look at a device."""
 
@@ -148,7 +150,7 @@ class ReviewIndex:
                 forget_all(self._database)
                 return
             if row["oldest"] != segments[0]:
-                for table, column in (("results", "number"), ("votes", "result"), ("shadows", "result")):
+                for table, column in _NUMBERED:
                     self._database.execute(f"DELETE FROM {table} WHERE {column} < ?", (segments[0],))
                 self._database.execute("UPDATE reached SET oldest = ?", (segments[0],))
             if row["mix"] != self._mix():
@@ -303,9 +305,11 @@ def _take_shadow(database: sqlite3.Connection, entry: Entry, _: Position) -> set
     result = _result_of(database, entry.content)
     if result is not None:
         said = what_was_said(entry.content)
+        went = database.execute("SELECT bin, late FROM results WHERE number = ?", (result,)).fetchone()
+        differs = said.bin != went["bin"] and not went["late"]
         database.execute(
-            "INSERT OR REPLACE INTO shadows VALUES (?, ?, ?, ?, ?, ?)",
-            (result, entry.content["model_number"], entry.number, said.label, said.bin, said.reason),
+            "INSERT OR REPLACE INTO shadows VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (result, entry.content["model_number"], entry.number, said.label, said.bin, said.reason, differs),
         )
     return set()
 
@@ -316,6 +320,7 @@ def _take_review(database: sqlite3.Connection, entry: Entry, _: Position) -> set
     row = database.execute("SELECT part FROM results WHERE number = ?", (result,)).fetchone()
     if row is None or row["part"] != content["part_id"]:
         return set()
+    database.execute("INSERT OR IGNORE INTO looks VALUES (?, ?)", (result, entry.number))
     if label is None:
         database.execute("DELETE FROM votes WHERE result = ? AND who = ?", (result, who))
     else:

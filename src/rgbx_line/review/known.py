@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+import cv2
 import numpy as np
 
 from rgbx.datasets.flat_field import FlatField
 from rgbx.datasets.image_kind import is_image
-from rgbx.errors import InputError
+from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
 from rgbx.modality import MODALITIES, Modality
 from rgbx.models.memory import Memory
@@ -19,6 +20,8 @@ from rgbx.names import natural_key
 _KEPT = 64
 """Devices whose features are kept."""
 _MODELS_KEPT = 2
+_DENSEST = 3.0
+"""−log of the transmission that white is taken for in a remembered radiograph, as a stream sees it."""
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -118,7 +121,10 @@ class KnownByModel:
             found = memory.nearest(modality, middle, label)
         else:
             found = memory.nearest(modality, feature, label)
-        return None if found is None else KnownImage(found.thumbnail, found.unit, nearest=feature is not None)
+        if found is None:
+            return None
+        picture = found.thumbnail if modality == "rgb" else as_line_shows_it(found.thumbnail)
+        return KnownImage(picture, found.unit, nearest=feature is not None)
 
     def _feature(self, model: int, modality: Modality, image: Path) -> np.ndarray | None:
         """Return what the model makes of an image; None of one that cannot be used."""
@@ -133,6 +139,24 @@ class KnownByModel:
 
     def _load(self, model: int) -> Predictor:
         return Predictor.load(self._bundle(model), flat_field=FlatField.read(self._flat) if self._flat else None)
+
+
+def as_line_shows_it(thumbnail: bytes) -> bytes:
+    """Return a remembered radiograph as radiographs are shown: dense parts are dark, the open beam is white.
+
+    Args:
+        thumbnail: JPEG of what a stream sees, in which dense parts are bright.
+
+    Raises:
+        RgbxError: it cannot be read.
+    """
+    seen = cv2.imdecode(np.frombuffer(thumbnail, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if seen is None:
+        raise RgbxError("a picture that the bundle remembers cannot be read: fuse it again with 'rgbx train fusion'.")
+    floor = np.exp(-_DENSEST)
+    transmission = (np.exp(-_DENSEST * np.arange(256) / 255) - floor) / (1 - floor)
+    _, encoded = cv2.imencode(".jpg", (255 * transmission).round().astype(np.uint8)[seen])
+    return encoded.tobytes()
 
 
 def _kept(kept: OrderedDict[_Key, _Value], key: _Key, make: Callable[[], _Value], most: int) -> _Value:

@@ -58,6 +58,11 @@ class ModelKnowledge:
         names = {name for facts in self._models.values() for name in facts.classes}
         return tuple(sorted(names | set(more), key=natural_key))
 
+    def bins(self, model: int) -> tuple[str, ...]:
+        """Return the bins that a model names; none where it is unknown or was not calibrated."""
+        facts = self._models.get(model)
+        return () if facts is None or facts.sorting is None else facts.sorting.bins
+
     def is_right(self, model: int, bin: str, label: str) -> bool:
         """Return whether a bin is right for a device.
 

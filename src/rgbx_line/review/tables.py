@@ -5,7 +5,9 @@ from pathlib import Path
 
 WAIT_FOR_OTHERS_S = 60.0
 """For another process that brings the index up to date: seconds."""
-_FORMAT = 1
+CACHE_KIB = 64 * 1024
+"""At most: with less, much that is taken in at once would be written again and again, and hold up who reads."""
+_FORMAT = 3
 """Of the tables; an index of another one is made anew."""
 _TABLES = """
 CREATE TABLE results (
@@ -16,7 +18,7 @@ CREATE TABLE results (
 );
 CREATE INDEX by_time ON results (time);
 CREATE INDEX by_seq ON results (seq);
-CREATE INDEX by_draw ON results (draw, waiting, time);
+CREATE INDEX by_draw ON results (draw, waiting, time, model, bin, state, verdict, images);
 CREATE INDEX by_margin ON results (margin) WHERE waiting AND bin IS NOT NULL AND margin IS NOT NULL;
 CREATE INDEX by_aside ON results (margin) WHERE waiting AND reason = 'low confidence' AND margin IS NOT NULL;
 CREATE INDEX by_unknown ON results (number) WHERE waiting AND reason = 'unknown';
@@ -28,8 +30,11 @@ CREATE TABLE votes (
 ) WITHOUT ROWID;
 CREATE INDEX by_who ON votes (who, number);
 CREATE TABLE shadows (
-    result INTEGER, model INTEGER, number INTEGER, label TEXT, bin TEXT, reason TEXT, PRIMARY KEY (result, model)
+    result INTEGER, model INTEGER, number INTEGER, label TEXT, bin TEXT, reason TEXT, differs INTEGER,
+    PRIMARY KEY (result, model)
 ) WITHOUT ROWID;
+CREATE INDEX by_difference ON shadows (model, differs, result);
+CREATE TABLE looks (result INTEGER PRIMARY KEY, number INTEGER);
 CREATE TABLE reached (
     number INTEGER, hash TEXT, segment INTEGER, begin INTEGER, end INTEGER, oldest INTEGER, window INTEGER, mix TEXT
 );
@@ -54,7 +59,7 @@ def open_tables(path: Path) -> sqlite3.Connection:
 
 def forget_all(database: sqlite3.Connection) -> None:
     """Empty every table, within a transaction."""
-    for table in ("results", "votes", "shadows", "reached"):
+    for table in ("results", "votes", "shadows", "looks", "reached"):
         database.execute(f"DELETE FROM {table}")
 
 
@@ -62,6 +67,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = DELETE")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         database.row_factory = sqlite3.Row
         if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
             _make(database)

@@ -28,6 +28,7 @@ from rgbx_line.web.access import Access, Caller, Guard, Refusal
 from rgbx_line.web.asking import LOAD_WITHIN_S, announced_through, ask_inference, why_not_ready
 from rgbx_line.web.metrics import Metrics
 from rgbx_line.web.pages.pages import add_pages
+from rgbx_line.web.pages.proof import hold_unproven
 from rgbx_line.web.pages.site import LineSite, NotSignedIn, wants_a_page
 from rgbx_line.web.uploads import discard_images, receive_images
 
@@ -71,7 +72,7 @@ def build_app(settings: LineSettings, folder: LineFolder, link: Link) -> FastAPI
         app.add_exception_handler(error, partial(_refuse, site))
     app.include_router(_health(link, metrics))
     app.include_router(_parts(folder, link, access, limits))
-    app.include_router(_control(link, access))
+    app.include_router(_control(link, access, site))
     add_pages(app, site)
     return app
 
@@ -138,7 +139,7 @@ def _parts(folder: LineFolder, link: Link, access: Access, limits: UploadLimits)
     return router
 
 
-def _control(link: Link, access: Access) -> APIRouter:
+def _control(link: Link, access: Access, site: LineSite) -> APIRouter:
     operator, engineer = (Depends(access.needs(role)) for role in (Role.OPERATOR, Role.ENGINEER))
     router = APIRouter(prefix="/api")
 
@@ -162,6 +163,7 @@ def _control(link: Link, access: Access) -> APIRouter:
     async def activate(
         number: Annotated[int, Path(ge=1, le=LARGEST_WORD)], person: Annotated[Caller, engineer]
     ) -> dict[str, Any]:
+        await hold_unproven(site, number, person.name)
         return await ask_inference(link, "activate", LOAD_WITHIN_S, number=number, who=person.name)
 
     @router.post("/models/roll-back")

@@ -27,6 +27,7 @@ from rgbx_line.web.pages.images import image_routes
 from rgbx_line.web.pages.review import desk_pages
 from rgbx_line.web.pages.sessions import SignedIn
 from rgbx_line.web.pages.site import PAGES_FOLDER, STATIC, LineSite, Section, StaticPages, see_other
+from rgbx_line.web.process import at_once
 
 _KEY_BYTES = 32
 
@@ -127,7 +128,7 @@ def serve_lab(log: LabLog, mix: ReviewMix, who: str, port: int, say: Callable[[s
     """
     site = LabSite(log, who)
     try:
-        listener = socket.create_server((LOOPBACK, port))
+        listener = at_once(socket.create_server((LOOPBACK, port)))
     except OSError as error:
         raise RgbxError(f"Port {port} cannot be had ({error.strerror}): give another one with --port.") from error
     config = uvicorn.Config(

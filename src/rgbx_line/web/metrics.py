@@ -13,6 +13,7 @@ from rgbx.errors import RgbxError
 from rgbx.files import read_json
 from rgbx_line.channel import Link
 from rgbx_line.contract import RESULT, PartResult, ReasonCode
+from rgbx_line.drift.report import read_drift
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.entry import Entry
 from rgbx_line.log.segments import BEGINNING, Position, read_entries, segment_numbers, segment_path
@@ -97,6 +98,7 @@ class _Present(Collector):
             yield GaugeMetricFamily(name, said, value=float(value))
         yield self._lag(state.announced)
         yield from self._going()
+        yield from self._drift()
         yield from self._processes()
 
     def _lag(self, announced: int) -> Metric:
@@ -123,6 +125,21 @@ class _Present(Collector):
         yield days
         said = "Parts whose images go soon and that nobody has reviewed."
         yield GaugeMetricFamily("rgbx_unreviewed_going", said, value=float(outlook.unreviewed_going))
+
+    def _drift(self) -> Iterator[Metric]:
+        """Yield how far each signal is on the way to a drift alarm, and which alarms stand."""
+        try:
+            report = read_drift(self._folder)
+        except RgbxError:  # its writer makes it again
+            return
+        level = GaugeMetricFamily("rgbx_drift_level", "How far on the way to a drift alarm, 0 to 1.", labels=["signal"])
+        alarm = GaugeMetricFamily("rgbx_drift_alarm", "1 while a drift alarm stands.", labels=["signal"])
+        standing = {each.signal for each in report.alarms}
+        for signal, far in report.levels.items():
+            level.add_metric([signal], far)
+            alarm.add_metric([signal], signal in standing)
+        yield level
+        yield alarm
 
     def _processes(self) -> Iterator[Metric]:
         alive = GaugeMetricFamily("rgbx_process_alive", "1 while a process runs.", labels=["process"])

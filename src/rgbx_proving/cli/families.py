@@ -22,8 +22,8 @@ def family(
         str,
         typer.Argument(
             autocompletion=_names,
-            help="Which family: sp10 (phones), rc6 (remote controls), rev-0.5 to rev-8 (board revisions), or one that "
-            "a package adds.",
+            help="Which family: sp10 (phones), sp11 (the phone after those), rc6 (remote controls), rev-0.5 to rev-8 "
+            "(board revisions), or one that a package adds.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the library; SP1/SP1-001/… are made in it.")],

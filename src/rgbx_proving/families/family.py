@@ -99,6 +99,7 @@ FAMILIES: Registry[Family] = Registry(
     "rgbx.families",
     {
         "sp10": "rgbx_proving.sp10.family:SP10",
+        "sp11": "rgbx_proving.sp10.eleventh:SP11",
         "rc6": "rgbx_proving.rc6.family:RC6",
         "rev-0.5": "rgbx_proving.revisions.family:REV_0_5",
         "rev-1": "rgbx_proving.revisions.family:REV_1",

@@ -20,11 +20,13 @@ RESULTS = Path(__file__).parents[3] / "docs" / "results"
 NAMES = ("sp10", "rc6")
 REVISIONS = ("rev-0.5", "rev-1", "rev-2", "rev-4", "rev-8")
 """Of one phone: they share its outside, and have tests of their own."""
+NEW = "sp11"
+"""One class, a new one: it has no twin in its family."""
 
 every_family = pytest.mark.parametrize("family", [FAMILIES[name] for name in NAMES], ids=NAMES)
 every_class = pytest.mark.parametrize(
     ("family", "device_class"),
-    [(FAMILIES[name], device_class) for name in NAMES for device_class in FAMILIES[name].classes],
+    [(FAMILIES[name], device_class) for name in (*NAMES, NEW) for device_class in FAMILIES[name].classes],
     ids=lambda value: value if isinstance(value, str) else value.title,
 )
 
@@ -56,11 +58,11 @@ def family_of(**designs: tuple[float, int]) -> Family:
 
 
 def test_every_family_that_is_there_is_tested():
-    assert {*NAMES, *REVISIONS} == set(FAMILIES.names())
+    assert {*NAMES, *REVISIONS, NEW} == set(FAMILIES.names())
 
 
 def test_no_two_families_have_a_class_of_one_name():
-    names = [name for each in (*NAMES, *REVISIONS) for name in FAMILIES[each].classes]
+    names = [name for each in (*NAMES, *REVISIONS, NEW) for name in FAMILIES[each].classes]
     assert len(set(names)) == len(names)
 
 

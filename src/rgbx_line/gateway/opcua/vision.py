@@ -96,7 +96,7 @@ class VisionSystem:
         self._events = VisionEvents(server, system, index)
         await self._events.build()
         await self._build_states(nodes, system)
-        await Recipes(self._link, self._values).build(nodes, system)
+        await Recipes(self._settings, self._link, self._values).build(nodes, system)
         await Configurations(self._values).build(nodes, system)
         await self._results.build(nodes, system)
 

@@ -1,5 +1,6 @@
 """The vision system's recipes, which are the line's models, and its configuration, which is the line's settings."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rgbx_line.channel import Link
 from rgbx_line.gateway.opcua.access import OpcUaUser
 from rgbx_line.gateway.opcua.vision_nodes import VisionNodes
 from rgbx_line.gateway.opcua.vision_types import DONE, NO_HANDLE, REFUSED, VisionType, VisionValues, identifier
+from rgbx_line.settings import LineSettings
 from rgbx_line.users import Role
 
 _NOT_PREPARED, _PREPARED = 0, 1
@@ -22,7 +24,8 @@ class Recipes:
     They have no external ids, so whoever asks for one finds nothing.
     """
 
-    def __init__(self, link: Link, values: VisionValues) -> None:
+    def __init__(self, settings: LineSettings, link: Link, values: VisionValues) -> None:
+        self._settings = settings
         self._link = link
         self._values = values
 
@@ -51,9 +54,19 @@ class Recipes:
         if model is None or identifier(external):
             return self._values.recipe(0), False, REFUSED
         if model["role"] != "active":
+            await self._hold_unproven(model["number"], person.name)
             await self._link.ask("activate", number=model["number"], who=person.name)
         recipe = self._values.recipe(model["number"], model["sha256"])
         return recipe, model["role"] == "active" or self._link.state.model_number == model["number"], DONE
+
+    async def _hold_unproven(self, number: int, who: str | None) -> None:
+        """Refuse a model that reviews do not prove; else note what they say."""
+        # Only here, since the index and statistics are large and most gateways never promote.
+        from rgbx_line.review.candidates import PROMOTION_ALLOWED, check_promotion
+
+        found = await asyncio.to_thread(check_promotion, self._settings, number, self._link.state.announced)
+        if found is not None:
+            await self._link.ask("audit", what=PROMOTION_ALLOWED, who=who, **found.for_the_log())
 
     async def _unprepare(self, *_: Any) -> Sequence[Any]:
         # A line always has a model; another one takes its place when that is prepared.

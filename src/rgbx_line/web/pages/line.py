@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from rgbx_line.users import Role
+from rgbx_line.web.pages.drift import drift_shown
 from rgbx_line.web.pages.recent import ASIDE_NAME, LastHour
 from rgbx_line.web.pages.sessions import SignedIn
 from rgbx_line.web.pages.site import PAGE_HEADERS, LineSite, SentForm, see_other
@@ -40,7 +41,7 @@ def line_pages(site: LineSite) -> APIRouter:
 
     @router.get("/")
     async def line(person: reader) -> Response:
-        return site.page(person, "line.html", "/", **_parts(site), **_hour(site))
+        return site.page(person, "line.html", "/", **_parts(site), **_hour(site), **drift_shown(site))
 
     @router.get("/live/banner")
     async def banner(person: reader, seen: str = "") -> Response:

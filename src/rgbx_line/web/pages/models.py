@@ -10,16 +10,17 @@ from fastapi import APIRouter, Depends, Response
 from fastapi import Path as InPath
 
 from rgbx.errors import RgbxError
+from rgbx.modality import given_modalities
 from rgbx.models.header import BUNDLE_FILE
 from rgbx_line.contract import LARGEST_WORD
 from rgbx_line.job_list import LineJob, add_job, output_of, read_jobs
 from rgbx_line.models import ModelRole, ModelStore, StoredModel
-from rgbx_line.settings import LineFolder
+from rgbx_line.settings import LineFolder, LineSettings
 from rgbx_line.users import Role
 from rgbx_line.web.access import Refusal
 from rgbx_line.web.asking import LOAD_WITHIN_S
 from rgbx_line.web.pages.bundles import StoredFacts, model_facts
-from rgbx_line.web.pages.proof import promotion_proof
+from rgbx_line.web.pages.proof import hold_unproven, promotion_proof
 from rgbx_line.web.pages.sessions import SignedIn
 from rgbx_line.web.pages.site import LineSite, SentForm, see_other
 
@@ -94,10 +95,11 @@ def model_pages(site: LineSite) -> APIRouter:
             "/models",
             models=listed,
             previous=store.previous,
-            candidate=candidate,
+            asks_proof=site.settings.promotion is not None and store.active is not None,
             proof=None if candidate is None else promotion_proof(site, candidate),
             jobs=_listed_jobs(site.folder),
             adds_classes=store.active is not None,
+            trains_in_full=bool(_old_sets(site.settings)),
         )
 
     @router.get("/live/jobs")
@@ -106,7 +108,7 @@ def model_pages(site: LineSite) -> APIRouter:
 
     @router.post("/models/{number}/activate")
     async def activate(number: chosen, change: change) -> Response:
-        await asyncio.to_thread(_check_proven, site, number)
+        await hold_unproven(site, number, change.person.name)
         await site.ask("activate", LOAD_WITHIN_S, number=number, who=change.person.name)
         change.person.say(f"Model {number} answers, from the next part on.")
         return see_other("/models")
@@ -162,27 +164,29 @@ def _add_class(site: LineSite, name: str, units: list[str], full: bool, who: str
     store = ModelStore(site.folder.models)
     if store.active is None:
         raise Refusal(409, "No model is active that a class could be added to: activate one first.")
+    if full and not _old_sets(site.settings):
+        raise Refusal(
+            409,
+            "Training in full takes the images that the active model was trained on too: name their sets in line.yaml, "
+            "under trained_on.",
+        )
     number = max((job.number for job in read_jobs(site.folder)), default=0) + 1
     out = site.folder.jobs.resolve() / f"{number:06d}-model"
     arguments = ["classes", "add", str(store.bundle(store.active).resolve()), f"--name={name}", "--out", str(out)]
     arguments += [f"--unit={unit}" for unit in units]
+    arguments += ["--images", str(out.with_name(f"{number:06d}-images"))]  # a later class is trained with them too
+    if full:
+        arguments += ["--full", *_old_sets(site.settings)]
     try:
-        return add_job(site.folder, [*arguments, *(["--full"] if full else [])], who)
+        return add_job(site.folder, arguments, who)
     except RgbxError as error:
         raise Refusal(409, str(error)) from error
 
 
-def _check_proven(site: LineSite, number: int) -> None:
-    """Refuse to promote a candidate that more is asked of than reviews prove.
-
-    Raises:
-        Refusal: 409.
-    """
-    if number != ModelStore(site.folder.models).candidate:
-        return
-    proof = promotion_proof(site, number)
-    if proof is not None and not proof.holds:
-        raise Refusal(409, proof.sentence)
+def _old_sets(settings: LineSettings) -> list[str]:
+    """Return the options that give what the active model was trained on; none where line.yaml does not say it."""
+    sets = given_modalities(settings.trained_on.rgb or None, settings.trained_on.xray or None)
+    return [f"--old-{modality}={folder.resolve()}" for modality, folders in sets.items() for folder in folders]
 
 
 def _listed_jobs(folder: LineFolder) -> list[ListedJob]:

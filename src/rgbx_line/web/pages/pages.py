@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from rgbx_line.web.pages.audit import audit_pages
+from rgbx_line.web.pages.drift import drift_pages
 from rgbx_line.web.pages.images import image_routes
 from rgbx_line.web.pages.line import line_pages
 from rgbx_line.web.pages.models import model_pages
@@ -15,6 +16,7 @@ from rgbx_line.web.pages.site import PAGES_FOLDER, STATIC, LineSite, StaticPages
 _SECTIONS = (
     signing_in,
     line_pages,
+    drift_pages,
     part_pages,
     image_routes,
     review_pages,

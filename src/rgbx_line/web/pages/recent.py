@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from rgbx.errors import RgbxError
@@ -56,22 +57,22 @@ class LastHour:
     counted_from: datetime | None
     """Where a long log was not read as far back as an hour: what was counted from. Else None."""
 
-    @property
+    @cached_property
     def bins(self) -> Counter[str]:
         """Parts by bin, those put aside too."""
         return sum((minute.bins for minute in self.minutes), Counter())
 
-    @property
+    @cached_property
     def reasons(self) -> Counter[str]:
         """Parts put aside, by reason."""
         return sum((minute.reasons for minute in self.minutes), Counter())
 
-    @property
+    @cached_property
     def parts(self) -> int:
         """Parts that were answered."""
         return self.bins.total()
 
-    @property
+    @cached_property
     def late(self) -> int:
         """Parts that were answered at their deadline without an answer of the model."""
         return sum(minute.late for minute in self.minutes)

@@ -43,6 +43,9 @@ class _Pictured(NamedTuple):
 
     device: ReviewDevice
     images: dict[Modality, str]
+    """The device alone and upright, as known devices are shown."""
+    whole: dict[Modality, str]
+    """All of each image: a device may have been found in the wrong place."""
 
 
 def review_pages(site: LineSite) -> APIRouter:
@@ -94,7 +97,7 @@ def desk_pages(site: LineSite, desk: ReviewDesk, known: KnownImages) -> APIRoute
     def groups(person: reader, page: Annotated[int, Query(ge=0)] = 0) -> Response:
         found = desk.groups()
         group = found[page][:LARGEST_GROUP] if page < len(found) else []
-        shown = [_pictured(desk.device(number), TINY) for number in group]
+        shown = [_pictured(each, TINY) for each in desk.devices(group)]
         sizes = [len(each) for each in found]
         return _page(site, desk, person, "review-groups.html", group=shown, page=page, sizes=sizes)
 
@@ -160,8 +163,9 @@ def _page(site: LineSite, desk: ReviewDesk, person: SignedIn, template: str, **c
 
 
 def _pictured(device: ReviewDevice, side: int) -> _Pictured:
-    images = {modality: picture_url(entry, modality, side) for modality, entry in device.named_by.items()}
-    return _Pictured(device, images)
+    named = device.named_by.items()
+    upright = {modality: picture_url(entry, modality, side, upright=True) for modality, entry in named}
+    return _Pictured(device, upright, {modality: picture_url(entry, modality, side) for modality, entry in named})
 
 
 def _device(desk: ReviewDesk, number: int) -> ReviewDevice:

@@ -126,6 +126,16 @@
     });
   }
 
+  // The device alone, upright; or all of its images, and back.
+  function showOther() {
+    const device = current();
+    for (const image of device ? device.querySelectorAll("img[data-other]") : []) {
+      const other = image.dataset.other;
+      image.dataset.other = image.getAttribute("src");
+      image.src = other;
+    }
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const target = event.target;
@@ -143,6 +153,9 @@
     } else if (event.key === "Backspace") {
       event.preventDefault();
       undo();
+    } else if (event.key === "w" || event.key === "W") {
+      event.preventDefault();
+      showOther();
     } else if (event.key === "c" || event.key === "C") {
       event.preventDefault();
       otherClass.focus();
@@ -161,6 +174,7 @@
   });
 
   document.getElementById("review-undo").addEventListener("click", undo);
+  document.getElementById("review-whole").addEventListener("click", showOther);
   setInterval(() => { if (devices().length < AHEAD && waiting === 0) fetchMore(); }, LOOK_AGAIN_MS);
   window.addEventListener("beforeunload", (event) => { if (waiting > 0 && !stopped) event.preventDefault(); });
   show();
