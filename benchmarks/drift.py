@@ -678,7 +678,7 @@ def draw_findings(
     days = sorted({day for _, day, _ in delays})
     for (name, day, looks), found in delays.items():
         height = faults.index(name) + 0.24 * (days.index(day) - (len(days) - 1) / 2) + (0.0 if looks else 0.09)
-        colour = ("#b5cfe3", "#62a0ca", ACCENT)[days.index(day)] if looks else FAINT
+        colour = (ACCENT, "#62a0ca", "#b5cfe3")[days.index(day)] if looks else FAINT
         seen = found["noticed"] >= 0.5
         right.plot([found["median"], found["90 %"]], [height] * 2, color=colour, linewidth=2 if looks else 1)
         label = f"after {day} days" + ("" if looks else ", without looks")
@@ -694,7 +694,7 @@ def draw_findings(
         xscale="log",
         yticks=range(len(faults)),
         yticklabels=faults,
-        xlabel="devices until the alarm: median, and line to 90 % (▷: most runs noticed nothing)",
+        xlabel="devices until the alarm: median, and line to 90 %\n(▷: most runs noticed nothing)",
     )
     right.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, 1.13), ncols=4)
     for axes in (left, right):

@@ -157,18 +157,18 @@ def test_a_bundle_shows_the_device_it_remembers_as_most_alike(lab: Path) -> None
     assert not typical.nearest
 
 
-def test_a_remembered_radiograph_is_shown_as_radiographs_are() -> None:
+def test_a_remembered_radiograph_is_shown_as_line_shows_its_are() -> None:
     """What a stream sees has dense parts bright; beside a device's radiograph it has to be the other way round."""
     import cv2
     import numpy as np
 
     from rgbx.errors import RgbxError
     from rgbx.training.remember import thumbnail
-    from rgbx_line.review.known import as_radiograph
+    from rgbx_line.review.known import as_line_shows_it
 
     seen = np.zeros((160, 80), np.uint16)
     seen[80:] = 65535
-    shown = cv2.imdecode(np.frombuffer(as_radiograph(thumbnail(seen)), np.uint8), cv2.IMREAD_UNCHANGED)
+    shown = cv2.imdecode(np.frombuffer(as_line_shows_it(thumbnail(seen)), np.uint8), cv2.IMREAD_UNCHANGED)
     assert (shown.shape, int(shown[40, 40]), int(shown[120, 40])) == ((160, 80), 255, 0)
     with pytest.raises(RgbxError, match="cannot be read"):
-        as_radiograph(b"no picture")
+        as_line_shows_it(b"no picture")

@@ -21,7 +21,12 @@ from web_line import ENGINEER, OPERATOR, line_settings, sign_in, web_line
 ENOUGH = 11
 """Reviews without an error that the rule takes."""
 RULE = {"bound": 0.3, "margin": 0.3}
-SETTINGS = {"bins": {"SP1": 1, "SP2": 2, "SP10": 3}, "review": {"random_share": 1.0, "second_opinion": 0.0}}
+IN_TURN = {"random": 1.0, **dict.fromkeys(("margin", "unknown", "aside", "disagree", "late"), 0.0)}
+"""Weights of queues by which devices are asked about in the order of their draws."""
+SETTINGS = {
+    "bins": {"SP1": 1, "SP2": 2, "SP10": 3},
+    "review": {"random_share": 1.0, "second_opinion": 0.0, "weights": IN_TURN},
+}
 
 
 @pytest.fixture

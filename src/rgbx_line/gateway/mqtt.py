@@ -99,10 +99,10 @@ class MqttSink:
         while (client := self._client) is None:
             await self._connected.wait()
         whole = {"id": entry.number, "hash": entry.hash, "time": entry.time.isoformat()}
-        last = tags_of(self._state, result, heartbeat=0, valid=True).model_dump(mode="json", include=_LAST_TAGS)
         # One after the other: a broker may hold back the second of two answers until the first one has arrived, which
         # its system says 40 ms later.
         await self._publish(client, "result", whole | entry.content)
+        last = tags_of(self._state, result, heartbeat=0, valid=True).model_dump(mode="json", include=_LAST_TAGS)
         await self._publish(client, "last", {"id": entry.number} | last, retain=True)
 
     async def _stay_connected(self) -> None:

@@ -84,6 +84,8 @@ class CandidateReviews(NamedTuple):
         if proof.least is None:
             return f"No. After {_reviews(proof.reviews)}, no number of reviews without an error would show it."
         more = f"It takes {proof.least} more reviews of devices drawn at random, if no error comes"
+        if self.early:
+            more += f" ({self.early} were reviewed before their turn, and are among them)"
         if proof.expected is None:
             return f"Not yet. {more}. At the rates seen so far it never holds."
         if proof.expected > proof.least:
