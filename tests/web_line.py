@@ -36,6 +36,15 @@ def line_settings(folder: Path, **web: Any) -> LineSettings:
     )
 
 
+class Clock:
+    """Stands until it is set."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 class WebLine(FakeInference):
     """What is told to it, the web application has heard when :meth:`heard` returns."""
 

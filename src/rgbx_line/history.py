@@ -7,14 +7,15 @@ It may be deleted at any time. Its rollback journal, not WAL, keeps it whole.
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from rgbx.errors import InputError
 from rgbx_line.contract import RESULT
 from rgbx_line.log.entry import DamagedLine, Entry, decode
+from rgbx_line.log.index_file import index_errors, writing
 from rgbx_line.log.segments import RESTORE, segment_numbers, segment_path
 from rgbx_line.settings import LineFolder
 
@@ -105,7 +106,7 @@ class PartIndex:
     def __init__(self, folder: LineFolder) -> None:
         self._log = folder.log
         self.path = folder.folder / "parts.sqlite"
-        with self._readable_errors():
+        with index_errors(self.path):
             self._database = _opened(self.path)
 
     def __enter__(self) -> Self:
@@ -116,7 +117,7 @@ class PartIndex:
 
     def find(self, part_id: str, limit: int, kind: str | None = RESULT, through: int | None = None) -> list[Entry]:
         """Return what :func:`find_part` does, of the log as it was at the last :meth:`update`."""
-        with self._readable_errors():
+        with index_errors(self.path):
             places = self._database.execute(
                 "SELECT segment, offset FROM lines WHERE part = ? AND kind = ifnull(?, kind) AND number <= ?"
                 " ORDER BY number DESC LIMIT ?",
@@ -134,7 +135,7 @@ class PartIndex:
 
     def parts(self, kind: str) -> list[str]:
         """Return the parts that the log has a line of a kind about, as of the last :meth:`update`."""
-        with self._readable_errors():
+        with index_errors(self.path):
             found = self._database.execute("SELECT DISTINCT part FROM lines WHERE kind = ?", (kind,)).fetchall()
         return [json.loads(part) for (part,) in found]
 
@@ -145,12 +146,12 @@ class PartIndex:
             InputError: the index cannot be written.
         """
         segments = segment_numbers(self._log)
-        with self._readable_errors():
-            with self._writing():
+        with index_errors(self.path):
+            with writing(self._database):
                 self._leave_out(segments)
             for segment in segments:
                 if segment >= self._reached()[0]:
-                    with self._writing():
+                    with writing(self._database):
                         self._take_in(segment)
 
     def _reached(self) -> tuple[int, int]:
@@ -201,25 +202,6 @@ class PartIndex:
         with path.open("rb") as file:
             file.seek(offset - len(tail))
             return file.read(len(tail)) == tail
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
-
-    @contextmanager
-    def _readable_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise InputError(
-                self.path, f"cannot be used ({error})", "free some space, or delete it: it is made again"
-            ) from error
 
 
 def _opened(path: Path) -> sqlite3.Connection:

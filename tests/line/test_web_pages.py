@@ -16,7 +16,7 @@ from rgbx_line.users import Role
 from rgbx_line.web.access import WRONG_A_MINUTE
 from rgbx_line.web.pages import sessions
 from rgbx_line.web.pages.site import SECTIONS, local_path, part_url
-from web_line import ENGINEER, OPERATOR, WebLine, hidden_field, people, sign_in, web_line
+from web_line import ENGINEER, OPERATOR, Clock, WebLine, hidden_field, people, sign_in, web_line
 
 PAGES = ["/", "/models", "/audit", "/parts/P1", "/parts?part=P1"]
 
@@ -25,15 +25,6 @@ PAGES = ["/", "/models", "/audit", "/parts/P1", "/parts?part=P1"]
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
-
-
-class Clock:
-    """Stands until it is set."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from fake_inference import run
 from rgbx_line.users import Role, Users
 from rgbx_line.web.access import WRONG_A_MINUTE
-from web_line import ENGINEER, OPERATOR, WebLine, line_settings, people, png, web_line
+from web_line import ENGINEER, OPERATOR, Clock, WebLine, line_settings, people, png, web_line
 
 WRITING = ["/api/halt", "/api/resume", "/api/models/1/activate", "/api/models/roll-back", "/api/parts"]
 READING = ["/api/state", "/api/parts", "/api/parts/P1", "/api/models"]
@@ -26,15 +26,6 @@ READING = ["/api/state", "/api/parts", "/api/parts/P1", "/api/models"]
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
-
-
-class Clock:
-    """Stands until it is set."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ It may be deleted at any time and is the same when it is made again. Several pro
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from rgbx.errors import InputError
 from rgbx_line.contract import LATE_ANSWER, RESULT, REVIEW, SHADOW_ANSWER
 from rgbx_line.log.entry import DamagedLine, Entry, decode
+from rgbx_line.log.index_file import index_errors, writing
 from rgbx_line.log.segments import BEGINNING, RESTORE, Position, read_entries, segment_numbers, segment_path
 from rgbx_line.review.facts import drawn_at, is_late, second_drawn_at, what_was_said
 from rgbx_line.review.standing import Standing, standing_of
@@ -56,7 +56,7 @@ class ReviewIndex:
         self.log = log
         self.path = path
         self.mix = mix
-        with self._readable_errors():
+        with index_errors(self.path):
             self._database = open_tables(path)
 
     def __enter__(self) -> Self:
@@ -82,7 +82,7 @@ class ReviewIndex:
             InputError: a line of the log is damaged, or the index cannot be written.
         """
         taken = 0
-        with self._readable_errors():
+        with index_errors(self.path):
             self._leave_out()
             while most is None or taken < most:
                 together = AT_ONCE if most is None else min(AT_ONCE, most - taken)
@@ -102,7 +102,7 @@ class ReviewIndex:
         Raises:
             InputError: the index cannot be read.
         """
-        with self._readable_errors():
+        with index_errors(self.path):
             return self._database.execute(question, values).fetchall()
 
     def entry(self, row: sqlite3.Row, late: bool = False) -> Entry | None:
@@ -142,7 +142,7 @@ class ReviewIndex:
     def _leave_out(self) -> None:
         """Forget what is gone from the log; forget all when it is another one, such as one from a backup."""
         segments = segment_numbers(self.log)
-        with self._writing():
+        with writing(self._database):
             row = self._reached()
             if row is None:
                 return
@@ -159,7 +159,7 @@ class ReviewIndex:
 
     def _take_in(self, most: int) -> int:
         """Take in so many entries; return how many there were."""
-        with self._writing():
+        with writing(self._database):
             row = self._reached()
             after = BEGINNING if row is None else Position(row["segment"], row["end"])
             count, last, begin, changed = 0, None, after, set()
@@ -239,25 +239,6 @@ class ReviewIndex:
             return None
         except DamagedLine as error:
             raise InputError(path, f"is damaged at byte {offset}", RESTORE) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
-
-    @contextmanager
-    def _readable_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise InputError(
-                self.path, f"cannot be used ({error})", "free some space, or delete it: it is made again"
-            ) from error
 
 
 def _take_result(database: sqlite3.Connection, entry: Entry, begin: Position) -> set[int]:

@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from rgbx_line.log.index_file import writing
+
 WAIT_FOR_OTHERS_S = 60.0
 """For another process that brings the index up to date: seconds."""
 CACHE_KIB = 64 * 1024
@@ -78,15 +80,10 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _make(database: sqlite3.Connection) -> None:
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with writing(database):
         if database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:  # another process may have been first
             for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 database.execute(f"DROP TABLE {table}")
             for statement in _TABLES.split(";"):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {_FORMAT}")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
