@@ -4,6 +4,8 @@ An out-of-distribution score is made to see past light, exposure and contrast, s
 These numbers can. Most are taken outside the ellipse that touches the image's sides, where there is belt or tray.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -78,10 +80,13 @@ def _look_of_radiograph(pixels: np.ndarray) -> dict[str, float]:
     }
 
 
+@lru_cache(maxsize=8)
 def _outside(shape: tuple[int, ...]) -> np.ndarray:
     """Return (H, W) bool, whether a pixel lies outside the ellipse that touches the sides."""
     down, along = (np.linspace(-1, 1, side) for side in shape[:2])
-    return np.asarray(np.hypot(down[:, None], along) > 1)
+    outside = np.asarray(np.hypot(down[:, None], along) > 1)
+    outside.flags.writeable = False  # all images of a size share it
+    return outside
 
 
 def _shading(relative: np.ndarray, outside: np.ndarray) -> float:
