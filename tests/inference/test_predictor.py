@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.errors import InputError, RgbxError
 from rgbx.inference import Predictor
+from rgbx.inference import predictor as predictor_module
 from rgbx.models import bundle
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream import build_stream
 from rgbx.models.stream_config import BackboneConfig, ICamConfig, StreamConfig
+from rgbx.processes import cores
 from rgbx.view.transform import TransformConfig
 
 CLASSES = ("SP1", "SP2", "SP10")
@@ -69,6 +72,23 @@ def test_a_batch_equals_its_images_one_by_one(model: Path) -> None:
         alone = predictor.encode("xray", [image])[0]
         np.testing.assert_allclose(alone.logits, encoded.logits, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(alone.fused_input, encoded.fused_input, rtol=1e-3, atol=1e-4)
+
+
+def test_images_are_read_by_the_same_few_threads(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV keeps some memory of each thread that it has met, for good: a line that runs for months meets few."""
+    threads = set()
+
+    def seen(pixels: np.ndarray) -> np.ndarray:
+        threads.add(threading.current_thread().name)
+        return pixels
+
+    monkeypatch.setattr(predictor_module, "as_radiograph", seen)
+    monkeypatch.setattr(predictor_module, "as_photograph", seen)
+    predictor = Predictor.load(model)
+    for _ in range(3 * cores()):
+        predictor.encode_each("xray", [RADIOGRAPH, RADIOGRAPH])
+        predictor.predict(PHOTOGRAPH, RADIOGRAPH)
+    assert len(threads) <= cores()
 
 
 def test_views_say_what_each_iteration_saw(model: Path) -> None:

@@ -23,7 +23,7 @@ from rgbx.models.fusion import Fusion
 from rgbx.models.header import read_bundle_header
 from rgbx.models.stream_config import Precision
 from rgbx.names import printable
-from rgbx.processes import in_threads
+from rgbx.processes import cores
 from rgbx.trust.calibration import Computation
 from rgbx.trust.decision import AnomalyMap, Decision
 from rgbx.trust.drift.looks import look_of
@@ -158,7 +158,8 @@ class Predictor:
         self._fusion = fusion
         self._judge = judge
         self._flat_field = flat_field
-        # They stay, since OpenVINO sets up anew for each thread that it has not met.
+        # Threads stay: OpenCV keeps a little of each that it has met for good, and OpenVINO sets up anew for it.
+        self._readers = ThreadPoolExecutor(cores(), "readers")
         self._threads = ThreadPoolExecutor(2) if at_once else None
         self.weights_sha256 = weights_sha256
         """Of the bundle; empty for networks in memory."""
@@ -258,7 +259,7 @@ class Predictor:
         encoded: list[Encoded | InputError] = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            prepared = in_threads(prepare, batch)
+            prepared = list(self._readers.map(prepare, batch))
             usable = {place: made for place, made in enumerate(prepared) if isinstance(made, _Prepared)}
             shown = [batch[place] for place in usable]
             said = dict(zip(usable, self._run(modality, shown, list(usable.values()), explain), strict=True))
@@ -347,9 +348,8 @@ class Predictor:
         for modality in images:
             self._check(modality)
         modalities = list(images)
-        prepared = dict(
-            zip(modalities, in_threads(lambda each: self._prepare(each, images[each]), modalities), strict=True)
-        )
+        read = self._readers.map(lambda each: self._prepare(each, images[each]), modalities)
+        prepared = dict(zip(modalities, read, strict=True))
 
         def encode(modality: Modality) -> Encoded:
             return self._run(modality, [images[modality]], [prepared[modality]], explain)[0]
