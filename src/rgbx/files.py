@@ -96,8 +96,8 @@ def readable_os_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RgbxError(
-                f"{path} could not be written because the disk is full: free some space and run the same "
-                "command again, it goes on where it stopped."
+                f"{path} could not be written because the disk is full: free some space. A line goes on by itself, "
+                "a command where it stopped when it is run again."
             ) from error
         if error.errno in UNWRITABLE:
             raise InputError(path, f"cannot be written ({error.strerror})", "choose another folder") from error
