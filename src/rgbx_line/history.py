@@ -8,15 +8,13 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from rgbx.errors import InputError
 from rgbx_line.contract import RESULT
-from rgbx_line.log.entry import DamagedLine, Entry, decode
+from rgbx_line.log.entry import Entry
 from rgbx_line.log.index_file import index_errors, writing
-from rgbx_line.log.segments import RESTORE, segment_numbers, segment_path
+from rgbx_line.log.segments import Position, decode_at, read_entry, segment_numbers, segment_path
 from rgbx_line.settings import LineFolder
 
 WAIT_S = 60.0
@@ -80,13 +78,15 @@ def results_after(folder: LineFolder, after: int, through: int, limit: int) -> t
             continue
         path = segment_path(folder.log, first)
         with path.open("rb") as file:
+            offset = 0
             for line in file:
+                place, offset = offset, offset + len(line)
                 number = _NUMBER.match(line)
                 if number is None or int(number[1]) <= after:
                     continue
                 if int(number[1]) > through or len(found) == limit:
                     return found, reached
-                entry = _decoded(line, path)
+                entry = decode_at(line, path, place)
                 reached = entry.number
                 if entry.kind == RESULT:
                     found.append(entry)
@@ -125,12 +125,9 @@ class PartIndex:
             ).fetchall()
         found = []
         for segment, offset in places:
-            path = segment_path(self._log, segment)
-            with suppress(FileNotFoundError), path.open("rb") as file:  # it may be gone for its age since
-                file.seek(offset)
-                entry = _decoded(file.readline(), path)
-                if entry.content.get("part_id") == part_id:
-                    found.append(entry)
+            entry = read_entry(self._log, Position(segment, offset))
+            if entry is not None and entry.content.get("part_id") == part_id:
+                found.append(entry)
         return found
 
     def parts(self, kind: str) -> list[str]:
@@ -224,13 +221,6 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _decoded(line: bytes, path: Path) -> Entry:
-    try:
-        return decode(line)
-    except DamagedLine as error:
-        raise InputError(path, "is damaged", RESTORE) from error
 
 
 def _as_json(text: str) -> bytes:

@@ -64,16 +64,40 @@ def read_entries(
             offset = after.offset if first == after.segment else 0
             file.seek(offset)
             for line in _whole_lines(file):
-                try:
-                    entry = decode(line)
-                except DamagedLine as error:
-                    raise InputError(path, f"is damaged at byte {offset}", RESTORE) from error
+                entry = decode_at(line, path, offset)
                 if through is not None and entry.number > through:
                     return
                 offset += len(line)
                 yield entry, Position(first, offset)
                 if entry.number == through:
                     return
+
+
+def read_entry(folder: Path, place: Position) -> Entry | None:
+    """Read the line of a log that begins at a place; None when its segment was deleted for its age.
+
+    Raises:
+        InputError: the line is not as it was written.
+    """
+    path = segment_path(folder, place.segment)
+    try:
+        with path.open("rb") as file:
+            file.seek(place.offset)
+            return decode_at(file.readline(), path, place.offset)
+    except FileNotFoundError:
+        return None
+
+
+def decode_at(line: bytes, path: Path, offset: int) -> Entry:
+    """Return what a line says that begins at byte ``offset`` of a segment.
+
+    Raises:
+        InputError: it is not as it was written.
+    """
+    try:
+        return decode(line)
+    except DamagedLine as error:
+        raise InputError(path, f"is damaged at byte {offset}", RESTORE) from error
 
 
 def _segments_from(folder: Path, segment: int) -> Iterator[int]:

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from rgbx.errors import InputError
 from rgbx_line.contract import LATE_ANSWER, RESULT, REVIEW, SHADOW_ANSWER
-from rgbx_line.log.entry import DamagedLine, Entry, decode
+from rgbx_line.log.entry import Entry
 from rgbx_line.log.index_file import index_errors, writing
-from rgbx_line.log.segments import BEGINNING, RESTORE, Position, read_entries, segment_numbers, segment_path
+from rgbx_line.log.segments import BEGINNING, Position, read_entries, read_entry, segment_numbers, segment_path
 from rgbx_line.review.facts import drawn_at, is_late, second_drawn_at, what_was_said
 from rgbx_line.review.standing import Standing, standing_of
 from rgbx_line.review.tables import forget_all, open_tables
@@ -116,7 +115,7 @@ class ReviewIndex:
             InputError: the line is damaged.
         """
         segment, offset = (row["late_segment"], row["late_offset"]) if late else (row["segment"], row["offset"])
-        return None if segment is None else self._line(segment, offset)
+        return None if segment is None else read_entry(self.log, Position(segment, offset))
 
     def votes(self, result: int) -> list[Vote]:
         """Return what reviewers say of a device, by the number of its result."""
@@ -228,17 +227,6 @@ class ReviewIndex:
 
     def _mix(self) -> str:
         return f"{self.mix.days} {self.mix.second_opinion}"
-
-    def _line(self, segment: int, offset: int) -> Entry | None:
-        path = segment_path(self.log, segment)
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                return decode(file.readline())
-        except FileNotFoundError:
-            return None
-        except DamagedLine as error:
-            raise InputError(path, f"is damaged at byte {offset}", RESTORE) from error
 
 
 def _take_result(database: sqlite3.Connection, entry: Entry, begin: Position) -> set[int]:
