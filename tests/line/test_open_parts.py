@@ -1,6 +1,7 @@
 """Which part images belong to, and that no part has two answers."""
 
 import contextlib
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,28 @@ def test_images_that_come_after_the_answer_open_no_second_part():
     assert parts.arrived(images_of("A"), 16.0, 16.0) is part
     assert parts.arrived(images_of("A"), 17.0, 17.0) is None
     assert len(parts) == 0
+
+
+def test_images_of_a_part_that_was_answered_with_its_own_open_none():
+    parts = OpenParts(5.0)
+    part = parts.arrived(images_of("A"), 10.0, 10.0)
+    parts.close(part)
+    assert parts.arrived(images_of("a"), 11.0, 11.0) is None
+    assert parts.seq_of("A") == part.seq
+    with pytest.raises(RgbxError, match="was answered already"):
+        parts.trigger("A", 12.0, NOW)
+
+
+def test_of_answered_parts_only_names_and_numbers_are_kept():
+    """A line keeps thousands of them for as long as it runs."""
+    parts = OpenParts(5.0)
+    kept = []
+    for number in range(3):
+        part = parts.arrived(images_of(f"P{number}"), 10.0, 10.0)
+        kept.append(weakref.ref(part))
+        parts.close(part)
+    del part
+    assert [each() for each in kept] == [None] * 3
 
 
 @pytest.mark.parametrize("name", ["../A", "A/B", "A\\B", "A\nB", "A\0", "x" * 201, "  "])

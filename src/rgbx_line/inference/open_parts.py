@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from rgbx.errors import RgbxError
 from rgbx.inference.arrivals import Arrival
@@ -9,8 +10,10 @@ from rgbx.names import printable, same_name
 from rgbx_line.contract import PART_SEQ_MODULUS
 
 ANSWERED_KEPT = 20_000
+"""How many answered parts the line knows by name."""
 LONGEST_ID = 200
 """Characters of a part's name."""
+_Value = TypeVar("_Value")
 
 
 class UnusablePart(RgbxError):
@@ -45,8 +48,10 @@ class OpenParts:
     last_seq: int = 0
     """Of the parts so far."""
     _by_name: dict[str, OpenPart] = field(default_factory=dict)
-    _answered: dict[str, OpenPart] = field(default_factory=dict)
-    """The last ones, so that images that come late open no second part."""
+    _answered: dict[str, int] = field(default_factory=dict)
+    """The last ones that had their images, by name, with their ``seq``: the same name opens no second part."""
+    _imageless: dict[str, OpenPart] = field(default_factory=dict)
+    """The last ones that were answered without images, which may still come."""
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -60,7 +65,7 @@ class OpenParts:
         seq = self._next_seq()
         part = OpenPart(seq, checked_name(name) if name else f"{seq}", now + self.deadline, time)
         key = same_name(part.name)
-        if key in self._by_name or key in self._answered:
+        if key in self._by_name or self._was_answered(key):
             state = "is open" if key in self._by_name else "was answered"
             raise UnusablePart(f"the part '{part.name}' {state} already: give each part its own name.")
         return self._open(part)
@@ -77,12 +82,16 @@ class OpenParts:
             The part, which may have been answered without them; None where it has images already.
         """
         key = same_name(images.name)
-        part = self._by_name.get(key) or self._answered.get(key)
+        part = self._by_name.get(key) or self._imageless.pop(key, None)
         if part is None:
+            if key in self._answered:
+                return None
             part = self._open(OpenPart(self._next_seq(), images.name, first + self.deadline))
         elif part.arrival is not None:
             return None
         part.arrival, part.seen = images, last
+        if part.answered:
+            _keep(self._answered, key, part.seq)
         return part
 
     def waits_for_images(self, name: str) -> bool:
@@ -93,13 +102,12 @@ class OpenParts:
     def seq_of(self, name: str) -> int:
         """Return the ``PartSeq`` of the part of a name that is open or was answered; 0 where it was too long ago."""
         key = same_name(name)
-        part = self._by_name.get(key) or self._answered.get(key)
-        return part.seq if part else 0
+        part = self._by_name.get(key) or self._imageless.get(key)
+        return part.seq if part else self._answered.get(key, 0)
 
     def remember_answered(self, name: str, seq: int) -> None:
         """Take a part as answered before this process began."""
-        images = Arrival(name, {}, None, None)
-        self._answered[same_name(name)] = OpenPart(seq, name, 0.0, arrival=images, answered=True)
+        _keep(self._answered, same_name(name), seq)
 
     def reopen(self, part: OpenPart) -> None:
         """Take up a part that was open when the line went down."""
@@ -110,13 +118,17 @@ class OpenParts:
         part.answered = True
         key = same_name(part.name)
         self._by_name.pop(key, None)
-        self._answered[key] = part
-        if len(self._answered) > ANSWERED_KEPT:
-            del self._answered[next(iter(self._answered))]
+        if part.arrival is None:
+            _keep(self._imageless, key, part)
+        else:
+            _keep(self._answered, key, part.seq)
 
     def all(self) -> list[OpenPart]:
         """Return the open parts, the oldest first."""
         return list(self._by_name.values())
+
+    def _was_answered(self, key: str) -> bool:
+        return key in self._answered or key in self._imageless
 
     def _open(self, part: OpenPart) -> OpenPart:
         self.last_seq = part.seq
@@ -125,6 +137,12 @@ class OpenParts:
 
     def _next_seq(self) -> int:
         return (self.last_seq + 1) % PART_SEQ_MODULUS
+
+
+def _keep(kept: dict[str, _Value], key: str, value: _Value) -> None:
+    kept[key] = value
+    if len(kept) > ANSWERED_KEPT:
+        del kept[next(iter(kept))]
 
 
 def checked_name(name: str) -> str:
