@@ -90,6 +90,13 @@ def archived(folder: LineFolder, entry: Entry, image: Path) -> Path:
     return folder.archive / entry.time.date().isoformat() / f"{entry.content['seq']:010d}_{again}{image.name}"
 
 
+def found_image(folder: LineFolder, entry: Entry, image: Path) -> Path | None:
+    """Return where an image of an answered part is: archived, or where it came; None when it is gone."""
+    kept = archived(folder, entry, image)
+    # The archive once more in the end: the file may be moved between the first two looks.
+    return next((path for path in (kept, image, kept) if path.is_file()), None)
+
+
 def _put_away(settings: LineSettings, folder: LineFolder, image: Path, target: Path) -> None:
     own = image.is_relative_to(folder.uploads) or image.is_relative_to(folder.driven)
     if not image.exists() or (settings.images.answered == "keep" and not own):

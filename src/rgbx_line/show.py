@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rgbx_line.archive import archived
+from rgbx_line.archive import found_image
 from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, SHADOW_ANSWER, TRIGGER, PartResult
 from rgbx_line.log.entry import Entry
 from rgbx_line.settings import LineFolder
@@ -61,5 +61,4 @@ def _images(folder: LineFolder, entry: Entry, images: dict[str, str]) -> list[st
 
 
 def _place(folder: LineFolder, entry: Entry, image: Path) -> str:
-    kept = archived(folder, entry, image)
-    return str(kept if kept.exists() else image if image.exists() else f"{image} (deleted)")
+    return str(found_image(folder, entry, image) or f"{image} (deleted)")

@@ -15,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_inference import run
+from rgbx.modality import Modality
 from rgbx_line.archive import archived
 from rgbx_line.log import Entry
+from rgbx_line.settings import LineFolder
+from rgbx_line.web.pages.entries import image_file
 from rgbx_line.web.pages.heat import ROUND_A_DEVICE, drawn, heat_picture, shown_upright, shown_whole
 from rgbx_line.web.pages.pictures import Gallery, WebPicture, as_jpeg, heat_url, picture_url, raw_radiograph, raw_url
 from shown_devices import shown_result
@@ -62,6 +65,28 @@ def test_images_are_shown_wherever_they_lie(folder: Path) -> None:
             gone = await client.get(picture_url(entry, "rgb", 720))
             assert gone.status_code == 404
             assert "for a while only" in gone.text
+
+    run(test())
+
+
+def test_an_image_that_is_archived_while_it_is_read_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows a part as soon as it is answered, which is when its images are put away."""
+
+    def found_before_it_is_moved(paths: LineFolder, entry: Entry, modality: Modality) -> Path | None:
+        found = image_file(paths, entry, modality)
+        if not paths.archive.exists():
+            target = archived(paths, entry, found)
+            target.parent.mkdir(parents=True)
+            found.rename(target)
+        return found
+
+    monkeypatch.setattr("rgbx_line.web.pages.images.image_file", found_before_it_is_moved)
+
+    async def test() -> None:
+        async with web_line(folder) as (line, client):
+            await sign_in(client)
+            entry = await answered(line)
+            assert (await client.get(picture_url(entry, "rgb", 320))).status_code == 200
 
     run(test())
 

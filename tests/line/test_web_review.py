@@ -14,7 +14,7 @@ from fake_inference import run, until
 from review_line import CLASSES, drawn_images, model_answer
 from reviewed_line import ReviewedLine, know_classes
 from rgbx_line.contract import FaultCode
-from rgbx_line.review.known import KnownInFolder
+from rgbx_line.review.known import KnownImage, KnownInFolder
 from rgbx_line.web.pages.review import LARGEST_GROUP
 from web_line import ENGINEER, OPERATOR, sign_in, web_line
 
@@ -254,6 +254,34 @@ def test_known_devices_come_from_a_folder(folder: Path, monkeypatch: pytest.Monk
             for path in (f"{number}/xray/SP1", f"{number}/xray/..%2FSP2", f"{number}/xray/SP99", "999/xray/SP2"):
                 assert (await client.get(f"/review/known/{path}.jpg?v=1")).status_code == 404
             assert (await client.get(f"/review/known/{number}/infrared/SP2.jpg?v=1")).status_code == 422
+
+    run(test())
+
+
+def test_a_device_that_is_archived_while_it_is_compared_is_compared_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        """Gives a nearest device only of images that are there still when it has loaded its model."""
+
+        def known(self, *asked: Any) -> KnownImage:
+            *_, modality, images = asked
+            image = images[modality]
+            if image.parent != folder / "kept":
+                (folder / "kept").mkdir()
+                image.rename(folder / "kept" / image.name)
+            return KnownImage(b"a picture", "SP2-001", nearest=image.exists())
+
+    monkeypatch.setattr("rgbx_line.web.pages.review.KnownByModel", lambda *_: Slow())
+    monkeypatch.setattr("rgbx_line.archive.archived", lambda _, __, image: folder / "kept" / image.name)
+
+    async def test() -> None:
+        async with reviewed_line(folder) as (line, client):
+            (number,) = line.add(near(folder))
+            await line.heard()
+            await sign_in(client)
+            image = await client.get(f"/review/known/{number}/xray/SP2.jpg?v=1")
+            assert (image.status_code, image.headers["x-nearest"]) == (200, "true")
 
     run(test())
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rgbx.modality import Modality
 from rgbx.names import natural_key
-from rgbx_line.archive import archived
+from rgbx_line.archive import found_image
 from rgbx_line.log.entry import Entry
 from rgbx_line.review.index import ReviewIndex
 from rgbx_line.settings import LineFolder
@@ -67,8 +67,7 @@ def find_images(folder: LineFolder, entries: list[Entry]) -> dict[Modality, tupl
     found: dict[Modality, tuple[Path, Entry]] = {}
     for entry in entries:
         for modality, name in _named(entry).items():
-            came = Path(name)
-            place = next((each for each in (archived(folder, entry, came), came) if each.is_file()), None)
+            place = found_image(folder, entry, Path(name))
             if place is not None:
                 found[modality] = place, entry
     return found

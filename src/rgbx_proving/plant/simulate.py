@@ -20,7 +20,7 @@ from rgbx.config import Config
 from rgbx.errors import RgbxError
 from rgbx.files import read_json, write_text
 from rgbx.modality import Modality
-from rgbx_line.archive import archived
+from rgbx_line.archive import found_image
 from rgbx_line.contract import RESULT, PartResult
 from rgbx_line.job_list import add_job
 from rgbx_line.log import Entry
@@ -322,9 +322,8 @@ def _events(conveyor: Conveyor, shift: _Shift) -> list[dict[str, Any]]:
 
 def _digests(folder: LineFolder, entry: Entry, result: PartResult) -> Iterator[tuple[Modality, str]]:
     for modality, image in result.images.items():
-        kept = archived(folder, entry, Path(image))
-        path = kept if kept.exists() else Path(image)
-        with contextlib.suppress(FileNotFoundError):
+        path = found_image(folder, entry, Path(image))
+        if path is not None:
             yield modality, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

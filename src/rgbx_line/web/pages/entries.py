@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rgbx.modality import Modality
-from rgbx_line.archive import archived
+from rgbx_line.archive import found_image
 from rgbx_line.log.entry import DamagedLine, Entry, decode
 from rgbx_line.log.segments import segment_numbers, segment_path
 from rgbx_line.settings import LineFolder
@@ -76,5 +76,4 @@ def image_file(folder: LineFolder, entry: Entry, modality: Modality) -> Path | N
     name = images_of(entry).get(modality)
     if name is None:
         return None
-    came = Path(name)
-    return next((path for path in (archived(folder, entry, came), came) if path.is_file()), None)
+    return found_image(folder, entry, Path(name))

@@ -64,15 +64,18 @@ async def _sent(
     entry = await asyncio.to_thread(find_entry, site.folder, number, site.announced)
     if entry is None or entry.hash[:VERSION_LENGTH] != version:
         raise Refusal(404, f"The log has no such line {number}: load the page again.")
-    path = image_file(site.folder, entry, modality)
-    if path is None:
-        raise Refusal(404, "The image is not there any more: the line keeps images for a while only.")
-    try:
-        picture = await site.gallery.get(f"{entry.hash} {modality} {what}", partial(make, entry, path))
-    except Refusal:
-        raise
-    except RgbxError as error:
-        raise Refusal(422, str(error)) from error
+    picture = None
+    while picture is None:
+        path = image_file(site.folder, entry, modality)
+        if path is None:
+            raise Refusal(404, "The image is not there any more: the line keeps images for a while only.")
+        try:
+            picture = await site.gallery.get(f"{entry.hash} {modality} {what}", partial(make, entry, path))
+        except Refusal:
+            raise
+        except RgbxError as error:
+            if path.exists():  # else it was put into the archive just now, and is looked up again
+                raise Refusal(422, str(error)) from error
     headers = {**picture.headers, "Cache-Control": _FOR_A_WHILE}
     return Response(picture.content, headers=headers, media_type=picture.media_type)
 

@@ -108,10 +108,9 @@ def desk_pages(site: LineSite, desk: ReviewDesk, known: KnownImages) -> APIRoute
 
     @router.get("/known/{number}/{modality}/{label}.jpg")
     async def known_image(number: int, modality: Modality, label: str, v: str, person: reader) -> Response:  # noqa: ARG001
-        device = await asyncio.to_thread(_device, desk, number)
         if label not in desk.labels():
             raise Refusal(404, "There is no such class: load the page again.")
-        found = await asyncio.to_thread(known.known, device.model, label, modality, device.images)
+        found = await asyncio.to_thread(_most_like, known, desk, number, label, modality)
         if found is None:
             raise Refusal(404, f"There is no known {label} to compare with.")
         picture = await site.gallery.get(f"known {v} {number} {modality} {label}", partial(_made, found, modality))
@@ -171,6 +170,15 @@ def _pictured(device: ReviewDevice, side: int) -> _Pictured:
 def _device(desk: ReviewDesk, number: int) -> ReviewDevice:
     with refused_opinions(404):
         return desk.device(number)
+
+
+def _most_like(known: KnownImages, desk: ReviewDesk, number: int, label: str, modality: Modality) -> KnownImage | None:
+    device = _device(desk, number)
+    while True:
+        found = known.known(device.model, label, modality, device.images)
+        if all(path.exists() for path in device.images.values()):
+            return found
+        device = _device(desk, number)  # an image was put into the archive while it was looked at
 
 
 def _made(found: KnownImage, modality: Modality) -> WebPicture:
