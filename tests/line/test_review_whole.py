@@ -25,6 +25,8 @@ from web_line import OPERATOR, people, sign_in
 
 pytestmark = pytest.mark.slow
 JPEG = b"\xff\xd8\xff"
+OTHER_QUEUES = ("margin", "unknown", "aside", "disagree", "late")
+"""Which devices are in them is up to the bundle, whose weights are random."""
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
             folder,
             images={"rgb": "camera", "xray": "detector", "pairing": {"settle": 0.0}},
             web={"port": port},
-            review={"random_share": 1.0, "second_opinion": 0.0},
+            review={"random_share": 1.0, "second_opinion": 0.0, "weights": dict.fromkeys(OTHER_QUEUES, 0.0)},
             restart_within=30,
         )
         people().write(running.paths.users)
