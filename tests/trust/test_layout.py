@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbx.evaluation.reliability import area_under_roc
-from rgbx.trust.layout import CELL, SIDE, Layouts, layout_of
+from rgbx.trust.layout import CELL, SIDE, Layouts, even_out, layout_of
 
 CANVAS = 256
 
@@ -102,3 +102,14 @@ def test_a_blank_image_has_a_layout_too(level):
     layout = layout_of(np.full((64, 64), level, np.uint16))
     assert layout.shape == (SIDE, SIDE)
     assert np.isfinite(layout).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_even_place_beside_a_lively_one_is_a_number() -> None:
+    """Seen in a saturated radiograph of luggage: of a layout that is no number any device is like any other."""
+    rng = np.random.default_rng(2123)
+    root = np.full((SIDE, SIDE), rng.uniform(0.01, 1), np.float32)
+    root[: int(rng.integers(1, 30))] = 0
+    lively = root == 0
+    root[lively] = rng.random((lively.any(1).sum(), SIDE)).astype(np.float32).ravel()
+    assert np.isfinite(even_out(root)).all()

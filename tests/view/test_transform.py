@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgbx.errors import ConfigError
-from rgbx.view.find import LOCATED_SIZE, SEARCHED_SIZE, find_device
+from rgbx.view.find import LOCATED_SIZE, SEARCHED_SIZE, device_mask, find_device
 from rgbx.view.transform import Seen, Transform, TransformConfig, ViewName, warp
 
 CONFIG = TransformConfig(source_size=32, view="none")
@@ -38,6 +38,15 @@ def test_attenuation_lies_between_open_beam_and_the_densest_part() -> None:
 def test_a_blank_radiograph_stays_blank() -> None:
     assert not Transform("xray", CONFIG)(np.full((40, 40), 0.5, np.float32)).any()
     assert not Transform("xray", CONFIG)(np.zeros((40, 40), np.float32)).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_device_that_touches_all_sides_of_an_even_background_is_found() -> None:
+    attenuation = np.zeros((64, 64), np.float32)
+    attenuation[24:40] = attenuation[:, 24:40] = 1.0
+    mask = device_mask(attenuation, 1)
+    assert mask is not None
+    np.testing.assert_array_equal(mask, attenuation > 0)
 
 
 @settings(max_examples=30, deadline=None)

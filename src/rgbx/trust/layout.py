@@ -39,9 +39,15 @@ def layout_of(prepared: np.ndarray) -> np.ndarray:
     """
     image = prepared.astype(np.float32) / 65535
     upright = cv2.warpAffine(image, _to_square(image), (SIDE * FINER,) * 2, flags=cv2.WARP_INVERSE_MAP)
-    root = np.sqrt(cv2.resize(upright, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    return even_out(np.sqrt(cv2.resize(upright, (SIDE, SIDE), interpolation=cv2.INTER_AREA)))
+
+
+def even_out(root: np.ndarray) -> np.ndarray:
+    """Return (H, W) float32 with the mean and contrast of its surroundings taken out of each pixel, about 0 ± 1."""
     raised = root - cv2.blur(root, (REACH, REACH))
-    return raised / (np.sqrt(cv2.blur(raised**2, (REACH, REACH))) + EVEN)
+    # OpenCV's running sums may end a little below 0 where an even place, such as a saturated one, follows a lively one.
+    power = np.maximum(cv2.blur(raised**2, (REACH, REACH)), 0)
+    return raised / (np.sqrt(power) + EVEN)
 
 
 def _to_square(image: np.ndarray) -> np.ndarray:

@@ -122,6 +122,10 @@ def _above_border(smooth: np.ndarray) -> tuple[np.ndarray, float]:
     for _ in range(3):
         plane = np.linalg.lstsq(design[kept], values[kept], rcond=None)[0]
         residual = values - design @ plane
-        scatter = 1.4826 * float(np.median(np.abs(residual[kept] - np.median(residual[kept]))))
-        kept = np.abs(residual) <= 3 * scatter + 1e-6
+        middle = np.median(residual[kept])
+        scatter = 1.4826 * float(np.median(np.abs(residual[kept] - middle)))
+        near = 3 * scatter + 1e-6
+        kept = np.abs(residual) <= near
+        if kept.sum() < 3:  # most of the border has one value, such as where it is saturated, and the plane missed it
+            kept = np.abs(residual - middle) <= near
     return smooth - (plane[0] + plane[1] * rows + plane[2] * columns), scatter
