@@ -203,6 +203,7 @@ async def review_until_proven(walker: Walk, at_once: int = 10) -> int:
             await walker.picture("models-proof")
             pictured = True
         await review(walker, at_once)
+    await page.goto(f"{walker.url}/models")
     said = await page.inner_text(".models-proof")
     raise AssertionError(f"the candidate is not proven after {MOST_REVIEWS} reviews: {said}")
 
