@@ -6,13 +6,14 @@ prints one JSON object as its last line: for each protocol the median, the 99th 
 milliseconds, from the moment the log's line is on the disk and announced to when a client on the same machine has the
 result. Beside it stands what this machine needs, at the same moments, for one byte to another process and back
 (``echo``): no protocol can be sooner. The line's own gateway runs as its own process; inference is a log and a hub
-without a network. Modbus is asked a thousand times a second, since a
+without a network. Each client is a process of its own. Modbus is asked a thousand times a second, since a
 controller's own pause between two questions is not the line's.
 """
 
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +39,19 @@ from rgbx_proving.plant.process import broker_process
 
 CONNECTS_WITHIN_S = 60.0
 COMES_WITHIN_S = 5.0
+LOADED_AFTER_S = 1.0
 POLL_EVERY_S = 0.001
 """Of the Modbus client, which then waits for the line and not for itself."""
 
 
 def gateway(settings: LineSettings) -> None:
     """Run the gateway until killed."""
-    asyncio.run(run_gateway(settings, asyncio.Event()))
+
+    async def run() -> None:
+        asyncio.get_running_loop().call_later(LOADED_AFTER_S, gc.freeze)  # as a line's processes do
+        await run_gateway(settings, asyncio.Event())
+
+    asyncio.run(run())
 
 
 def echo(end: socket.socket) -> None:
@@ -67,6 +75,31 @@ def part_result(seq: int, kilobytes: float) -> PartResult:
     )
 
 
+def listen(name: str, settings: LineSettings, asked: Connection) -> None:
+    """Be one controller: say when it is served, and all that it was told once anything is asked."""
+    clients.POLL_EVERY_S = POLL_EVERY_S
+    client: clients.PlcClient
+    if name == "modbus" and settings.modbus:
+        client = clients.ModbusPlc(settings.modbus)
+    elif name == "mqtt" and settings.mqtt:
+        client = clients.MqttPlc(settings.mqtt, PlantPlace())
+    else:
+        assert settings.opcua is not None
+        client = clients.OpcUaPlc(settings.opcua)
+
+    async def run() -> None:
+        listening = asyncio.create_task(client.run())
+        while not client.connected:
+            await asyncio.sleep(0.05)
+        gc.freeze()  # the client is not what is measured
+        asked.send(True)
+        await asyncio.to_thread(asked.recv)
+        asked.send([(each.seq, each.at) for each in client.told])
+        listening.cancel()
+
+    asyncio.run(run())
+
+
 async def measure(place: Path, protocols: set[str], count: int, every: float, kilobytes: float) -> dict[str, object]:
     """Announce results one after the other, and note when each client had it."""
     settings = LineSettings(
@@ -78,24 +111,20 @@ async def measure(place: Path, protocols: set[str], count: int, every: float, ki
         opcua={"port": free_port()} if "opcua" in protocols else None,
     )
     settings.folder.mkdir()
-    listeners: dict[str, clients.PlcClient] = {}
-    clients.POLL_EVERY_S = POLL_EVERY_S
-    if settings.modbus:
-        listeners["modbus"] = clients.ModbusPlc(settings.modbus)
-    if settings.mqtt:
-        listeners["mqtt"] = clients.MqttPlc(settings.mqtt, PlantPlace())
-    if settings.opcua:
-        listeners["opcua"] = clients.OpcUaPlc(settings.opcua)
     spawn = multiprocessing.get_context("spawn")
     near, far = socket.socketpair()
-    processes = [spawn.Process(target=gateway, args=(settings,)), spawn.Process(target=echo, args=(far,))]
     near.setblocking(False)
+    processes = [spawn.Process(target=gateway, args=(settings,)), spawn.Process(target=echo, args=(far,))]
+    clients_of: dict[str, Connection] = {}
+    for name in sorted(protocols):
+        clients_of[name], other = spawn.Pipe()
+        processes.append(spawn.Process(target=listen, args=(name, settings, other)))
     async with running_broker(settings, place):
         for process in processes:
             process.start()
         try:
             with LineLog(LineFolder(settings.folder).log) as log:
-                found = await announce(settings, log, listeners, near, count, every, kilobytes)
+                found = await announce(settings, log, clients_of, near, count, every, kilobytes)
         finally:
             for process in processes:
                 process.kill()
@@ -120,7 +149,7 @@ async def running_broker(settings: LineSettings, place: Path) -> AsyncIterator[N
 async def announce(
     settings: LineSettings,
     log: LineLog,
-    listeners: dict[str, clients.PlcClient],
+    listeners: dict[str, Connection],
     near: socket.socket,
     count: int,
     every: float,
@@ -131,16 +160,14 @@ async def announce(
     await hub.start()
     state = LineState(ready=True, fault=FaultCode.NONE, model_number=1)
     hub.tell(state)
-    tasks = [asyncio.create_task(each.run()) for each in listeners.values()]
     announced: dict[int, float] = {}
     echoes = []
     try:
         end = time.monotonic() + CONNECTS_WITHIN_S
-        while not all(each.connected for each in listeners.values()):
-            if time.monotonic() > end:
-                missing = [name for name, each in listeners.items() if not each.connected]
-                sys.exit(f"these clients were not served within {CONNECTS_WITHIN_S:g} s: {', '.join(missing)}")
-            await asyncio.sleep(0.1)
+        for name, listener in listeners.items():
+            if not await asyncio.to_thread(listener.poll, end - time.monotonic()):
+                sys.exit(f"the client of {name} was not served within {CONNECTS_WITHIN_S:g} s")
+            listener.recv()
         for seq in range(1, count + 1):
             await asyncio.sleep(every)
             await asyncio.to_thread(log.append, [(RESULT, part_result(seq, kilobytes).model_dump(mode="json"))])
@@ -151,14 +178,11 @@ async def announce(
             echoes.append(1e3 * (time.monotonic() - announced[seq]))
         await asyncio.sleep(min(COMES_WITHIN_S, 1.0 + every))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
         await hub.close()
-    times = {
-        name: [1e3 * (each.at - announced[each.seq]) for each in client.told if each.seq in announced]
-        for name, client in listeners.items()
-    }
+    times = {}
+    for name, listener in listeners.items():
+        listener.send(True)
+        times[name] = [1e3 * (at - announced[seq]) for seq, at in listener.recv() if seq in announced]
     return {**times, "echo": echoes}
 
 

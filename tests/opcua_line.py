@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from fake_inference import FakeInference
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode
-from rgbx_line.gateway.delivery import Feed
+from rgbx_line.gateway.delivery import Feed, Reader
 from rgbx_line.gateway.opcua.server import OpcUaFace
 from rgbx_line.settings import LineFolder, LineSettings, OpcUaServer
 from rgbx_line.users import Role, Users
@@ -69,7 +69,7 @@ class ServedLine:
             Link(self.folder.socket, lambda state: [feed.tell(state) for feed in feeds] and None) as link,
         ):
             self.face = OpcUaFace(settings, self.folder, link)
-            feeds.append(Feed("opcua", self.face, self.folder, history=False))
+            feeds.append(Feed("opcua", self.face, self.folder, Reader(self.folder), history=False))
             task = asyncio.create_task(feeds[0].run())
             try:
                 while not (self.face.endpoint and link.state.ready) and feeds[0].problem is None:

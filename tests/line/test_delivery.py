@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fake_inference import FakeInference, run, until
+from rgbx.errors import RgbxError
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode, LineState, PartResult
 from rgbx_line.gateway import delivery, process
-from rgbx_line.gateway.delivery import Feed
+from rgbx_line.gateway.delivery import Feed, Reader
 from rgbx_line.gateway.process import run_gateway
 from rgbx_line.log import Entry
 from rgbx_line.log.cursor import Cursor
-from rgbx_line.log.segments import segment_numbers, segment_path
+from rgbx_line.log.segments import BEGINNING, Position, read_entries, segment_numbers, segment_path
 from rgbx_line.settings import LineSettings, ModbusServer, MqttBroker
 
 
@@ -76,7 +77,7 @@ def folder() -> Iterator[Path]:
 async def running(
     line: FakeInference, sink: FakeSink, history: bool = True, name: str = "broker"
 ) -> AsyncIterator[Feed]:
-    feed = Feed(name, sink, line.folder, history)
+    feed = Feed(name, sink, line.folder, Reader(line.folder), history)
     async with Link(line.folder.socket, feed.tell):
         task = asyncio.create_task(feed.run())
         try:
@@ -209,6 +210,40 @@ def test_a_sink_hears_of_a_state_after_the_results_before_it(folder: Path) -> No
             assert all(last == (state.announced or None) for state, last in sink.states)
 
     run(test())
+
+
+def test_what_several_sinks_ask_for_at_once_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Position] = []
+
+    def counted(log: Path, after: Position, through: int) -> Iterator[tuple[Entry, Position]]:
+        reads.append(after)
+        return read_entries(log, after, through)
+
+    monkeypatch.setattr(delivery, "read_entries", counted)
+
+    async def test() -> None:
+        async with FakeInference(folder) as line:
+            line.append(1, 2)
+            reader, cursors = Reader(line.folder), [Cursor(folder / f"{number}.json") for number in range(2)]
+            with pytest.raises(RgbxError, match="lacks line 3"):
+                await reader.read(cursor_at(line, 2), 3)
+            first, second = [await reader.read(cursor, 2) for cursor in cursors]
+            assert [entry.content["seq"] for entry, _ in first] == [1, 2]
+            assert first is second
+            assert len(reads) == 2
+            assert len(await reader.read(cursors[0], 1)) == 1, "no more than was announced"
+            line.append(3)
+            missing = cursor_at(line, 2)
+            assert [entry.number for entry, _ in await reader.read(missing, 3)] == [3], "what was missing has come"
+
+    run(test())
+
+
+def cursor_at(line: FakeInference, number: int) -> Cursor:
+    cursor = Cursor(line.folder.cursors / "none.json")
+    for entry, behind in read_entries(line.folder.log, BEGINNING, number):
+        cursor.move(entry, behind)
+    return cursor
 
 
 def test_a_damaged_log_is_a_stated_problem_and_the_state_goes_on(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pymodbus.pdu.file_message import WriteFileRecordRequest
 from fake_inference import FakeInference, part_result, run, until
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode
-from rgbx_line.gateway.delivery import Feed
+from rgbx_line.gateway.delivery import Feed, Reader
 from rgbx_line.gateway.modbus import NO_SEQ, ModbusMirror
 from rgbx_line.settings import ModbusServer
 
@@ -66,7 +66,7 @@ async def controller(line: FakeInference) -> AsyncIterator[Controller]:
     feeds: list[Feed] = []
     async with Link(line.folder.socket, lambda state: [feed.tell(state) for feed in feeds] and None) as link:
         mirror = ModbusMirror(ModbusServer(port=0, unit=UNIT), link, line.folder.folder / "modbus.json")
-        feeds.append(Feed("modbus", mirror, line.folder, history=False))
+        feeds.append(Feed("modbus", mirror, line.folder, Reader(line.folder), history=False))
         task = asyncio.create_task(feeds[0].run())
         try:
             await until(lambda: mirror.listening and link.state.ready)
@@ -264,7 +264,7 @@ def test_a_port_that_is_taken_is_tried_again(folder: Path) -> None:
             first = ModbusMirror(ModbusServer(port=0), link, folder / "one.json")
             await first.start()
             second = ModbusMirror(ModbusServer(port=first.port), link, folder / "two.json")
-            feed = Feed("modbus", second, line.folder, history=False)
+            feed = Feed("modbus", second, line.folder, Reader(line.folder), history=False)
             task = asyncio.create_task(feed.run())
             await until(lambda: feed.problem is not None)
             assert "stop what else does" in str(feed.problem)

@@ -24,7 +24,7 @@ from rgbx.errors import InputError
 from rgbx_line.channel import Link
 from rgbx_line.contract import FaultCode
 from rgbx_line.gateway import delivery, mqtt
-from rgbx_line.gateway.delivery import Feed
+from rgbx_line.gateway.delivery import Feed, Reader
 from rgbx_line.gateway.mqtt import MqttSink
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.settings import MqttBroker, PlantPlace
@@ -118,7 +118,7 @@ def broker(folder: Path) -> Iterator[Mosquitto]:
 
 @asynccontextmanager
 async def publishing(line: FakeInference, settings: MqttBroker) -> AsyncIterator[Feed]:
-    feed = Feed("mqtt", MqttSink(settings, PLACE), line.folder, history=True)
+    feed = Feed("mqtt", MqttSink(settings, PLACE), line.folder, Reader(line.folder), history=True)
     async with Link(line.folder.socket, feed.tell), background(feed.run()):
         yield feed
 

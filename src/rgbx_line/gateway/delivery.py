@@ -45,6 +45,41 @@ class Sink(Protocol):
         """Hand over a result, and return when it has arrived; the same one may come again."""
 
 
+class Reader:
+    """Reads the log for all sinks; what several of them ask for at once is read once.
+
+    Args:
+        folder: of the line.
+    """
+
+    def __init__(self, folder: LineFolder) -> None:
+        self._log = folder.log
+        self._asked: tuple[Position, int] | None = None
+        self._found: list[tuple[Entry, Position]] = []
+
+    async def read(self, cursor: Cursor, announced: int) -> list[tuple[Entry, Position]]:
+        """Return entries behind a cursor, each with its end, and none that was not announced.
+
+        Raises:
+            InputError: a line of the log is not as it was written.
+            RgbxError: the log lacks what was announced.
+        """
+        asked = cursor.position, announced
+        if announced - cursor.number > FEW:
+            found = await asyncio.to_thread(self._read, *asked)
+        elif asked == self._asked:
+            found = self._found
+        else:
+            found = self._read(*asked)
+            self._asked, self._found = (asked if found else None), found  # what is missing may come
+        if not found:
+            raise RgbxError(f"{self._log} lacks line {cursor.number + 1}, which was announced: {RESTORE}.")
+        return found
+
+    def _read(self, after: Position, announced: int) -> list[tuple[Entry, Position]]:
+        return list(islice(read_entries(self._log, after, announced), MOST_AT_ONCE))
+
+
 class Feed:
     """What keeps one sink up to date; each has its own, so that one that is away does not hold up the others.
 
@@ -55,15 +90,17 @@ class Feed:
         name: of the sink; its cursor's file is named after it.
         sink: not started yet.
         folder: of the line.
+        reader: of its log.
         history: whether it gets every result.
     """
 
-    def __init__(self, name: str, sink: Sink, folder: LineFolder, history: bool) -> None:
+    def __init__(self, name: str, sink: Sink, folder: LineFolder, reader: Reader, history: bool) -> None:
         self.name = name
         self.problem: str | None = None
         """Why the sink gets nothing at the moment; None when it does."""
         self._sink = sink
         self._folder = folder.log
+        self._reader = reader
         self._history = history
         self._cursor_path = folder.cursors / f"{name}.json"
         self._cursor: Cursor | None = None
@@ -142,19 +179,10 @@ class Feed:
         return cursor
 
     async def _deliver(self, cursor: Cursor, announced: int) -> None:
-        if announced - cursor.number <= FEW:
-            batch = self._read(cursor.position, announced)
-        else:
-            batch = await asyncio.to_thread(self._read, cursor.position, announced)
-        if not batch:
-            raise RgbxError(f"{self._folder} lacks line {cursor.number + 1}, which was announced: {RESTORE}.")
-        for entry, behind in batch:
+        for entry, behind in await self._reader.read(cursor, announced):
             if entry.kind == _RESULT:
                 await self._sink.deliver(entry, PartResult.model_validate(entry.content))
             cursor.move(entry, behind)
-
-    def _read(self, after: Position, announced: int) -> list[tuple[Entry, Position]]:
-        return list(islice(read_entries(self._folder, after, announced), MOST_AT_ONCE))
 
     @property
     def _moved(self) -> bool:

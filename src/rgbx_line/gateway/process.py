@@ -9,7 +9,7 @@ import structlog
 
 from rgbx_line.channel import Link
 from rgbx_line.contract import LineState
-from rgbx_line.gateway.delivery import Feed
+from rgbx_line.gateway.delivery import Feed, Reader
 from rgbx_line.gateway.modbus import ModbusMirror
 from rgbx_line.gateway.mqtt import MqttSink
 from rgbx_line.settings import LineFolder, LineSettings
@@ -74,17 +74,18 @@ class _Listeners:
 
 
 def _feeds(settings: LineSettings, folder: LineFolder, link: Link) -> dict[str, Feed]:
-    feeds: list[Feed] = []
-    if settings.mqtt is not None:
-        feeds.append(Feed("mqtt", MqttSink(settings.mqtt, settings.place), folder, history=True))
+    feeds: list[Feed] = []  # in the order in which they are told: those that keep the others waiting least come first
+    reader = Reader(folder)
     if settings.modbus is not None:
         mirror = ModbusMirror(settings.modbus, link, folder.modbus)
-        feeds.append(Feed("modbus", mirror, folder, history=False))
+        feeds.append(Feed("modbus", mirror, folder, reader, history=False))
+    if settings.mqtt is not None:
+        feeds.append(Feed("mqtt", MqttSink(settings.mqtt, settings.place), folder, reader, history=True))
     if settings.opcua is not None:
         # Only here, since its library is an extra and takes a second to load.
         from rgbx_line.gateway.opcua.server import OpcUaFace
 
-        feeds.append(Feed("opcua", OpcUaFace(settings, folder, link), folder, history=False))
+        feeds.append(Feed("opcua", OpcUaFace(settings, folder, link), folder, reader, history=False))
     return {feed.name: feed for feed in feeds}
 
 
