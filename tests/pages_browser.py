@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import shutil
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _LACKING = "Chromium" if CHROMIUM is None else None if importlib.util.find_spec("playwright") else "Playwright"
 needs_browser = pytest.mark.skipif(_LACKING is not None, reason=f"{_LACKING} is not installed")
+LEAVES_WITHIN_S = 2.0
 needs_axe = pytest.mark.skipif(
     importlib.util.find_spec("axe_playwright_python") is None, reason="axe-playwright-python is not installed"
 )
@@ -64,7 +66,9 @@ async def served_pages(folder: Path, **web: Any) -> AsyncIterator[tuple[str, Fak
                 yield next(log["url"] for log in logs if "url" in log), inference, stop
             finally:
                 stop.set()
+                began = time.monotonic()
                 await process
+                assert time.monotonic() - began < LEAVES_WITHIN_S
 
 
 @asynccontextmanager

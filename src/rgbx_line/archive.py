@@ -11,7 +11,7 @@ import structlog
 
 from rgbx.errors import RgbxError
 from rgbx_line.channel import Link
-from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT
+from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, images_in
 from rgbx_line.history import PartIndex
 from rgbx_line.log.cursor import Cursor
 from rgbx_line.log.entry import Entry
@@ -55,12 +55,7 @@ def tidy(settings: LineSettings, cursor: Cursor, through: int) -> None:
     """
     folder = LineFolder(settings.folder)
     for entry, position in read_entries(folder.log, cursor.position, through):
-        if entry.kind in (RESULT, LEFT_OUT):
-            images = entry.content["images"]
-        elif entry.kind == LATE_ANSWER:
-            images = entry.content["result"]["ResultContent"][0]["images"]
-        else:
-            images = {}
+        images = images_in(entry.content) if entry.kind in (RESULT, LEFT_OUT, LATE_ANSWER) else {}
         for image in images.values():
             _put_away(settings, folder, Path(image), archived(folder, entry, Path(image)))
         cursor.move(entry, position)

@@ -1,5 +1,6 @@
 """What a PLC and the line say to each other: flat scalars, the same over OPC UA, MQTT and Modbus."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -118,6 +119,24 @@ class PartResult(Config):
     result: dict[str, Any] | None = None
     """All that was found out, as ``rgbx watch`` writes it (:class:`rgbx.inference.results.Result`); None where there
     was nothing to look at, or not in time."""
+
+
+def said_in(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model says (:class:`rgbx.inference.results.Content`); nothing where none says anything.
+
+    Args:
+        content: of an entry about a part.
+    """
+    contents = (content.get("result") or {}).get("ResultContent") or [{}]
+    return dict(contents[0])
+
+
+def images_in(content: Mapping[str, Any]) -> dict[Modality, str]:
+    """Return the files that the content of an entry about a part names, as they were called when it was written.
+
+    A result names them itself; of other answers, what the model looked at says so.
+    """
+    return dict(content.get("images") or said_in(content).get("images") or {})
 
 
 class PlcTags(Config):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rgbx_line.archive import found_image
-from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, SHADOW_ANSWER, TRIGGER, PartResult
+from rgbx_line.contract import LATE_ANSWER, LEFT_OUT, RESULT, SHADOW_ANSWER, TRIGGER, PartResult, images_in, said_in
 from rgbx_line.log.entry import Entry
 from rgbx_line.settings import LineFolder
 
@@ -21,11 +21,10 @@ def described(folder: LineFolder, entry: Entry) -> str:
     """Return what an entry says, a fact a line."""
     facts = [f"{entry.time.isoformat(timespec='milliseconds')}  {_TITLES.get(entry.kind, entry.kind)}, {_where(entry)}"]
     facts += _answer(PartResult.model_validate(entry.content)) if entry.kind == RESULT else _model(entry.content)
-    for said in (entry.content.get("result") or {}).get("ResultContent", []):
+    if said := said_in(entry.content):
         facts += _found_out(said)
-        facts += _images(folder, entry, said["images"])
-    if entry.kind == LEFT_OUT:
-        facts += _images(folder, entry, entry.content["images"])
+    for modality, image in images_in(entry.content).items():
+        facts.append(f"{modality}: {_place(folder, entry, Path(image))}")
     return "\n  ".join(facts)
 
 
@@ -54,10 +53,6 @@ def _found_out(said: dict[str, Any]) -> list[str]:
         if decision["unknown_score"] is not None:
             facts.append(f"stranger than {decision['unknown_score']:.3f} of known devices")
     return [*facts, *said["warnings"], *said["errors"]]
-
-
-def _images(folder: LineFolder, entry: Entry, images: dict[str, str]) -> list[str]:
-    return [f"{modality}: {_place(folder, entry, Path(image))}" for modality, image in images.items()]
 
 
 def _place(folder: LineFolder, entry: Entry, image: Path) -> str:

@@ -25,25 +25,49 @@ from rgbx_line.settings import LineFolder, read_settings
 
 GUIDE = DOCS / "guides" / "newcomer.md"
 PASSWORD = "a newcomer's secret"
+SMALL_NETWORK = (
+    "--epochs 8 --set stream.transform.view=none --set stream.transform.source_size=96"
+    " --set stream.icam.input_size=96 --set batch_size=16 --set restarts=0"
+)
 OURS = ("make", "source")
 """Commands of the guide that make what the test has already."""
 SMALLER = {
     "calibrate": "--set false_sorts=0.9",
     "devices family sp10": "--classes SP1,SP9 --workers 0",
     "devices family sp11": "--voxel-size 1.5 --workers 0",
+    "render xray": "--set acceptance.keypoints=0 --workers 0",
+    "render rgb": "--set samples=1 --workers 0",
     "scan": "--size 64 --workers 0",
+    "train xray": SMALL_NETWORK,
+    "train rgb": SMALL_NETWORK,
 }
 """What is put behind a command's options, since it takes minutes as it stands."""
 
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with what the demo leaves, tiny; its path is short, which a line's socket needs."""
+    """A folder with what the demo leaves, small; its path is short, which a line's socket needs.
+
+    The network is trained on what its devices look like: one that has not learnt anything puts all of them aside, so
+    nothing could ever be proven of it.
+    """
     workshop = shared_workshop(tmp_path_factory)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(workshop / "model", folder / "runs/demo/models/rgbx")
-        shutil.copytree(workshop / "line", folder / "runs/demo/line")
+        demo = Path("runs/demo")
+        shutil.copytree(workshop / "library", folder / demo / "library")
+        for modality in ("rgb", "xray"):
+            data = f"--data {demo}/sets/{modality} --out {demo}/models/{modality}"
+            made = f"render {modality} {demo}/library --out {demo}/sets/{modality} --per-class 60 --size 64"
+            for command in (made, f"train {modality} {data}"):
+                run_rgbx(folder, shlex.split(command))
+        for command in (
+            f"train fusion --rgb {demo}/models/rgb --xray {demo}/models/xray --rgb-data {demo}/sets/rgb"
+            f" --xray-data {demo}/sets/xray --out {demo}/models/rgbx --epochs 1",
+            f"devices family sp10 --out {demo}/phones --units 4 --first-unit 101 --no-scan --no-mesh",
+            f"scan {demo}/phones --out {demo}/line --views 3",
+        ):
+            run_rgbx(folder, shlex.split(command))
         yield folder
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,13 @@ def test_a_bundle_shows_the_device_it_remembers_as_most_alike(lab: Path) -> None
         found = known.known(1, "A", "rgb", {"rgb": path})
         assert found is not None
         assert (found.image, found.nearest) == (b"%d" % place, True)
+    again = lab / "today" / "again_rgb.png"
+    for place in (1, 2):  # as a camera does that calls each device by the same name
+        again.unlink(missing_ok=True)
+        shutil.copy(paths[place], again)
+        found = known.known(1, "A", "rgb", {"rgb": again})
+        assert found is not None
+        assert found.image == b"%d" % place
     assert known.known(1, "B", "rgb", {"rgb": paths[0]}) is None
     assert known.known(1, "A", "xray", {"rgb": paths[0]}) is None
     typical = known.known(1, "A", "rgb", {})

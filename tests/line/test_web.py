@@ -7,11 +7,9 @@ import shutil
 import signal
 import ssl
 import tempfile
-import time
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from structlog.testing import capture_logs
 
-from fake_inference import FakeInference, part_result, run, until
+from fake_inference import part_result, run, until
+from pages_browser import served_pages
 from radiograph_files import write_dicom
 from rgbx.errors import InputError, RgbxError
 from rgbx_line.contract import FaultCode, LineState
@@ -367,25 +366,6 @@ def test_every_refusal_is_json(folder: Path) -> None:
 # The server
 
 
-@asynccontextmanager
-async def served(folder: Path, **web: Any) -> AsyncIterator[tuple[str, FakeInference, asyncio.Event]]:
-    """Run the process; yield where it listens, its inference and what stops it."""
-    stop = asyncio.Event()
-    with capture_logs() as logs:
-        async with FakeInference(folder) as inference:
-            process = asyncio.create_task(run_web(line_settings(folder, port=0, **web), stop))
-            await until(lambda: process.done() or any(log["event"] == "web listens" for log in logs))
-            if process.done():
-                await process
-            try:
-                yield next(log["url"] for log in logs if "url" in log), inference, stop
-            finally:
-                stop.set()
-                began = time.monotonic()
-                await process
-                assert time.monotonic() - began < 2.0
-
-
 async def when_ready(client: httpx.AsyncClient) -> None:
     while (await client.get("/readyz")).status_code != 200:
         await asyncio.sleep(0.02)
@@ -393,7 +373,10 @@ async def when_ready(client: httpx.AsyncClient) -> None:
 
 def test_a_part_goes_in_and_its_answer_comes_out(folder: Path) -> None:
     async def test() -> None:
-        async with served(folder) as (url, inference, _), httpx.AsyncClient(base_url=url, auth=OPERATOR) as client:
+        async with (
+            served_pages(folder) as (url, inference, _),
+            httpx.AsyncClient(base_url=url, auth=OPERATOR) as client,
+        ):
             await when_ready(client)
             reply = await client.post("/api/parts", files={"rgb": png()}, data={"part_id": "P1"})
             assert reply.status_code == 202
@@ -410,7 +393,7 @@ def test_a_part_goes_in_and_its_answer_comes_out(folder: Path) -> None:
 
 def test_it_leaves_though_clients_hang(folder: Path) -> None:
     async def test() -> None:
-        async with served(folder) as (url, _, stop):
+        async with served_pages(folder) as (url, _, stop):
             port = int(url.rpartition(":")[2])
             idle, begun, unsent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
             begun[1].write(b"GET /healthz HTT")
@@ -430,7 +413,7 @@ def test_it_leaves_though_clients_hang(folder: Path) -> None:
 def test_signals_stay_the_processs_own(folder: Path) -> None:
     async def test() -> None:
         before = signal.getsignal(signal.SIGTERM)
-        async with served(folder):
+        async with served_pages(folder):
             assert signal.getsignal(signal.SIGTERM) is before
 
     run(test())
@@ -443,7 +426,7 @@ def test_what_a_killed_process_had_begun_goes(folder: Path) -> None:
         (uploads / name).touch()
 
     async def test() -> None:
-        async with served(folder):
+        async with served_pages(folder):
             assert [path.name for path in kept(folder)] == ["a_rgb.png"]
 
     run(test())
@@ -451,7 +434,7 @@ def test_what_a_killed_process_had_begun_goes(folder: Path) -> None:
 
 def test_a_port_that_is_taken_is_named(folder: Path) -> None:
     async def test() -> None:
-        async with served(folder) as (url, _, _):
+        async with served_pages(folder) as (url, _, _):
             taken = int(url.rpartition(":")[2])
             with pytest.raises(RgbxError, match=rf"port {taken} .*web\.port"):
                 await run_web(line_settings(folder, port=taken), asyncio.Event())
@@ -481,7 +464,7 @@ def test_with_a_certificate_it_speaks_tls_alone(folder: Path) -> None:
     pem, key = certificate(folder, "line")
 
     async def test() -> None:
-        async with served(folder, certificate=pem, key=key) as (url, _, _):
+        async with served_pages(folder, certificate=pem, key=key) as (url, _, _):
             assert url.startswith("https://")
             trust = ssl.create_default_context(cafile=pem)
             async with httpx.AsyncClient(base_url=url, auth=OPERATOR, verify=trust) as client:

@@ -19,7 +19,7 @@ from rgbx.trust.calibration import load_calibration
 from rgbx.trust.drift.config import DriftConfig
 from rgbx.trust.drift.monitor import STRANGE, DriftAlarm, DriftMonitor, DriftState, Scored
 from rgbx_line.channel import Link
-from rgbx_line.contract import AUDIT, RESULT
+from rgbx_line.contract import AUDIT, RESULT, said_in
 from rgbx_line.drift.report import ACKNOWLEDGED, ALARMED, DriftReport, StandingAlarm, forget_drift, write_drift
 from rgbx_line.history import results_after
 from rgbx_line.log.entry import Entry
@@ -207,13 +207,13 @@ class DriftWatch:
     def _take(self, entry: Entry) -> None:
         if entry.kind == AUDIT:
             self._hear(entry.content)
-        contents = (entry.content.get("result") or {}).get("ResultContent") if entry.kind == RESULT else None
-        if not contents:  # nothing was looked at
+        said = said_in(entry.content) if entry.kind == RESULT else {}
+        if not said:  # nothing was looked at
             return
         if entry.content["model_number"] != self._model:
             self._begin_with(entry.content["model_number"], entry.number - 1)
         if self._monitor is not None:
-            scored = {name: each for name, each in _scored(contents[0]).items() if name in self._monitor.signals}
+            scored = {name: each for name, each in _scored(said).items() if name in self._monitor.signals}
             self._urgent |= bool(self._monitor.observe(entry.number, scored))
 
     def _hear(self, content: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """A device as a reviewer sees it: its images, and the classes to choose from. Nothing of what the model made of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rgbx.modality import Modality
 from rgbx.names import natural_key
 from rgbx_line.archive import found_image
+from rgbx_line.contract import images_in, said_in
 from rgbx_line.log.entry import Entry
 from rgbx_line.review.index import ReviewIndex
 from rgbx_line.settings import LineFolder
@@ -43,7 +44,7 @@ def reviewed_device(index: ReviewIndex, folder: LineFolder, number: int) -> Revi
         return None
     late = index.entry(rows[0], late=True)
     seen = [each for each in (entry, late) if each is not None]
-    said = next((content for each in reversed(seen) for content in _contents(each)), {})
+    said = next((said for each in reversed(seen) if (said := said_in(each.content))), {})
     found = find_images(folder, seen)
     return ReviewDevice(
         number=number,
@@ -66,21 +67,11 @@ def find_images(folder: LineFolder, entries: list[Entry]) -> dict[Modality, tupl
     """
     found: dict[Modality, tuple[Path, Entry]] = {}
     for entry in entries:
-        for modality, name in _named(entry).items():
+        for modality, name in images_in(entry.content).items():
             place = found_image(folder, entry, Path(name))
             if place is not None:
                 found[modality] = place, entry
     return found
-
-
-def _named(entry: Entry) -> dict[Modality, str]:
-    """Return the files that an entry names, by modality: a result itself, other entries what a model looked at."""
-    named = entry.content.get("images")
-    return named if named is not None else next((each.get("images") or {} for each in _contents(entry)), {})
-
-
-def _contents(entry: Entry) -> Iterator[dict[str, Any]]:
-    yield from (entry.content.get("result") or {}).get("ResultContent") or []
 
 
 def _choices(said: Mapping[str, Any], least: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rgbx_line.contract import ReasonCode
+from rgbx_line.contract import ReasonCode, images_in, said_in
 from rgbx_line.log.entry import Entry
 
 _DIGITS = 13
@@ -37,8 +37,7 @@ def what_was_said(content: Mapping[str, Any]) -> Said:
     Args:
         content: of the entry; the model's answer is under ``result``.
     """
-    found = (content.get("result") or {}).get("ResultContent") or [{}]
-    said = found[0]
+    said = said_in(content)
     decision = said.get("decision") or {}
     streams = set((said.get("streams") or {}).values())
     return Said(
@@ -48,7 +47,7 @@ def what_was_said(content: Mapping[str, Any]) -> Said:
         margin=_margin(said.get("probabilities") or {}),
         unknown=decision.get("unknown_score"),
         disagree=len(streams) > 1 or decision.get("reason") == _DISAGREE,
-        images=bool(content.get("images") or said.get("images")),
+        images=bool(images_in(content)),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.cluster import hierarchy
 
+from rgbx_line.contract import said_in
 from rgbx_line.review.index import ReviewIndex
 
 MOST_GROUPED = 400
@@ -40,7 +41,7 @@ def unknown_groups(index: ReviewIndex, through: int) -> list[list[int]]:
     entries = [entry for entry in map(index.entry, rows) if entry is not None]
     if not entries:
         return []
-    labels = grouped([entry.content["result"]["ResultContent"][0] for entry in entries])
+    labels = grouped([said_in(entry.content) for entry in entries])
     groups: dict[int, list[int]] = {}
     for entry, label in zip(entries, labels, strict=True):
         groups.setdefault(label, []).append(entry.number)

@@ -101,7 +101,7 @@ class KnownByModel:
         self._lock = threading.Lock()
         self._memories: OrderedDict[int, Memory | None] = OrderedDict()
         self._predictors: OrderedDict[int, Predictor] = OrderedDict()
-        self._features: OrderedDict[tuple[int, Path], np.ndarray | None] = OrderedDict()
+        self._features: OrderedDict[tuple[int, Path, tuple[int, ...]], np.ndarray | None] = OrderedDict()
 
     def known(self, model: int, label: str, modality: Modality, images: Mapping[Modality, Path]) -> KnownImage | None:
         """Return the nearest image of the class; a typical one where the device has no usable image of the modality."""
@@ -135,7 +135,7 @@ class KnownByModel:
             )
             return None if isinstance(seen, InputError) else seen.fused_input
 
-        return _kept(self._features, (model, image), look, _KEPT * len(MODALITIES))
+        return _kept(self._features, (model, image, _written(image)), look, _KEPT * len(MODALITIES))
 
     def _load(self, model: int) -> Predictor:
         return Predictor.load(self._bundle(model), flat_field=FlatField.read(self._flat) if self._flat else None)
@@ -157,6 +157,15 @@ def as_line_shows_it(thumbnail: bytes) -> bytes:
     transmission = (np.exp(-_DENSEST * np.arange(256) / 255) - floor) / (1 - floor)
     _, encoded = cv2.imencode(".jpg", (255 * transmission).round().astype(np.uint8)[seen])
     return encoded.tobytes()
+
+
+def _written(image: Path) -> tuple[int, ...]:
+    """Return what tells a file from another that had its name before it; nothing where there is none."""
+    try:
+        found = image.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _kept(kept: OrderedDict[_Key, _Value], key: _Key, make: Callable[[], _Value], most: int) -> _Value:

@@ -3,10 +3,11 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rgbx.modality import Modality
 from rgbx_line.archive import found_image
+from rgbx_line.contract import images_in
 from rgbx_line.log.entry import DamagedLine, Entry, decode
 from rgbx_line.log.segments import segment_numbers, segment_path
 from rgbx_line.settings import LineFolder
@@ -60,20 +61,9 @@ def _come_near(file: BinaryIO, number: int) -> None:
     file.seek(low)
 
 
-def said_by(entry: Entry) -> dict[str, Any]:
-    """Return what a model says in an entry (:class:`rgbx.inference.results.Content`); nothing where none says it."""
-    contents = (entry.content.get("result") or {}).get("ResultContent") or [{}]
-    return dict(contents[0])
-
-
-def images_of(entry: Entry) -> dict[Modality, str]:
-    """Return the files that an entry names, by modality, as they were called when it was written."""
-    return dict(entry.content.get("images") or said_by(entry).get("images") or {})
-
-
 def image_file(folder: LineFolder, entry: Entry, modality: Modality) -> Path | None:
     """Return where an image of an entry is: archived, or where it came; None when it is gone."""
-    name = images_of(entry).get(modality)
+    name = images_in(entry.content).get(modality)
     if name is None:
         return None
     return found_image(folder, entry, Path(name))

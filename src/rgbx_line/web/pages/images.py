@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from rgbx.datasets.images import read_photograph, read_radiograph
 from rgbx.errors import RgbxError
 from rgbx.modality import Modality
+from rgbx_line.contract import said_in
 from rgbx_line.log.entry import Entry
 from rgbx_line.users import Role
 from rgbx_line.web.access import Refusal
-from rgbx_line.web.pages.entries import find_entry, image_file, said_by
+from rgbx_line.web.pages.entries import find_entry, image_file
 from rgbx_line.web.pages.heat import HEAT_SIDE, heat_picture, shown_upright, shown_whole
 from rgbx_line.web.pages.pictures import PICTURE_SIDES, VERSION_LENGTH, WebPicture, jpeg_picture, raw_radiograph
 from rgbx_line.web.pages.site import LineSite
@@ -82,7 +83,7 @@ async def _sent(
 
 def _looked(entry: Entry, modality: Modality) -> dict[str, Any] | None:
     """Return where a stream looked (:class:`rgbx.inference.results.HeatMaps`); None where an entry does not say it."""
-    return (said_by(entry).get("looked") or {}).get(modality)
+    return (said_in(entry.content).get("looked") or {}).get(modality)
 
 
 def _heat(entry: Entry, path: Path, modality: Modality, iteration: int, upright: bool) -> WebPicture:

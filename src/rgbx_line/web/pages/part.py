@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from rgbx.modality import MODALITIES
-from rgbx_line.contract import LATE_ANSWER, RESULT, REVIEW, SHADOW_ANSWER, PartResult
+from rgbx_line.contract import LATE_ANSWER, RESULT, REVIEW, SHADOW_ANSWER, PartResult, images_in, said_in
 from rgbx_line.history import find_part
 from rgbx_line.log.entry import Entry
 from rgbx_line.users import Role
 from rgbx_line.web.pages.bundles import StoredFacts, model_facts
-from rgbx_line.web.pages.entries import image_file, images_of, said_by
+from rgbx_line.web.pages.entries import image_file
 from rgbx_line.web.pages.sessions import SignedIn
 from rgbx_line.web.pages.site import LineSite
 
@@ -72,7 +72,12 @@ def _part(site: LineSite, person: SignedIn, part_id: str) -> Response:
     if not entries:
         return _missing(site, person, part_id)
     answers = [
-        PartAnswer(_ANSWERS[entry.kind], entry, said_by(entry), model_facts(site.folder, entry.content["model_number"]))
+        PartAnswer(
+            _ANSWERS[entry.kind],
+            entry,
+            said_in(entry.content),
+            model_facts(site.folder, entry.content["model_number"]),
+        )
         for entry in entries
         if entry.kind in _ANSWERS and entry.content.get("model_number") is not None
     ]
@@ -103,7 +108,7 @@ def _shown(entries: list[Entry]) -> Entry | None:
     """Return the entry whose images are shown: the answer's, else what was said too late."""
     for kind in (RESULT, LATE_ANSWER):
         for entry in entries:
-            if entry.kind == kind and images_of(entry):
+            if entry.kind == kind and images_in(entry.content):
                 return entry
     return None
 
@@ -114,4 +119,4 @@ def _is_there(site: LineSite, entry: Entry, modality: Any) -> bool:
 
 def _looked(entry: Entry | None) -> dict[str, Any]:
     """Return where each stream looked, by modality; nothing where an entry does not say it."""
-    return said_by(entry).get("looked") or {} if entry else {}
+    return said_in(entry.content).get("looked") or {} if entry else {}

@@ -18,12 +18,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from rgbx_line.channel import Link
-from rgbx_line.contract import FaultCode
+from rgbx_line.contract import FaultCode, images_in, said_in
 from rgbx_line.settings import LineFolder, LineSettings
 from rgbx_line.users import Role
 from rgbx_line.web.access import Access, Refusal
 from rgbx_line.web.asking import announced_through, ask_inference
-from rgbx_line.web.pages.entries import images_of, said_by
 from rgbx_line.web.pages.ledger import Ledger
 from rgbx_line.web.pages.pictures import Gallery, heat_url, picture_url, raw_url
 from rgbx_line.web.pages.recent import Recent
@@ -120,8 +119,8 @@ class LineSite:
             picture=picture_url,
             heat=heat_url,
             raw=raw_url,
-            images_of=images_of,
-            said_by=said_by,
+            images_in=images_in,
+            said_in=said_in,
             sections=SECTIONS,
             line_name=settings.place.line,
         )
