@@ -94,11 +94,9 @@ async def walk(walker: Walk, person: tuple[str, str], name: str, units: list[Pat
     walker.say(f"It is proven after {reviews} more reviews.")
     await promote(walker)
     walker.say("It answers.")
-    await page.goto(f"{walker.url}/audit")
-    await page.wait_for_selector("text=promotion allowed")
-    await walker.picture("audit")
+    await see_it_audited(walker)
     await page.goto(f"{walker.url}/report")
-    await page.click("text=Show")
+    await page.click("button:text-is('Show')")
     await page.wait_for_selector("#availability")
     await walker.picture("report")
 
@@ -222,6 +220,18 @@ async def promote(walker: Walk) -> None:
         timeout=120_000,
     )
     await walker.picture("line-after")
+
+
+async def see_it_audited(walker: Walk, within: float = 120.0) -> None:
+    """Look at the page Audit until the promotion is there: lines come once they are checked."""
+    page = walker.page
+    await page.goto(f"{walker.url}/audit")
+    end = time.monotonic() + within
+    while not await page.locator("td:text-is('promotion allowed')").count():
+        assert time.monotonic() < end, await page.inner_text("main")
+        await page.wait_for_timeout(1000)
+        await page.reload()
+    await walker.picture("audit")
 
 
 def keeps_pictures(page: "Page", folder: Path | None) -> Callable[[str], Awaitable[None]]:
