@@ -4,7 +4,7 @@
         --name SP11 --person ada --password SECRET [--pictures docs/pictures]
 
 The line runs, with simulated cameras that show the sets ``belt/rgb`` and ``belt/xray``. What a device is, which the
-reviewer has to know, is found there: by the photograph's pixels. Needs Playwright and a Chromium.
+reviewer has to know, is found there: by the pixels of its images. Needs Playwright and a Chromium.
 """
 
 import argparse
@@ -17,9 +17,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
-from rgbx.datasets.images import read_photograph
+from rgbx.datasets.images import read_photograph, read_radiograph
+from rgbx.modality import MODALITIES, Modality
 from rgbx.samples import SampleSet
 from rgbx_line.settings import LineFolder, LineSettings, read_settings
 from rgbx_line.web.pages.entries import find_entry, image_file
@@ -54,21 +56,23 @@ class BeltLabels:
 
     Args:
         settings: of the line.
-        belt: folder with the set ``rgb`` that the simulated camera shows.
+        belt: folder with the sets ``rgb`` and ``xray`` that the simulated cameras show.
     """
 
     def __init__(self, settings: LineSettings, belt: Path) -> None:
         self._folder = LineFolder(settings.folder)
-        samples = SampleSet.open(belt / "rgb")
-        self._labels = {_digest(samples.path(record)): record.label for record in samples}
+        self._labels: dict[str, str] = {}
+        for modality in MODALITIES:
+            samples = SampleSet.open(belt / modality)
+            self._labels |= {_digest(samples.path(record), modality): record.label for record in samples}
 
     def of(self, number: int) -> str:
-        """Return the class of the device of a line of the log."""
+        """Return the class of the device of a line of the log; one that came while a camera started lacks an image."""
         entry = find_entry(self._folder, number, LAST)
         assert entry is not None, number
-        path = image_file(self._folder, entry, "rgb")
-        assert path is not None, number
-        return self._labels[_digest(path)]
+        seen = {modality: image_file(self._folder, entry, modality) for modality in MODALITIES}
+        (label,) = {self._labels[_digest(path, modality)] for modality, path in seen.items() if path is not None}
+        return label
 
 
 async def walk(walker: Walk, person: tuple[str, str], name: str, units: list[Path]) -> None:
@@ -271,8 +275,9 @@ async def open_browser(
             await browser.close()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(read_photograph(path).tobytes()).hexdigest()
+def _digest(path: Path, modality: Modality) -> str:
+    pixels = read_photograph(path) if modality == "rgb" else np.rint(read_radiograph(path) * 65535).astype(np.uint16)
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def main() -> None:
