@@ -174,6 +174,7 @@ async def add_class(walker: Walk, name: str, units: list[Path], within: float = 
     pictured = False
     while not await page.locator("text=Add its model to the store").count():
         if not pictured and await page.locator("#jobs progress").count():
+            await page.locator("#jobs").scroll_into_view_if_needed()
             await walker.picture("models-job")
             pictured = True
         said = (await page.locator("#jobs .job").first.inner_text()).replace("\n", " ")
@@ -201,7 +202,7 @@ async def review_until_proven(walker: Walk, at_once: int = 10) -> int:
         if await page.locator(".model-candidate button:text-is('Promote')").is_enabled():
             await walker.picture("models-proven")
             return reviews
-        if reviews and not pictured:
+        if not pictured and "rests on 0 devices" not in await page.inner_text(".models-proof"):
             await walker.picture("models-proof")
             pictured = True
         await review(walker, at_once)
