@@ -76,21 +76,24 @@ def test_the_name_of_a_bin_stays_in_one_piece(folder: Path, width: int) -> None:
     )
 
     async def test() -> None:
-        async with served_pages(folder) as (url, inference, _), chromium() as browser:
-            async with signed_in_page(browser, url, viewport={"width": width, "height": 880}) as page:
-                for seq, name in enumerate(names, start=1):
-                    result = shown_result(folder / "came", seq).model_dump(mode="json") | {"bin": name}
-                    inference.log.append([("result", result)])
-                    inference.tell()
-                    await page.wait_for_selector(f".last-bin:text-is('{name}')")
-                    lines, fits = await page.evaluate(
-                        """() => { const shown = document.querySelector('.last-bin');
-                        const range = document.createRange(); range.selectNodeContents(shown);
-                        const tops = new Set([...range.getClientRects()].map(each => Math.round(each.top)));
-                        return [tops.size, shown.scrollWidth <= shown.clientWidth]; }"""
-                    )
-                    assert lines <= len(name.split()), name
-                    assert fits, name
+        async with (
+            served_pages(folder) as (url, inference, _),
+            chromium() as browser,
+            signed_in_page(browser, url, viewport={"width": width, "height": 880}) as page,
+        ):
+            for seq, name in enumerate(names, start=1):
+                result = shown_result(folder / "came", seq).model_dump(mode="json") | {"bin": name}
+                inference.log.append([("result", result)])
+                inference.tell()
+                await page.wait_for_selector(f".last-bin:text-is('{name}')")
+                lines, fits = await page.evaluate(
+                    """() => { const shown = document.querySelector('.last-bin');
+                    const range = document.createRange(); range.selectNodeContents(shown);
+                    const tops = new Set([...range.getClientRects()].map(each => Math.round(each.top)));
+                    return [tops.size, shown.scrollWidth <= shown.clientWidth]; }"""
+                )
+                assert lines <= len(name.split()), name
+                assert fits, name
 
     run_in_browser(test())
 
