@@ -115,16 +115,16 @@ async def measure(place: Path, protocols: set[str], count: int, every: float, ki
     near, far = socket.socketpair()
     near.setblocking(False)
     processes = [spawn.Process(target=gateway, args=(settings,)), spawn.Process(target=echo, args=(far,))]
-    clients_of: dict[str, Connection] = {}
+    listeners: dict[str, Connection] = {}
     for name in sorted(protocols):
-        clients_of[name], other = spawn.Pipe()
+        listeners[name], other = spawn.Pipe()
         processes.append(spawn.Process(target=listen, args=(name, settings, other)))
     async with running_broker(settings, place):
         for process in processes:
             process.start()
         try:
             with LineLog(LineFolder(settings.folder).log) as log:
-                found = await announce(settings, log, clients_of, near, count, every, kilobytes)
+                found = await announce(settings, log, listeners, near, count, every, kilobytes)
         finally:
             for process in processes:
                 process.kill()
