@@ -228,13 +228,13 @@ def test_what_several_sinks_ask_for_at_once_is_read_once(folder: Path, monkeypat
             with pytest.raises(RgbxError, match="lacks line 3"):
                 await reader.read(cursor_at(line, 2), 3)
             first, second = [await reader.read(cursor, 2) for cursor in cursors]
-            assert [entry.content["seq"] for entry, _ in first] == [1, 2]
+            assert [each.result and each.result.seq for each in first] == [1, 2]
             assert first is second
             assert len(reads) == 2
             assert len(await reader.read(cursors[0], 1)) == 1, "no more than was announced"
             line.append(3)
             missing = cursor_at(line, 2)
-            assert [entry.number for entry, _ in await reader.read(missing, 3)] == [3], "what was missing has come"
+            assert [each.entry.number for each in await reader.read(missing, 3)] == [3], "what was missing has come"
 
     run(test())
 

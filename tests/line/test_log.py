@@ -56,6 +56,18 @@ def test_reading_goes_on_from_any_place(tmp_path: Path) -> None:
     assert numbers(tmp_path, after=places[1], through=4) == [3, 4]
 
 
+def test_a_segment_that_goes_for_its_age_while_a_log_is_read_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, 7, segment_bytes=700)
+    first, second, third, *_ = segment_numbers(tmp_path)
+    reading = read_entries(tmp_path)
+    assert [next(reading)[0].number for _ in range(second - first)] == list(range(first, second))
+    next(reading)  # by now the folder was listed
+    segment_path(tmp_path, third).unlink()
+    left = [entry.number for entry, _ in reading]
+    assert left
+    assert third not in left
+
+
 def test_only_one_process_writes_a_log(tmp_path: Path) -> None:
     with LineLog(tmp_path), pytest.raises(InputError, match="another line"):
         LineLog(tmp_path)

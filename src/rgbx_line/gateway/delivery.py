@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Protocol
 
@@ -45,6 +47,20 @@ class Sink(Protocol):
         """Hand over a result, and return when it has arrived; the same one may come again."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A line of the log as sinks need it."""
+
+    entry: Entry
+    behind: Position
+    """Where it ends."""
+
+    @cached_property
+    def result(self) -> PartResult | None:
+        """What it says, if it is a result."""
+        return PartResult.model_validate(self.entry.content) if self.entry.kind == _RESULT else None
+
+
 class Reader:
     """Reads the log for all sinks; what several of them ask for at once is read once.
 
@@ -55,10 +71,10 @@ class Reader:
     def __init__(self, folder: LineFolder) -> None:
         self._log = folder.log
         self._asked: tuple[Position, int] | None = None
-        self._found: list[tuple[Entry, Position]] = []
+        self._found: list[Reading] = []
 
-    async def read(self, cursor: Cursor, announced: int) -> list[tuple[Entry, Position]]:
-        """Return entries behind a cursor, each with its end, and none that was not announced.
+    async def read(self, cursor: Cursor, announced: int) -> list[Reading]:
+        """Return what stands behind a cursor, and nothing that was not announced.
 
         Raises:
             InputError: a line of the log is not as it was written.
@@ -76,8 +92,9 @@ class Reader:
             raise RgbxError(f"{self._log} lacks line {cursor.number + 1}, which was announced: {RESTORE}.")
         return found
 
-    def _read(self, after: Position, announced: int) -> list[tuple[Entry, Position]]:
-        return list(islice(read_entries(self._log, after, announced), MOST_AT_ONCE))
+    def _read(self, after: Position, announced: int) -> list[Reading]:
+        found = islice(read_entries(self._log, after, announced), MOST_AT_ONCE)
+        return [Reading(entry, behind) for entry, behind in found]
 
 
 class Feed:
@@ -127,7 +144,7 @@ class Feed:
             while not _cancelled():
                 if not self.lag:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(SAVE_EVERY_S):
+                        async with asyncio.timeout(self._until_saving):
                             await self._news.wait()
                 self._news.clear()
                 await self._insist(self._bring_up_to_date)
@@ -167,7 +184,7 @@ class Feed:
         finally:
             # Also when a result cannot be delivered: that the line is not ready has to be known all the more.
             self._sink.tell(state)
-        if self._moved and time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+        if self._moved and not self._until_saving:
             # In a thread, since a disk that is busy with the log takes its time to rename a file.
             await asyncio.to_thread(self._save)
 
@@ -179,14 +196,20 @@ class Feed:
         return cursor
 
     async def _deliver(self, cursor: Cursor, announced: int) -> None:
-        for entry, behind in await self._reader.read(cursor, announced):
-            if entry.kind == _RESULT:
-                await self._sink.deliver(entry, PartResult.model_validate(entry.content))
-            cursor.move(entry, behind)
+        for reading in await self._reader.read(cursor, announced):
+            if reading.result is not None:
+                await self._sink.deliver(reading.entry, reading.result)
+            cursor.move(reading.entry, reading.behind)
 
     @property
     def _moved(self) -> bool:
         return self._history and self._cursor is not None and self._cursor.number != self._saved
+
+    @property
+    def _until_saving(self) -> float:
+        """Seconds until the cursor is to be saved; most often that is between two results, and delays none."""
+        since = time.monotonic() - self._saved_at
+        return max(0.0, SAVE_EVERY_S - since) if self._moved else SAVE_EVERY_S
 
     def _save(self) -> None:
         if self._cursor is not None:

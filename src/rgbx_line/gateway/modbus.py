@@ -87,7 +87,8 @@ class ModbusMirror:
         self._state = LineState()
         self._last: PartResult | None = None
         self._valid = False
-        self._shown = self._show()
+        self._shown: list[int] | None = None
+        """Input registers up to ``PartId``; None when something has changed since they were last asked for."""
         self._trigger = 0
         self._answered = (NO_SEQ, 0)
         """``TriggerSeq`` and ``TriggerCount``."""
@@ -143,14 +144,14 @@ class ModbusMirror:
     def tell(self, state: LineState) -> None:
         """Show what the line says of itself."""
         self._state = state
-        self._shown = self._show()
+        self._shown = None
 
     async def deliver(self, entry: Entry, result: PartResult) -> None:  # noqa: ARG002
         """Show a result; all of it, and ``ResultValid``, at once."""
         # The first one's ResultValid is as it was before a restart, if no result came in between or was left out.
         self._valid = result.seq % 2 == 1 if self._last is None else not self._valid
         self._last = result
-        self._shown = self._show()
+        self._shown = None
 
     def _device(self) -> SimDevice:
         """Return the registers as the library wants them; what they hold is put in when they are read."""
@@ -185,7 +186,7 @@ class ModbusMirror:
         return None
 
     def _show(self) -> list[int]:
-        """Return the input registers up to ``PartId``; made at each change, since controllers ask far more often."""
+        """Return the input registers up to ``PartId``."""
         tags = tags_of(self._state, self._last, 0, self._valid)
         return [
             tags.Ready,
@@ -202,6 +203,8 @@ class ModbusMirror:
 
     def _inputs(self) -> list[int]:
         seq, count = self._answered
+        if self._shown is None:  # made once for each change, since controllers ask far more often
+            self._shown = self._show()
         inputs = [*self._shown, *_two_words(seq), count]
         inputs[_HEARTBEAT] = int(time.monotonic()) & LARGEST_WORD
         return inputs

@@ -16,7 +16,6 @@ broker cannot make the line do anything.
 """
 
 import asyncio
-import json
 import socket
 import ssl
 import time
@@ -26,6 +25,7 @@ from typing import Any
 
 import aiomqtt
 import structlog
+from pydantic_core import to_json
 
 from rgbx.errors import InputError
 from rgbx.files import digest
@@ -155,8 +155,7 @@ class MqttSink:
                     await self._changed.wait()
 
     async def _publish(self, client: aiomqtt.Client, name: str, content: Any, retain: bool = False) -> None:
-        payload = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        await client.publish(f"{self._topic}/{name}", payload, qos=1, retain=retain)
+        await client.publish(f"{self._topic}/{name}", to_json(content), qos=1, retain=retain)
 
     def _new_client(self) -> aiomqtt.Client:
         return aiomqtt.Client(

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 FIRST_PREVIOUS = "0" * 64
 """What the first line of a log has for the hash of the one before."""
 _BEFORE_HASH = b',"hash":"'
@@ -72,7 +74,7 @@ def decode(line: bytes) -> Entry:
         DamagedLine: it does not have the hash that it says.
     """
     digest = check_line(line)
-    fields = json.loads(line)
+    fields = from_json(line)
     return Entry(
         fields["number"],
         datetime.fromisoformat(fields["time"]),

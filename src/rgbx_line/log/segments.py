@@ -60,7 +60,11 @@ def read_entries(
         if through is not None and first > through:
             return
         path = segment_path(folder, first)
-        with path.open("rb") as file:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:  # deleted for its age
+            continue
+        with file:
             offset = after.offset if first == after.segment else 0
             file.seek(offset)
             for line in _whole_lines(file):
@@ -101,12 +105,11 @@ def decode_at(line: bytes, path: Path, offset: int) -> Entry:
 
 
 def _segments_from(folder: Path, segment: int) -> Iterator[int]:
-    """Yield the numbers that a segment and those after it begin with.
+    """Yield the numbers that a segment, which may not be there any more, and those after it begin with.
 
     The folder is listed only for those after it: who follows the end of a log, which may have thousands, needs none.
     """
-    if segment_path(folder, segment).exists():
-        yield segment
+    yield segment
     for first in segment_numbers(folder):
         if first > segment:
             yield first
