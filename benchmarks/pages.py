@@ -9,7 +9,8 @@ process has started, while it still walks through the log. A report reads the lo
 ``slowest_ms``, the largest median of all pages.
 
 With ``--browsers`` a line runs in the plant twin, once with no page open and once with ten of Chromium that show the
-page Line, each of somebody else. They have the lowest priority: on a line they run on other machines.
+page Line, each of somebody else. They have the lowest priority and none of inference's cores: on
+a line they run on other machines.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import asyncio
 import html
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import socket
@@ -41,6 +43,7 @@ from rgbx_line.log.line_log import LineLog
 from rgbx_line.review.audited import index_path
 from rgbx_line.review.index import ReviewIndex
 from rgbx_line.settings import LineFolder, LineSettings, WebServer
+from rgbx_line.supervisor import core_shares
 from rgbx_line.users import Role, Users
 from rgbx_line.web.process import run_web
 from rgbx_proving.plant.history import earlier_result, write_earlier_results
@@ -218,7 +221,7 @@ def with_browsers(line: Path, test_line: Path, parts: int, every: float, say: Ca
 
 
 def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) -> None:
-    """Open pages once the line in a folder has some, in a process of the lowest priority."""
+    """Open pages once the line in a folder has some, in a process of the lowest priority off inference's cores."""
     while not (out / "line.yaml").exists():
         if ended.wait(0.2):
             return
@@ -239,11 +242,11 @@ def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) ->
 
 
 def _browse(url: str, browsers: int, stop: Any, told: Any) -> None:
-    import os
-
-    os.nice(19)
     counts = [0, 0]
     try:
+        # People's browsers run on other machines; here they may have what the line's inference leaves.
+        os.nice(19)
+        os.sched_setaffinity(0, core_shares([], sorted(os.sched_getaffinity(0)))[1])
         asyncio.run(_open_pages(url, browsers, stop, counts))
     finally:
         told.put(counts)

@@ -9,6 +9,15 @@ from typing import Any
 import pytest
 
 from fake_inference import run
+from pages_browser import (
+    chromium,
+    needs_axe,
+    needs_browser,
+    run_in_browser,
+    serious_findings,
+    served_pages,
+    signed_in_page,
+)
 from rgbx_line.drift.report import ACKNOWLEDGED, DriftReport, StandingAlarm, write_drift
 from rgbx_line.settings import LineFolder
 from web_line import ENGINEER, OPERATOR, sign_in, web_line
@@ -100,6 +109,35 @@ def test_an_engineer_ends_what_was_shown(folder: Path, anew: str, is_anew: bool)
             assert line.asked == [("audit", said)]
 
     run(test())
+
+
+@pytest.mark.slow
+@needs_browser
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_open_page_shows_an_alarm_by_itself_and_its_end(folder: Path, scheme: str) -> None:
+    async def test() -> None:
+        async with (
+            served_pages(folder) as (url, inference, _),
+            chromium() as browser,
+            signed_in_page(browser, url, ENGINEER, color_scheme=scheme, viewport={"width": 800, "height": 900}) as page,
+        ):
+            await page.wait_for_selector("#drift", state="attached")
+            assert await page.locator(".drift-headline").count() == 0
+            say(folder, alarm("rgb warmth", "camera"), alarm("rgbx", "new devices"))
+            await page.wait_for_selector("text=Photographs look otherwise than before.")
+            assert await serious_findings(page) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 800
+            camera = page.get_by_label("Drift alarm: camera")
+            await camera.get_by_role("button", name="As it is now is right").press("Enter")
+            await page.wait_for_selector("text=The drift alarm ends within seconds.")
+            said = {"what": ACKNOWLEDGED, "who": ENGINEER[0], "signals": {"rgb warmth": 340}, "anew": True}
+            assert inference.asked == [("audit", said)]
+            say(folder, alarm("rgbx", "new devices"))
+            await camera.wait_for(state="detached")
+            assert await page.locator(".drift-headline").count() == 1
+
+    run_in_browser(test())
 
 
 def test_nobody_else_ends_an_alarm_and_no_other_is_ended(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,9 @@ def test_axe_finds_nothing_serious(folder: Path, scheme: str) -> None:
     store.add(write_untrained_bundle(folder / "one"), "Ada")
     store.activate(1)
 
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    report = f"/report/page?since={today}&until={today}"
+
     async def test() -> None:
         async with served_pages(folder) as (url, inference, _), chromium() as browser:
             answer(inference, folder, *range(1, 25))
@@ -230,7 +234,7 @@ def test_axe_finds_nothing_serious(folder: Path, scheme: str) -> None:
             await page.goto(f"{url}/sign-in")
             assert await serious_findings(page) == []
             async with signed_in_page(browser, url, ENGINEER, color_scheme=scheme) as page:
-                for path in ("/", "/parts/A14", "/parts", "/models", "/report", "/audit"):
+                for path in ("/", "/parts/A14", "/parts", "/models", "/report", report, "/audit"):
                     await page.goto(url + path)
                     await page.wait_for_timeout(700)
                     assert await serious_findings(page) == [], path

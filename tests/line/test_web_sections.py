@@ -17,7 +17,7 @@ from rgbx_line.models import ModelStore
 from rgbx_line.settings import LineFolder
 from rgbx_line.web.pages import models, proof
 from rgbx_line.web.pages.proof import PromotionProof
-from rgbx_line.web.pages.words import banner_of, reason_in_words
+from rgbx_line.web.pages.words import banner_of, in_words, reason_in_words
 from shown_devices import shown_result
 from tiny_bundle import write_untrained_bundle
 from web_line import ENGINEER, OPERATOR, WebLine, sign_in, web_line
@@ -133,6 +133,12 @@ def test_every_fault_says_what_to_do(fault: FaultCode) -> None:
 def test_every_reason_is_a_sentence(code: ReasonCode) -> None:
     assert reason_in_words(code).endswith(".") == (code is not ReasonCode.NONE)
     assert reason_in_words(99) == ""
+
+
+def test_what_an_audited_line_says_is_read_by_people() -> None:
+    rule = {"at_most": 0.05, "by_class": True, "classes": ["SP1", "rgb_only"], "until": None}
+    assert in_words(rule) == "at most 0.05, by class yes, classes SP1, rgb_only, until –"
+    assert in_words("root") == "root"
 
 
 def test_an_operator_halts_and_resumes_by_name(folder: Path) -> None:

@@ -113,6 +113,20 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def in_words(value: object) -> str:
+    """Return what an entry of the log says under a name: a list with commas, and so what has names of its own."""
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case Mapping():
+            return ", ".join(f"{str(name).replace('_', ' ')} {in_words(each)}" for name, each in value.items())
+        case list():
+            return ", ".join(map(in_words, value))
+    return str(value)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "clock": _clock,
     "day_and_clock": _day_and_clock,
@@ -122,6 +136,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": _count,
     "sentence": sentence,
     "reason_in_words": reason_in_words,
+    "in_words": in_words,
     "fingerprint": fingerprint,
 }
 """By the name that templates know them by."""
