@@ -71,7 +71,7 @@ CHANCE = 0.001
 DRIFTS = (2, 4)
 """How far the panel has drifted in a fortnight, and in a month; it is 1 at most while its flat field is new."""
 CONFIG = DriftConfig()
-YEARS, OTHER_YEARS = 10, 2
+YEARS, OTHER_YEARS, QUICK_YEARS, QUICK_AFTER_DAYS = 10, 2, 0.05, 14
 """That the alarm is simulated for, and what it does not do."""
 WEEK = 7 * CONFIG.devices_a_day
 EVEN, WILD = 20.0, 2.0
@@ -439,8 +439,8 @@ def drawn_world(rng: np.random.Generator, classes: int = 10, known_devices: int 
         "lamps: warmth by 1 σ": Fault((pool(4000, warmth=-1.0),), WEEK, cause="camera"),
         "tube: density by 0.7 σ": Fault((pool(4000, density=0.7),), WEEK, cause=tube),
         "photographs 1.5 times as strange": Fault((pool(4000, rgb=1.5),), WEEK, cause="camera"),
-        "detector: stripes creep to 2 σ in 30 days": Fault(
-            tuple(pool(4000, stripes=step / 5) for step in range(1, 11)), 3 * CONFIG.devices_a_day, cause=tube
+        "detector: stripes creep to 2 σ in 10 days": Fault(
+            tuple(pool(4000, stripes=step / 5) for step in range(1, 11)), CONFIG.devices_a_day, cause=tube
         ),
         **{f"new class, {share:.0%}": Fault((new,), WEEK, share, "new devices") for share in NEW_SHARES},
     }
@@ -730,8 +730,10 @@ def main() -> None:
             world = image_world(given.bundle, given.line, folder, given.units, FAMILIES[given.family])
         runs = given.runs or (1 if given.quick else 10)
         found = Found(folder / "found.json")
-        counted = count(found, world, 0.25 if given.quick else YEARS, runs)
-        delays = delay(found, world, (30,) if given.quick else (30, 365), runs if given.quick else REPEATS * runs)
+        counted = count(found, world, QUICK_YEARS if given.quick else YEARS, runs)
+        delays = delay(
+            found, world, (QUICK_AFTER_DAYS,) if given.quick else (30, 365), runs if given.quick else REPEATS * runs
+        )
     if given.picture:
         draw_findings(counted, delays).savefig(given.picture, dpi=120)
     by_case = {_case(*case): each for case, each in delays.items()}
