@@ -21,7 +21,13 @@ from tiny_bundle import write_exported_bundle
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml", "pillow": "PIL", "argon2-cffi": "argon2"}
+MODULES = {
+    "pydantic-core": "pydantic_core",
+    "opencv-python-headless": "cv2",
+    "pyyaml": "yaml",
+    "pillow": "PIL",
+    "argon2-cffi": "argon2",
+}
 """What Python calls a package, where pip calls it by another name."""
 
 REFUSE_HEAVY = f"{preamble()}\nfrom rgbx.cli import main\nmain()\n"
