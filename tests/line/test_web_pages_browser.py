@@ -74,6 +74,8 @@ def test_the_name_of_a_bin_stays_in_one_piece(folder: Path, width: int) -> None:
         "REV0-4mm",
         "Mobile-phone",
         "Hazardous waste bin",
+        "Refrigerators",
+        "Uninterruptible power supplies",
     )
 
     async def test() -> None:

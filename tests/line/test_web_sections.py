@@ -71,6 +71,17 @@ def test_the_last_part_is_shown_with_its_answer(folder: Path) -> None:
     run(test())
 
 
+@pytest.mark.parametrize("name", ["", " ", "SP10", "Hazardous waste bin", "Uninterruptible power supplies"])
+def test_a_bin_of_any_name_is_shown(folder: Path, name: str) -> None:
+    async def test() -> None:
+        async with web_line(folder) as (line, client):
+            await sign_in(client)
+            await show(line, shown_result(folder, 1).model_copy(update={"bin": name}))
+            assert f">{name or 'Aside'}</p>" in (await client.get("/")).text
+
+    run(test())
+
+
 def test_pages_are_told_what_is_new_and_nothing_else(folder: Path) -> None:
     async def test() -> None:
         async with web_line(folder) as (line, client):
