@@ -71,8 +71,10 @@ CHANCE = 0.001
 DRIFTS = (2, 4)
 """How far the panel has drifted in a fortnight, and in a month; it is 1 at most while its flat field is new."""
 CONFIG = DriftConfig()
-YEARS, OTHER_YEARS, QUICK_YEARS, QUICK_AFTER_DAYS = 10, 2, 0.05, 14
-"""That the alarm is simulated for, and what it does not do."""
+YEARS, OTHER_YEARS, QUICK_YEARS = 10, 2, 0.05
+"""That the alarm is simulated for, what it does not do, and all when it is quick."""
+AFTER_DAYS, QUICK_AFTER_DAYS = (30, 365), (14,)
+"""That the line runs well, before something breaks."""
 WEEK = 7 * CONFIG.devices_a_day
 EVEN, WILD = 20.0, 2.0
 """Of the mix of classes, which changes from week to week: a class's share by a fifth, or by two thirds."""
@@ -731,9 +733,8 @@ def main() -> None:
         runs = given.runs or (1 if given.quick else 10)
         found = Found(folder / "found.json")
         counted = count(found, world, QUICK_YEARS if given.quick else YEARS, runs)
-        delays = delay(
-            found, world, (QUICK_AFTER_DAYS,) if given.quick else (30, 365), runs if given.quick else REPEATS * runs
-        )
+        days, repeats = (QUICK_AFTER_DAYS, 1) if given.quick else (AFTER_DAYS, REPEATS)
+        delays = delay(found, world, days, repeats * runs)
     if given.picture:
         draw_findings(counted, delays).savefig(given.picture, dpi=120)
     by_case = {_case(*case): each for case, each in delays.items()}

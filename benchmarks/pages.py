@@ -9,8 +9,8 @@ process has started, while it still walks through the log. A report reads the lo
 ``slowest_ms``, the largest median of all pages.
 
 With ``--browsers`` a line runs in the plant twin, once with no page open and once with ten of Chromium that show the
-page Line, each of somebody else. They have the lowest priority and none of inference's cores: on
-a line they run on other machines.
+page Line, each of somebody else. They have the lowest priority and none of inference's
+cores: on a line they run on other machines.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -233,7 +233,7 @@ def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) ->
     context = multiprocessing.get_context("spawn")
     stop, told = context.Event(), context.SimpleQueue()
     url = f"http://127.0.0.1:{settings['web']['port']}"
-    process = context.Process(target=_browse, args=(url, browsers, stop, told))
+    process = context.Process(target=_browse, args=(url, settings.get("inference_cores", []), browsers, stop, told))
     process.start()
     ended.wait()
     stop.set()
@@ -241,12 +241,12 @@ def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) ->
     process.join()
 
 
-def _browse(url: str, browsers: int, stop: Any, told: Any) -> None:
+def _browse(url: str, inference: Sequence[int], browsers: int, stop: Any, told: Any) -> None:
     counts = [0, 0]
     try:
         # People's browsers run on other machines; here they may have what the line's inference leaves.
         os.nice(19)
-        os.sched_setaffinity(0, core_shares([], sorted(os.sched_getaffinity(0)))[1])
+        os.sched_setaffinity(0, core_shares(inference, sorted(os.sched_getaffinity(0)))[1])
         asyncio.run(_open_pages(url, browsers, stop, counts))
     finally:
         told.put(counts)

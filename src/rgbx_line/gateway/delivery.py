@@ -184,7 +184,7 @@ class Feed:
         finally:
             # Also when a result cannot be delivered: that the line is not ready has to be known all the more.
             self._sink.tell(state)
-        if self._moved and not self._until_saving:
+        if not self._until_saving:
             # In a thread, since a disk that is busy with the log takes its time to rename a file.
             await asyncio.to_thread(self._save)
 
