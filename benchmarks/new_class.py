@@ -1,8 +1,9 @@
 """A class added in closed form against a training of all classes, each class of SP10 in turn being the new one.
 
-Every class has two scanned units and their meshes. For each class a bundle of all others is trained and the class is
-added to it (`rgbx classes add`). It is measured on units of the simulated line that were never scanned, beside the
-bundle that was trained on the very same images of all classes, with paired 95 % intervals over the units.
+Every class has two scanned units and their meshes. For each class a bundle of all others is trained, calibrated on
+units of the simulated line, and the class is added to it (`rgbx classes add`). It is measured on other units of the
+line that were never scanned, beside the bundle that was trained on the very same images of all classes, with paired
+95 % intervals over the units.
 
     python benchmarks/new_class.py --out new-class [--classes SP1,SP9] [--set KEY=VALUE …] [--quick]
 
@@ -28,22 +29,27 @@ from torch import nn
 
 from rgbx.config import Config, load_config
 from rgbx.errors import ConfigError
+from rgbx.evaluation.calibrate import calibrate
 from rgbx.evaluation.classes import AddedClass, add_class
 from rgbx.evaluation.evaluate import gain, share_estimate
 from rgbx.evaluation.figures import ACCENT, FAINT, INK, SERIES, plain
 from rgbx.evaluation.intervals import Estimate
-from rgbx.evaluation.predictions import PredictionRow, cached_predictions
+from rgbx.evaluation.predictions import PredictionRow, cached_predictions, encode_set
 from rgbx.evaluation.tables import show, show_cores
-from rgbx.files import digest, read_json, write_json
+from rgbx.files import atomic_folder, digest, read_json, write_json
+from rgbx.inference import Predictor
 from rgbx.modality import MODALITIES, TITLES, Channel, Modality
 from rgbx.models.bundle import load_bundle, versions
 from rgbx.models.fusion import Linear
-from rgbx.models.memory import Memory
+from rgbx.models.header import read_bundle_header
+from rgbx.models.memory import LineImages, Memory, Remembered
 from rgbx.processes import cores
 from rgbx.samples import SampleRecord, SampleSet, SetHeader, class_keys, sample_seed, write_image
-from rgbx.training.class_head import Heads, HeldOutLogits, deal_folds, fit_class
+from rgbx.training.class_head import Folds, Heads, deal_folds, fit_class
+from rgbx.training.line_head import fit_class_on_line
 from rgbx.training.remember import encode_images
 from rgbx.trust.ood import Mahalanobis
+from rgbx.trust.sorting import Sorting, TrustConfig
 from rgbx_proving.experiments.benchmark import Benchmark, LineUse
 from rgbx_proving.experiments.demo import Demo
 from rgbx_proving.experiments.results import write_result
@@ -55,7 +61,7 @@ CHANNELS: tuple[Channel, ...] = ("rgb", "xray", "rgbx")
 TWO_UNITS = Demo(scanned_units=2, calibration_units=10)
 """What the demo trains and tests with, but for two scanned units of each class."""
 TINY = {
-    "classes": ["SP1", "SP5", "SP9"],
+    "classes": ["SP1", "SP3", "SP5", "SP9"],
     "radiographs_per_class": 8,
     "photographs_per_class": 8,
     "pairings": 1,
@@ -96,7 +102,7 @@ class OnTheLine(Config):
     old_gain: Estimate
     """Minus that of the bundle trained on all classes."""
     old_lost: Estimate
-    """Minus that of the bundle that the class was added to, on the same images: 0 or less."""
+    """Minus that of the bundle that the class was added to, on the same images."""
     twin: str
     """The old class that most of the new class's images are taken for."""
     taken_for_twin: float
@@ -173,7 +179,7 @@ def _drawing(modality: Modality, label: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     image = 0.9 + 0.02 * rng.normal(size=(SIDE, SIDE))
     image[12:36, 8:40] *= 0.5
-    left = 9 + 9 * label + int(rng.integers(0, 3))
+    left = 9 + 7 * label + int(rng.integers(0, 3))
     image[20:28, left : left + 8] *= 0.2
     image = image.clip(0, 1)
     if modality == "xray":
@@ -215,7 +221,7 @@ def _write(workshop: Workshop) -> NewClassResult:
 def _leave_out(workshop: Workshop, name: str) -> AddedInTurn:
     before, in_full = _bundle(workshop, without=name), _bundle(workshop)
     return workshop.measured(
-        before, "new-class", workshop.benchmark, AddedInTurn, lambda: _add(workshop, name, before, in_full)
+        before, "new-class-by-line", workshop.benchmark, AddedInTurn, lambda: _add(workshop, name, before, in_full)
     )
 
 
@@ -225,17 +231,30 @@ def _add(workshop: Workshop, name: str, before: Path, in_full: Path) -> AddedInT
     for modality in MODALITIES:  # before anything is computed: another run may be at them, and then this is left
         workshop.line_set("test", modality)
         workshop.line_set("calibration", modality)
-    candidate = workshop.out / "candidates" / name / before.name
-    told, seconds = _added(candidate, lambda: add_class(before, name, sets, candidate))
+    calibrated = _calibrated(workshop, name, before)
+    candidate = workshop.out / "candidates-by-line" / name / before.name
+    told, seconds = _added(candidate, lambda: add_class(calibrated, name, sets, candidate))
     shared = benchmark.devices.shares
     return AddedInTurn(
         name=name,
         photographs_alone=any("inside" in shared(name, other) for other in benchmark.device_classes if other != name),
-        channels=_on_the_line(workshop, name, candidate, in_full),
+        channels=_on_the_line(workshop, name, before, candidate, in_full),
         heads=_heads_compared(workshop, name, before, sets),
         added=told,
         seconds_to_add=seconds,
     )
+
+
+def _calibrated(workshop: Workshop, name: str, before: Path) -> Path:
+    """Return a copy of a bundle that remembers the line: calibrated on units of it, of the old classes."""
+    bundle = workshop.out / "calibrated" / name / before.name
+    if not bundle.exists():
+        with atomic_folder(bundle) as folder:
+            shutil.copytree(before, folder, dirs_exist_ok=True)
+            line = {m: workshop.without(workshop.line_set("calibration", m), name) for m in MODALITIES}
+            classes = read_bundle_header(before).classes
+            calibrate(folder, line, Sorting.of(classes, None, None), TrustConfig(), workshop.benchmark.seed)
+    return bundle
 
 
 def _bundle(workshop: Workshop, without: str | None = None) -> Path:
@@ -271,30 +290,48 @@ def _added(candidate: Path, add: Callable[[], AddedClass]) -> tuple[AddedClass, 
     return AddedClass.model_validate(noted["added"]), float(noted["seconds"])
 
 
-def _on_the_line(workshop: Workshop, name: str, candidate: Path, in_full: Path) -> dict[Channel, OnTheLine]:
+def _on_the_line(
+    workshop: Workshop, name: str, before: Path, candidate: Path, in_full: Path
+) -> dict[Channel, OnTheLine]:
     rgb, xray = (workshop.line_set("test", modality) for modality in MODALITIES)
     pairings, seed = workshop.benchmark.pairings, workshop.benchmark.seed
-    said = cached_predictions(candidate, rgb, xray, workshop.out / "results/new-class" / candidate.name, pairings, seed)
+    folder = workshop.out / "results/new-class-by-line" / candidate.name
+    said = cached_predictions(candidate, rgb, xray, folder, pairings, seed)
     full = workshop.predictions(in_full, "rgbx")
-    return {
-        channel: _channel(name, said.classes, said.tested(channel), full.tested(channel), seed) for channel in CHANNELS
+    predictor = Predictor.load(before)
+    encoded = {
+        modality: encode_set(predictor, modality, workshop.without(samples, name))
+        for modality, samples in zip(MODALITIES, (rgb, xray), strict=True)
     }
+
+    def told_before(row: PredictionRow) -> str:
+        shown = {m: encoded[m][file] if (file := getattr(row, m)) else None for m in MODALITIES}
+        return predictor.combine(**shown).label
+
+    channels = {}
+    for channel in CHANNELS:
+        ours, theirs = said.tested(channel), full.tested(channel)
+        earlier = [told_before(row) if row.truth != name else "" for row in ours]
+        channels[channel] = _channel(name, said.classes, ours, theirs, earlier, seed)
+    return channels
 
 
 def _channel(
-    name: str, classes: Sequence[str], said: list[PredictionRow], full: list[PredictionRow], seed: int
+    name: str,
+    classes: Sequence[str],
+    said: list[PredictionRow],
+    full: list[PredictionRow],
+    earlier: list[str],
+    seed: int,
 ) -> OnTheLine:
-    """Compare what the candidate and a bundle of all classes say of the same images."""
+    """Compare what the candidate, the bundle before it and one of all classes say of the same images."""
     assert [_case(row) for row in said] == [_case(row) for row in full]
     new, old = ([place for place, row in enumerate(said) if (row.truth == name) == is_new] for is_new in (True, False))
     ours, theirs = (np.array([row.right for row in rows]) for rows in (said, full))
+    before = np.array([told == row.truth for told, row in zip(earlier, said, strict=True)])
     units = [row.units for row in said]
-    # What the candidate says of old classes among each other is what the bundle before it says.
-    known = [place for place, each in enumerate(classes) if each != name]
-    among_old = np.array([row.probabilities for row in said])[:, known].argmax(1)
-    before = np.array([classes[known[place]] == row.truth for place, row in zip(among_old, said, strict=True)])
     wrong = [said[place].predicted for place in new if said[place].predicted != name]
-    twin = max((classes[place] for place in known), key=wrong.count)
+    twin = max((each for each in classes if each != name), key=wrong.count)
     return OnTheLine(
         new=share_estimate(ours[new], [units[place] for place in new], seed),
         new_in_full=share_estimate(theirs[new], [units[place] for place in new], seed),
@@ -327,23 +364,37 @@ def _heads_compared(
         line = encode_images(stream, config, classes, [workshop.line_set("calibration", modality)]).remembered
         images = memory.with_class(name, dict.fromkeys(memory.images, new), {}).images[modality]
         head = stream.cpu().classifier
-        trained = Heads({modality: _as_arrays(head)}, None)
-        fitted = fit_class({modality: images}, trained, deal_folds({modality: images}, len(classes) - 1))
+        trained, given = Heads({modality: _as_arrays(head)}, None), {modality: images}
+        folds = deal_folds(given, len(classes) - 1)
+        fitted = fit_class(given, trained, folds)
         points, labels = images.features.astype(np.float64), images.labels
         logits = {
-            "a row more (ours)": fitted.heads.classifiers[modality](line.features),
+            "by the line (ours)": _by_line(given, line, trained, folds),
+            "a row more (ours, without a line)": fitted.heads.classifiers[modality](line.features),
             "ridge of all classes": _ridge(points, labels, 0.3)(line.features),
             "LDA of all classes": _lda(points, labels)(line.features),
             "RanPAC": _ranpac(points, labels, line.features),
             "Mahalanobis prototypes": -Mahalanobis.fit(points, labels)(line.features),
         }
-        found[modality] = {kind: _scores(HeldOutLogits(each, line.labels)) for kind, each in logits.items()}
+        found[modality] = {kind: _scores(each, line.labels) for kind, each in logits.items()}
     return found
 
 
-def _scores(answers: HeldOutLogits) -> HeadScores:
-    new = answers.truth == answers.logits.shape[1] - 1
-    right = answers.logits.argmax(1) == answers.truth
+def _by_line(images: dict[Modality, Remembered], line: Remembered, trained: Heads, folds: Folds) -> np.ndarray:
+    """Return what heads say that saw the old classes' other units of the line."""
+    ((modality, each),) = images.items()
+    new = int(each.labels.max())
+    half = np.unique(line.units, return_inverse=True)[1] % 2
+    logits = np.zeros((len(line.labels), new + 1))
+    for number in (0, 1):
+        seen = LineImages(line.features, line.labels, line.units).chosen((half == number) & (line.labels < new))
+        head = fit_class_on_line(images, {modality: seen}, trained, folds).heads.classifiers[modality]
+        logits[half != number] = head(line.features[half != number])
+    return logits
+
+
+def _scores(logits: np.ndarray, truth: np.ndarray) -> HeadScores:
+    new, right = truth == logits.shape[1] - 1, logits.argmax(1) == truth
     return HeadScores(found=float(right[new].mean()), old_right=float(right[~new].mean()))
 
 

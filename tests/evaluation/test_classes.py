@@ -119,6 +119,8 @@ def test_a_class_is_added_and_old_ones_are_answered_as_before(bundle, new_sets, 
     assert header.classes == FOUR
     assert header.changes == (added.change,)
     assert (added.images, added.units, added.by_unit) == ({"rgb": 10, "xray": 10}, 2, True)
+    assert not added.by_line
+    assert any("remembers no images of a line" in note for note in added.change.notes)
     before, after = answers(bundle, line), answers(tmp_path / "candidate", line)
     for channel, logits in after.items():
         np.testing.assert_allclose(logits[:, :3], before[channel], rtol=1e-4, atol=1e-5)
@@ -185,6 +187,35 @@ def test_what_a_line_promised_is_provisional_once_a_class_was_added(calibrated, 
     card = (candidate / CARD).read_text()
     assert "Provisional" not in card
     assert "**D added**" in card
+
+
+def test_a_calibrated_bundle_remembers_its_line_and_adds_by_it(calibrated, new_sets, line, tmp_path):
+    memory = Memory.read(calibrated)
+    predictor = Predictor.load(calibrated, "torch")
+    for modality, folder in line.items():
+        samples, seen = SampleSet.open(folder), memory.line[modality]
+        known = [record for record in samples if record.label in CLASSES]
+        assert sorted(seen.units) == sorted(record.unit for record in known)
+        encoded = predictor.encode(modality, [samples.path(record) for record in known])
+        shown = np.stack([each.fused_input for each in encoded])
+        apart = np.linalg.norm(shown[:, None] - seen.features[None], axis=2) / np.linalg.norm(shown, axis=1)[:, None]
+        assert apart.min(0).max() < 0.02
+    candidate = tmp_path / "candidate"
+    added = add_class(calibrated, "D", opened(new_sets), candidate)
+    assert added.by_line
+    for each in added.channels.values():
+        assert 0 <= each.rehearsed <= 1
+        assert each.old_images >= 36
+    text = " ".join(added.change.notes)
+    assert "of the line of old classes" in text
+    assert "So much is to be expected of D" in text
+    assert Memory.read(candidate).line.keys() == {"rgb", "xray"}
+    after = answers(candidate, line)
+    assert all(np.isfinite(each).all() and each.shape[1] == 4 for each in after.values())
+    remove_class(candidate, "D", tmp_path / "without")
+    without = answers(tmp_path / "without", line)
+    for channel, logits in after.items():
+        np.testing.assert_allclose(without[channel], logits[:, :3], rtol=1e-4, atol=1e-4)
 
 
 def test_a_score_that_cannot_be_told_of_a_class_takes_the_calibration_with_it(bundle, new_sets, line, tmp_path):
@@ -340,12 +371,20 @@ def test_a_class_is_trained_in_full_with_old_sets_of_some_classes_each(
 
 
 @pytest.mark.parametrize(
-    ("found", "lost", "enough"), [(0.95, 0.0, True), (0.9, 0.01, True), (0.89, 0.0, False), (1.0, 0.011, False)]
+    ("found", "lost", "rehearsed", "enough"),
+    [
+        (0.95, 0.0, None, True),
+        (0.9, 0.005, 0.8, True),
+        (0.9, -0.1, 0.8, True),
+        (0.89, 0.0, None, False),
+        (1.0, 0.006, None, False),
+        (1.0, 0.0, 0.79, False),
+    ],
 )
-def test_when_a_full_training_is_proposed(found, lost, enough):
+def test_when_a_full_training_is_proposed(found, lost, rehearsed, enough):
     good = ToldApart(images=9, found=1.0, twin="A", taken_for_twin=0.0, taken_for_new=0.0, old_images=9, old_right=1.0,
                      old_lost=0.0)  # fmt: skip
-    judged = good.updated({"found": found, "old_lost": lost})
+    judged = good.updated({"found": found, "old_lost": lost, "rehearsed": rehearsed})
     assert is_told_apart({"rgb": judged, "xray": judged, "rgbx": good})
     assert is_told_apart({"rgb": good, "xray": good, "rgbx": judged}) == enough
     assert is_told_apart({"xray": judged}) == enough

@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from rgbx.errors import InputError
 from rgbx.models.header import WEIGHTS, read_bundle_header
-from rgbx.models.memory import MEMORY_FILE, MEMORY_TENSORS, ImageSource, Memory, Remembered
+from rgbx.models.memory import MEMORY_FILE, MEMORY_TENSORS, ImageSource, LineImages, Memory, Remembered
 from rgbx.models.seal import SUMS, seal, sealed_names
 from rgbx.training.remember import thumbnail
 from tiny_bundle import CLASSES, write_untrained_bundle
@@ -51,6 +52,60 @@ def test_a_memory_is_read_as_it_was_written_and_is_sealed(bundle: Path) -> None:
     assert found is not None
     assert_same(found, memory())
     assert {MEMORY_FILE, MEMORY_TENSORS} <= set(sealed_names(bundle))
+
+
+def seen_on_line(count: int = 9, seed: int = 5) -> LineImages:
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(count, 4)).astype(np.float16).astype(np.float32)
+    return LineImages(features, np.arange(count) % 3, tuple(f"worn-{number % 2}" for number in range(count)))
+
+
+def assert_same_line(one: Memory, other: Memory) -> None:
+    assert one.line.keys() == other.line.keys()
+    for modality, images in one.line.items():
+        for ours, theirs in zip(images, other.line[modality], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_images_of_a_line_are_read_as_they_were_written(bundle: Path) -> None:
+    known = memory()._replace(line={"rgb": seen_on_line(), "xray": seen_on_line(6)})
+    known.write(bundle, read_bundle_header(bundle).weights_sha256)
+    found = Memory.read(bundle)
+    assert found is not None
+    assert_same(found, known)
+    assert_same_line(found, known)
+
+
+def test_a_memory_that_was_written_before_lines_were_remembered_is_read(bundle: Path) -> None:
+    record = json.loads((bundle / MEMORY_FILE).read_text())
+    del record["line_units"]
+    (bundle / MEMORY_FILE).write_text(json.dumps(record))
+    seal(bundle, (MEMORY_FILE,))
+    found = Memory.read(bundle)
+    assert found is not None
+    assert not found.line
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_that_goes_goes_from_the_line_too(name: str) -> None:
+    gone = CLASSES.index(name)
+    line = seen_on_line()
+    left = memory(count=9)._replace(line={"rgb": line}).without(name).line["rgb"]
+    names = [each for each in CLASSES if each != name]
+    of_before = [CLASSES[label] for label in line.labels if label != gone]
+    assert [names[label] for label in left.labels] == of_before
+    np.testing.assert_array_equal(left.features, line.features[line.labels != gone])
+
+
+def test_each_unit_of_a_line_is_remembered_before_any_is_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rgbx.models.memory.LINE_BYTES_PER_CLASS", 3 * 2 * 4)
+    labels = np.repeat([0, 1], [8, 2])
+    units = ("a", "a", "a", "b", "b", "b", "c", "c", "z", "z")
+    features = np.arange(40, dtype=np.float32).reshape(10, 4)
+    kept = LineImages.of(features, labels, units)
+    assert kept.units == ("a", "b", "c", "z", "z")
+    np.testing.assert_array_equal(kept.features, features[[0, 3, 6, 8, 9]])
+    assert kept.labels.tolist() == [0, 0, 0, 1, 1]
 
 
 def test_a_bundle_of_an_earlier_version_remembers_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def calibrated() -> Calibrated:
 
 def with_class(calibrated: Calibrated, own_bin: str = "D", gap: float = 0.0) -> Calibrated:
     labels = np.repeat(np.arange(CLASSES + 1), 20)
-    answers = {c: HeldOutLogits(logits(labels, CLASSES + 1, 6), labels) for c in ("rgb", "xray", "rgbx")}
+    said = logits(labels, CLASSES + 1, 6)
+    answers = {c: HeldOutLogits(said, labels, said[:, :CLASSES]) for c in ("rgb", "xray", "rgbx")}
     units = tuple(f"unit-{number % 2}" for number in range(len(labels)))
     images = {
         "rgb": RenderedImages(shown(labels, 7, gap)._replace(layouts=None), labels, units),
@@ -110,8 +111,8 @@ def test_limits_are_the_more_cautious_and_nothing_is_promised(calibrated: Calibr
 
 def test_where_devices_of_a_new_class_would_go(calibrated: Calibrated) -> None:
     longer = with_class(calibrated)
-    sure = HeldOutLogits(np.repeat([[0.0, 0.0, 0.0, 60.0], [60.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]], [6, 3, 1], 0),
-                         np.full(10, CLASSES))  # fmt: skip
+    said = np.repeat([[0.0, 0.0, 0.0, 60.0], [60.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]], [6, 3, 1], 0)
+    sure = HeldOutLogits(said, np.full(10, CLASSES), said[:, :CLASSES])
     assert sorted_shares(longer, "rgbx", sure) == (0.6, 0.3)
 
 

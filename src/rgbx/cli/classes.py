@@ -190,7 +190,7 @@ def _table(added: "AddedClass") -> "Table":
         "it taken for the new",
         "old classes right",
         "old lost",
-        title=f"On {held_out}, rendered",
+        title=f"On {held_out}, rendered{'; old classes on the line' if added.by_line else ''}",
     )
     for channel, each in added.channels.items():
         table.add_row(

@@ -16,6 +16,7 @@ from rgbx.inference.runtimes import RuntimeName
 from rgbx.modality import Modality
 from rgbx.models.card import write_card
 from rgbx.models.header import check_weights
+from rgbx.models.memory import LineImages, Memory
 from rgbx.samples import SampleRecord, SampleSet
 from rgbx.trust import calibration
 from rgbx.trust.calibration import Calibrated, Computation
@@ -65,6 +66,8 @@ def calibrate(
 ) -> Calibrated:
     """Fit a bundle's calibration to labelled images that it was not trained on, and write it into the bundle.
 
+    The bundle remembers what its streams see of them, so that a class can be added that is known on this line.
+
     Args:
         bundle: its folder.
         sets: of each of its modalities.
@@ -94,6 +97,10 @@ def calibrate(
             )
     observed = observe(predictor, sets, seed)
     fitted = fit_calibration(observed.streams, observed.pairs, sorting, config)._replace(computation=computation)
+    memory = Memory.read(bundle)
+    if memory is not None:
+        line = {m: LineImages.of(each.shown.features, each.truth, each.units) for m, each in observed.streams.items()}
+        memory._replace(line=line).write(bundle, header.weights_sha256)
     calibration.save_calibration(bundle, fitted, header.weights_sha256, sources)
     write_card(bundle, header, support_sentences(fitted))
     return fitted

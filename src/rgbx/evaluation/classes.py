@@ -28,6 +28,7 @@ from rgbx.models.seal import SUMS, sealed_names
 from rgbx.names import printable, same_name
 from rgbx.samples import SampleSet
 from rgbx.training.class_head import Heads, HeldOutLogits, deal_folds, fit_class
+from rgbx.training.line_head import enough_of_line, fit_class_on_line
 from rgbx.training.remember import EncodedImages, encode_images, images_per_class, remember, sources_of
 from rgbx.trust.calibration import CALIBRATION, Calibrated, load_calibration, save_calibration
 from rgbx.trust.class_changes import (
@@ -43,12 +44,18 @@ from rgbx.trust.support import support_sentences
 
 LEAST_FOUND = 0.9
 """Of held-out images of a new class, by all modalities together: below it a full training is proposed."""
-MOST_LOST = 0.01
-"""Of images of old classes that the bundle remembers and knew before: above it a full training is proposed."""
+MOST_LOST = 0.005
+"""Of images of old classes that the bundle remembers, of the line if it can: above it a full training is proposed."""
+LEAST_REHEARSED = 0.8
+"""Of a line's images of old classes, had each been added in the same way: below it a full training is proposed."""
 
 
 class ToldApart(Config):
-    """How well one channel tells a new class from the old ones, on images of units that its head was not fitted to."""
+    """How well one channel tells a new class from the old ones, on images of units that its head was not fitted to.
+
+    Images of the new class are rendered. Those of old classes are of the line that the bundle was calibrated on, or
+    rendered where it remembers none.
+    """
 
     images: int
     """Of the new class; or pairs of them."""
@@ -64,7 +71,10 @@ class ToldApart(Config):
     old_right: float
     """Share of the images of old classes that are told right."""
     old_lost: float
-    """Share of those that the bundle tells right and the candidate takes for the new class."""
+    """Minus that of the bundle before: how much more of them that one tells right."""
+    rehearsed: float | None = None
+    """Share of the line's images of old classes that would be found, had each been added like the new one; None where
+    the bundle remembers nothing of a line."""
 
 
 class AddedClass(Config):
@@ -75,6 +85,8 @@ class AddedClass(Config):
     units: int
     by_unit: bool
     """Whether the figures are of units that the head was not fitted to."""
+    by_line: bool
+    """Whether the bundle remembered its line."""
     channels: dict[Channel, ToldApart]
     change: ClassChange
     """As the candidate's header has it."""
@@ -92,8 +104,10 @@ def add_class(
 ) -> AddedClass:
     """Make a candidate that knows one class more, in closed form: no network is trained.
 
-    Each stream's classifier, and the fusion, get a row for the new class, fitted to its images and to what the bundle
-    remembers of its training, which all have to be alike. What is said of the old classes stays as it is.
+    Heads are fitted to images of the new class and to what the bundle remembers of its training, which all have to be
+    alike. Of a bundle that was calibrated, what it remembers of the line says how images look there
+    (:mod:`rgbx.training.line_head`). Else there is a row more, and what is said of the old classes stays as it is
+    (:mod:`rgbx.training.class_head`).
 
     Args:
         bundle: trained; it stays as it is.
@@ -127,14 +141,21 @@ def add_class(
         _check_unseen(sets[modality], encoded.remembered, memory, modality)
     images = memory.with_class(name, {m: each.remembered for m, each in new.items()}, {}).images
     folds = deal_folds(images, len(header.classes))
-    fitted = fit_class(images, _heads(loaded), folds, seed)
-    channels = {channel: told_apart(each, header.classes) for channel, each in fitted.held_out.items()}
+    by_line = enough_of_line(memory.line, list(images))
+    if by_line:
+        fitted = fit_class_on_line(images, memory.line, _heads(loaded), folds, seed)
+    else:
+        fitted = fit_class(images, _heads(loaded), folds, seed)
+    channels = {
+        channel: told_apart(each, header.classes, fitted.rehearsed.get(channel))
+        for channel, each in fitted.held_out.items()
+    }
     calibrated, longer = load_calibration(bundle, header.weights_sha256), None
     if calibrated is not None and can_change_classes(calibrated):
         rendered = {m: _rendered(m, each, memory.images[m], len(header.classes)) for m, each in new.items()}
         longer = calibration_with_class(calibrated, fitted.held_out, rendered, own_bin or name)
     notes = (
-        *_found_notes(name, channels, folds.by_unit),
+        *_found_notes(name, channels, folds.by_unit, by_line),
         *_unproven_notes(calibrated, header),
         *(() if longer is None else _sorted_notes(name, longer, fitted.held_out)),
     )
@@ -166,6 +187,7 @@ def add_class(
         images={m: len(each.remembered.labels) for m, each in new.items()},
         units=min(len(set(each.remembered.units)) for each in new.values()),
         by_unit=folds.by_unit,
+        by_line=by_line,
         channels=channels,
         change=change,
     )
@@ -257,11 +279,12 @@ def rename_class(bundle: Path, name: str, to: str, out: Path) -> ClassChange:
 def is_told_apart(channels: Mapping[Channel, ToldApart]) -> bool:
     """Return whether a new class is told well enough from the old ones, by all modalities together.
 
-    At least nine in ten of its held-out images are told right, and at most one in a hundred images of old classes is
-    lost to it.
+    At least nine in ten of its held-out images are told right, old classes lose half a point at most, and at least
+    eight in ten of the line's images of old classes would be found, had these been added so.
     """
     best = channels.get("rgbx") or next(iter(channels.values()))
-    return best.found >= LEAST_FOUND and best.old_lost <= MOST_LOST
+    enough_on_line = best.rehearsed is None or best.rehearsed >= LEAST_REHEARSED
+    return best.found >= LEAST_FOUND and best.old_lost <= MOST_LOST and enough_on_line
 
 
 def check_addition(
@@ -437,17 +460,18 @@ def _thinned(images: Remembered) -> Remembered:
     return images.chosen(np.arange(min(len(images.labels), images_per_class(images.features.shape[1]))))
 
 
-def told_apart(answers: HeldOutLogits, classes: Sequence[str]) -> ToldApart:
+def told_apart(answers: HeldOutLogits, classes: Sequence[str], rehearsed: float | None = None) -> ToldApart:
     """Return how well a channel tells a new class from the old ones.
 
     Args:
         answers: of heads that were not fitted to what they judge.
         classes: of the bundle before.
+        rehearsed: see :class:`ToldApart`.
     """
     label = len(classes)
     said, new = answers.logits.argmax(1), answers.truth == label
     right = said == answers.truth
-    right_before = answers.logits[:, :label].argmax(1) == answers.truth
+    right_before = answers.before.argmax(1) == answers.truth
     taken = np.bincount(said[new], minlength=label + 1)[:label]
     nearness = answers.logits[new, :label].mean(0)
     twin = int(max(range(label), key=lambda place: (taken[place], nearness[place])))
@@ -460,19 +484,32 @@ def told_apart(answers: HeldOutLogits, classes: Sequence[str]) -> ToldApart:
         taken_for_new=float((said[of_twin] == label).mean()),
         old_images=int((~new).sum()),
         old_right=float(right[~new].mean()),
-        old_lost=float((right_before & ~right)[~new].mean()),
+        old_lost=float(right_before[~new].mean() - right[~new].mean()),
+        rehearsed=rehearsed,
     )
 
 
-def _found_notes(name: str, channels: Mapping[Channel, ToldApart], by_unit: bool) -> list[str]:
+def _found_notes(name: str, channels: Mapping[Channel, ToldApart], by_unit: bool, by_line: bool) -> list[str]:
     notes = []
     for channel, each in channels.items():
         shown = "pairs of images" if channel == "rgbx" else "images"
+        old_shown = f"{shown} of the line" if by_line else f"remembered {shown}"
         notes.append(
             f"{TITLES[channel]}: {each.found:.1%} of {each.images} held-out {shown} of {name} are found; "
             f"{each.taken_for_twin:.1%} are taken for {each.twin}, its nearest, of which {each.taken_for_new:.1%} are "
-            f"taken for {name}. Of {each.old_images} remembered {shown} of old classes {each.old_right:.1%} are told "
-            f"right, {each.old_lost:.1%} were and are taken for {name}."
+            f"taken for {name}. Of {each.old_images} {old_shown} of old classes {each.old_right:.1%} are told right, "
+            f"and {each.old_right + each.old_lost:.1%} by the bundle before."
+        )
+    notes += [
+        f"{TITLES[channel]}: had the old classes been added like {name}, each from rendered images alone, "
+        f"{each.rehearsed:.1%} of their images on the line would be found. So much is to be expected of {name}."
+        for channel, each in channels.items()
+        if each.rehearsed is not None
+    ]
+    if not by_line:
+        notes.append(
+            "The bundle remembers no images of a line: how many devices are found there, and how many of old classes "
+            "are lost, is not known. Calibrate it first, and add the class then."
         )
     if not by_unit:
         notes.append(
@@ -500,9 +537,9 @@ def _unproven_notes(calibrated: Calibrated | None, header: BundleHeader, refitte
         )
     elif refitted:
         notes.append(
-            "The calibration is provisional: images of the line that it was fitted to are not kept. The limits of "
-            "unknown devices and of risk stay. Temperature and candidates are the more cautious of those of the line "
-            "and of rendered images. How strange devices of the class look on the line is a guess."
+            "The calibration is provisional. The limits of unknown devices and of risk stay. Temperature and "
+            "candidates are the more cautious of those before and of those of held-out images. How strange devices of "
+            "the class look on the line is a guess."
         )
     else:
         notes.append(

@@ -7,11 +7,13 @@ bundle was trained on, and a person can be shown the known device that another i
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from pydantic import Field
 
 from rgbx.config import Config, build_record
 from rgbx.errors import DAMAGED, InputError
@@ -23,6 +25,8 @@ from rgbx.models.seal import seal, sealed
 MEMORY_FILE = "memory.json"
 MEMORY_TENSORS = "memory.safetensors"
 _REMEDY = "copy the whole bundle anew, or fuse it again with 'rgbx train fusion'"
+LINE_BYTES_PER_CLASS = 100_000
+"""Of the line, each modality: 2 MB in all for ten classes of both."""
 _COUNTS = ("images_per_class", "units")
 """Of a set's settings: what says how many images it has, not what they look like."""
 
@@ -76,6 +80,37 @@ class Remembered(NamedTuple):
         )
 
 
+class LineImages(NamedTuple):
+    """n images of one modality from the line that a bundle was calibrated on."""
+
+    features: np.ndarray
+    """(n, K) float32, as those of :class:`Remembered`."""
+    labels: np.ndarray
+    """(n,) int64, index of each one's class."""
+    units: tuple[str, ...]
+    """The unit that each shows."""
+
+    @classmethod
+    def of(cls, features: np.ndarray, labels: np.ndarray, units: Sequence[str]) -> Self:
+        """Return so many of some images as a bundle remembers, of each class's units in turn."""
+        most, kept = max(LINE_BYTES_PER_CLASS // (2 * features.shape[1]), 1), np.zeros(len(labels), bool)
+        names = np.array(units)
+        for label in np.unique(labels):
+            places = np.flatnonzero(labels == label)
+            turns = [int((names[places[:number]] == names[place]).sum()) for number, place in enumerate(places)]
+            kept[places[np.argsort(turns, kind="stable")[:most]]] = True
+        return cls(features[kept], labels[kept], tuple(names[kept].tolist()))
+
+    def chosen(self, which: np.ndarray) -> "LineImages":
+        """Return some of the images; ``which`` is (n,) bool."""
+        units = tuple(unit for unit, kept in zip(self.units, which, strict=True) if kept)
+        return LineImages(self.features[which], self.labels[which], units)
+
+    def units_of(self, label: int) -> set[str]:
+        """Return the units of a class."""
+        return {unit for unit, each in zip(self.units, self.labels, strict=True) if each == label}
+
+
 class NearestKnown(NamedTuple):
     """The remembered image that another is most like."""
 
@@ -98,6 +133,8 @@ class MemoryFile(Config):
     units: dict[Modality, tuple[str, ...]]
     """The unit that each image shows."""
     sources: dict[Modality, tuple[ImageSource, ...]]
+    line_units: dict[Modality, tuple[str, ...]] = Field(default_factory=dict)
+    """The unit that each image of the line shows; empty where there are none, as of rgbx 0.3."""
 
 
 class Memory(NamedTuple):
@@ -108,6 +145,8 @@ class Memory(NamedTuple):
     images: dict[Modality, Remembered]
     sources: dict[Modality, tuple[ImageSource, ...]]
     """How the images that the bundle was trained on came about; those of a class that is added have to be alike."""
+    line: Mapping[Modality, LineImages] = MappingProxyType({})
+    """Images of the line that it was calibrated on, of some or all classes; empty before."""
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -127,9 +166,10 @@ class Memory(NamedTuple):
         try:
             tensors = safetensors.numpy.load_file(sealed(folder, MEMORY_TENSORS, _REMEDY))
             images = {modality: _unpacked(tensors, modality, units) for modality, units in record.units.items()}
+            line = {modality: _line_unpacked(tensors, modality, units) for modality, units in record.line_units.items()}
         except (safetensors.SafetensorError, KeyError) as error:
             raise InputError(folder / MEMORY_TENSORS, DAMAGED, _REMEDY) from error
-        return cls(record.classes, images, record.sources)
+        return cls(record.classes, images, record.sources, line)
 
     def write(self, folder: Path, weights_sha256: str) -> None:
         """Write it into a bundle's folder and seal it.
@@ -140,11 +180,15 @@ class Memory(NamedTuple):
         tensors: dict[str, np.ndarray] = {}
         for modality, each in self.images.items():
             tensors |= {f"{modality}.{name}": array for name, array in _packed(each).items()}
+        for modality, seen in self.line.items():
+            tensors[f"line.{modality}.features"] = seen.features.astype(np.float16)
+            tensors[f"line.{modality}.labels"] = seen.labels.astype(np.int64)
         record = MemoryFile(
             weights_sha256=weights_sha256,
             classes=self.classes,
             units={modality: each.units for modality, each in self.images.items()},
             sources=self.sources,
+            line_units={modality: each.units for modality, each in self.line.items()},
         )
         write_bytes(folder / MEMORY_TENSORS, safetensors.numpy.save(tensors))
         write_json(folder / MEMORY_FILE, record.model_dump(mode="json"))
@@ -196,6 +240,7 @@ class Memory(NamedTuple):
                 modality: tuple({each.digest(): each for each in (*known, *sources.get(modality, ()))}.values())
                 for modality, known in self.sources.items()
             },
+            self.line,
         )
 
     def without(self, name: str) -> "Memory":
@@ -205,7 +250,11 @@ class Memory(NamedTuple):
         for modality, each in self.images.items():
             kept = each.chosen(np.flatnonzero(each.labels != gone))
             images[modality] = kept._replace(labels=kept.labels - (kept.labels > gone))
-        return Memory(tuple(label for label in self.classes if label != name), images, self.sources)
+        line = {}
+        for modality, seen in self.line.items():
+            left = seen.chosen(seen.labels != gone)
+            line[modality] = left._replace(labels=left.labels - (left.labels > gone))
+        return Memory(tuple(label for label in self.classes if label != name), images, self.sources, line)
 
     def renamed(self, name: str, to: str) -> "Memory":
         """Return it with a class that is called otherwise."""
@@ -235,3 +284,8 @@ def _unpacked(tensors: Mapping[str, np.ndarray], modality: Modality, units: tupl
         tuple(bytes(each).hex() for each in fingerprints),
         tuple(content[start:end] for start, end in pairwise(starts)),
     )
+
+
+def _line_unpacked(tensors: Mapping[str, np.ndarray], modality: Modality, units: tuple[str, ...]) -> LineImages:
+    features, labels = (tensors[f"line.{modality}.{name}"] for name in ("features", "labels"))
+    return LineImages(features.astype(np.float32), labels, units)

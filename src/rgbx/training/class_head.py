@@ -6,6 +6,7 @@ remembered lose old classes by it: benchmarks/new_class.py compares them.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,8 @@ class HeldOutLogits(NamedTuple):
     """(n, C + 1), the new class last."""
     truth: np.ndarray
     """(n,) class indices."""
+    before: np.ndarray
+    """(n, C) what the bundle before says of them."""
 
 
 class FittedClass(NamedTuple):
@@ -75,6 +78,9 @@ class FittedClass(NamedTuple):
 
     heads: Heads
     held_out: dict[Channel, HeldOutLogits]
+    rehearsed: Mapping[Channel, float] = MappingProxyType({})
+    """Share of a line's images of old classes that would be found, had each been added like this one: what to expect
+    of the new class there. Empty where a bundle remembers nothing of a line."""
 
 
 def fit_class(images: Mapping[Modality, Remembered], before: Heads, folds: Folds, seed: int = 0) -> FittedClass:
@@ -117,7 +123,7 @@ def fit_class(images: Mapping[Modality, Remembered], before: Heads, folds: Folds
     for place, modality in enumerate(MODALITIES):
         places = shown[modality]
         vector = fusion.classifiers[modality](images[modality].features[places])
-        weighed = vector @ _block(fusion, place).T + fusion.fusion.bias / len(MODALITIES)
+        weighed = vector @ fusion_block(fusion, place).T + fusion.fusion.bias / len(MODALITIES)
         alike += (weighed * anchors[modality][places]).sum(1)
         told[:, place] = beyond[modality][places]
     counts = weigh(told, alike, known, truth, [_share(fusion, place) for place in range(len(MODALITIES))])
@@ -230,6 +236,13 @@ def deal_folds(images: Mapping[Modality, Remembered], new: int) -> Folds:
     return Folds(dealt, count, by_unit)
 
 
+def fusion_block(fusion: Fusion, place: int) -> np.ndarray:
+    """Return (C, C): how the class vector of a modality counts in the fusion."""
+    classes = len(fusion.fusion.bias)
+    block: np.ndarray = fusion.fusion.weight[:, place * classes : (place + 1) * classes]
+    return block
+
+
 def _pairs(images: Mapping[Modality, Remembered], folds: Folds, seed: int) -> dict[Modality, np.ndarray]:
     """Return each photograph several times, each time with another radiograph of its class and fold."""
     keys = [images[m].labels * folds.number + folds.of_images[m] for m in MODALITIES]
@@ -249,19 +262,12 @@ def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[flo
     end_of_old = float(np.quantile(margins[~of_new], 1 - MOST_TAKEN))
     begin_of_new = float(np.quantile(margins[of_new], MOST_MISSED))
     offset = -max(end_of_old, (end_of_old + begin_of_new) / 2)
-    return offset, HeldOutLogits(np.column_stack([known, new + offset]), truth)
-
-
-def _block(fusion: Fusion, place: int) -> np.ndarray:
-    """Return (C, C): how the class vector of a modality counts in the fusion."""
-    classes = len(fusion.fusion.bias)
-    block: np.ndarray = fusion.fusion.weight[:, place * classes : (place + 1) * classes]
-    return block
+    return offset, HeldOutLogits(np.column_stack([known, new + offset]), truth, known)
 
 
 def _share(fusion: Fusion, place: int) -> float:
     """Return how much a modality's own vector of a class counts in the fusion, on average."""
-    return float(np.diagonal(_block(fusion, place)).mean())
+    return float(np.diagonal(fusion_block(fusion, place)).mean())
 
 
 def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], counts: np.ndarray, offset: float) -> Fusion:
@@ -272,7 +278,7 @@ def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], counts: np.ndar
     for place, modality in enumerate(MODALITIES):
         old, (anchor, beyond) = fusion.classifiers[modality], rows[modality]
         classifiers[modality] = Linear(np.vstack([old.weight, beyond.weight]), np.append(old.bias, beyond.bias))
-        block = _block(fusion, place)
+        block = fusion_block(fusion, place)
         blocks.append(np.block([[block, np.zeros((len(block), 1))], [(anchor @ block)[None], counts[place]]]))
         bias += float(anchor @ fusion.fusion.bias) / len(MODALITIES)
     return Fusion(classifiers, Linear(np.hstack(blocks), np.append(fusion.fusion.bias, bias)))

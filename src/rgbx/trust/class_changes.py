@@ -1,6 +1,6 @@
 """A calibration when a class comes or goes: what of it still holds is kept, the rest is guessed with caution.
 
-The images of the line that it was fitted to are not there any more. So it is provisional until it is fitted anew.
+There are no images of the new class on the line. So it is provisional until it is fitted anew.
 """
 
 from collections.abc import Mapping
@@ -44,14 +44,14 @@ def calibration_with_class(
 ) -> Calibrated:
     """Return a calibration that knows one class more, of a kind that :func:`can_change_classes`.
 
-    - A device of an old class can only look less unknown than before, and is said as much of as before. So the limits
-      of unknown devices and of risk stay as the line set them.
-    - Of the temperature and the candidates' limits those of the line and of rendered images are compared, and the more
+    - A device of an old class can only look less unknown than before. So the limit of unknown devices stays as the line
+      set it, and so does that of risk.
+    - Of the temperature and the candidates' limits those before and those of held-out images are compared, and the more
       cautious count.
 
     Args:
         calibrated: of the bundle before; fitted to images of a line.
-        answers: of each channel, on rendered images that the new class's row was not fitted to.
+        answers: of each channel, on images that the heads were not fitted to.
         images: rendered ones of each modality, of every class.
         own_bin: where devices of the new class go; a new bin or one that there is.
     """
