@@ -450,7 +450,7 @@ def page(result: NewClassResult) -> str:
         lines += [
             f"## {TITLES[channel]}",
             "",
-            "| new class | found | found in full | difference | old classes | lost | against full | taken for | twin "
+            "| new class | found | found in full | difference | old classes | gained | against full | taken for | twin "
             "taken for it | proposes full |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
             *(_row(each, channel) for each in result.classes),
@@ -511,7 +511,7 @@ def _heads_table(result: NewClassResult) -> list[str]:
 
 
 def picture(result: NewClassResult) -> Figure:
-    """Draw how much of each new class is found, and what old classes lose by it."""
+    """Draw how much of each new class is found, and what old classes gain or lose by it."""
     names = [f"{each.name}{'*' * each.photographs_alone}" for each in result.classes]
     figure = Figure(figsize=(max(5.0, 0.8 * len(names) + 2), 5.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
@@ -522,9 +522,9 @@ def picture(result: NewClassResult) -> Figure:
     ):
         _draw(above, places + shift, [getattr(each.channels["rgbx"], field) for each in result.classes], colour, label)
     _draw(below, places, [each.channels["rgbx"].old_lost for each in result.classes], INK, "by adding the class")
-    below.axhline(-0.005, color=FAINT, linestyle=":", label="half a point")
+    below.axhline(-0.005, color=FAINT, linestyle=":", label="half a point lost")
     above.set(ylabel="new class found", ylim=(-0.02, 1.05))
-    below.set(ylabel="old classes lose", xlabel="class left out and added")
+    below.set(ylabel="old classes gain", xlabel="class left out and added")
     below.set_xticks(places, names)
     for axes in (above, below):
         plain(axes)
