@@ -3,7 +3,7 @@ import pytest
 
 from rgbx.models.fusion import Fusion, Linear
 from rgbx.models.memory import LineImages, Remembered
-from rgbx.training.class_head import Heads, deal_folds, fit_class
+from rgbx.training.class_head import Heads, deal_folds, fit_class, sureness
 from rgbx.training.line_head import discriminant, enough_of_line, fit_class_on_line
 
 CLASSES, CHANNELS, WAYS = 4, 12, 3
@@ -76,6 +76,18 @@ def test_what_is_held_out_are_old_classes_on_the_line_and_the_new_one_rendered()
     fused = fitted.held_out["rgbx"]
     assert set(fused.truth.tolist()) == set(range(CLASSES + 1))
     assert fused.before.shape == (len(fused.truth), CLASSES)
+
+
+def test_heads_are_as_sure_on_the_line_as_the_trained_ones() -> None:
+    given = {m: drawn(m, on_line=False) for m in ("rgb", "xray")}
+    line = {m: seen(m) for m in given}
+    fitted = fit_class_on_line(given, line, heads(), deal_folds(given, CLASSES))
+    for answers in fitted.held_out.values():
+        old = answers.truth < CLASSES
+        assert sureness(answers.logits[old, :CLASSES], answers.before[old]) == pytest.approx(1.0)
+    features = {m: each.features for m, each in line.items()}
+    ours, before = fitted.heads.fusion(features), heads().fusion(features)
+    assert np.abs(ours[:, :CLASSES]).max() < 5 * np.abs(before).max()
 
 
 def test_what_is_rehearsed_is_what_happens_to_the_new_class() -> None:

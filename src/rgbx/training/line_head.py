@@ -26,9 +26,10 @@ from rgbx.training.class_head import (
     Heads,
     HeldOutLogits,
     fusion_block,
+    sureness,
 )
 
-SHRINKAGE = 0.1
+SCATTER_SHRINKAGE = 0.1
 """Of the scatter within classes towards a sphere."""
 LEAST_CLASSES = 3
 """Of a line, that show how its images differ from rendered ones."""
@@ -161,12 +162,14 @@ def _fit_channel(
     logits = np.concatenate([of_old, of_new])
     logits[:, label] += offset
     shown = {m: np.concatenate([on_line.features[m], each[is_new]]) for m, each in rendered.features.items()}
-    head = joined(heads)
+    # Images that a discriminant was fitted to are told without fail, so they do not say how sure it may be.
+    sure = sureness(of_old[:, :label], trained(on_line.features))
+    head = {m: Linear(sure * weight, sure * bias) for m, (weight, bias) in joined(heads).items()}
     first = next(iter(head))
-    head[first] = Linear(head[first].weight, head[first].bias + offset * np.eye(label + 1)[label])
+    head[first].bias[label] += sure * offset
     return _Channel(
         head,
-        HeldOutLogits(logits, np.append(on_line.labels, rendered.labels[is_new]), trained(shown)),
+        HeldOutLogits(sure * logits, np.append(on_line.labels, rendered.labels[is_new]), trained(shown)),
         float(np.mean(told_right)),
     )
 
@@ -186,13 +189,15 @@ def discriminant(features: np.ndarray, labels: np.ndarray, line: LineImages) -> 
     means = np.stack([features[labels == label].mean(0) for label in range(labels.max() + 1)])
     weights = 1.0 / (np.bincount(labels)[labels] * len(means))
     apart = features - means[labels]
-    scatter = (1 - SHRINKAGE) * (apart * weights[:, None]).T @ apart
+    scatter = (1 - SCATTER_SHRINKAGE) * (apart * weights[:, None]).T @ apart
     ways = np.stack(
         [line.features[line.labels == label].mean(0) - means[label] for label in np.unique(line.labels)]
     ).astype(np.float64)
     ways -= ways.mean(0)
     scatter += ways.T @ ways / len(ways)
-    scatter[np.diag_indices_from(scatter)] += max(SHRINKAGE / (1 - SHRINKAGE) * np.trace(scatter) / len(scatter), 1e-12)
+    scatter[np.diag_indices_from(scatter)] += max(
+        SCATTER_SHRINKAGE / (1 - SCATTER_SHRINKAGE) * np.trace(scatter) / len(scatter), 1e-12
+    )
     weight = np.linalg.solve(scatter, means.T).T
     bias = -0.5 * (weight * means).sum(1)
     return Linear(weight - weight.mean(0), bias - bias.mean())
