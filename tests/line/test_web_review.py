@@ -15,8 +15,9 @@ from review_line import CLASSES, drawn_images, model_answer
 from reviewed_line import ReviewedLine, know_classes
 from rgbx_line.contract import FaultCode
 from rgbx_line.review.known import KnownImage, KnownInFolder
+from rgbx_line.settings import LineSettings
 from rgbx_line.web.pages.review import LARGEST_GROUP
-from web_line import ENGINEER, OPERATOR, sign_in, web_line
+from web_line import ENGINEER, OPERATOR, line_settings, sign_in, web_line
 
 
 @pytest.fixture
@@ -28,8 +29,14 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @asynccontextmanager
 async def reviewed_line(folder: Path) -> AsyncIterator[tuple[ReviewedLine, httpx.AsyncClient]]:
+    """Yield a line that asks nobody for a second opinion: which devices it would ask about is drawn by chance."""
+
+    def settings(folder: Path, **web: Any) -> LineSettings:
+        return line_settings(folder, **web).updated({"review": {"second_opinion": 0.0}})
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("web_line.WebLine", ReviewedLine)
+        patch.setattr("web_line.line_settings", settings)
         async with web_line(folder) as (line, client):
             assert isinstance(line, ReviewedLine)
             yield line, client
