@@ -69,7 +69,7 @@ def test_old_classes_are_hardly_taken_for_the_new_one_however_alike_they_are(see
     answers = fit_class(given, heads(fused=False), deal_folds(given, CLASSES)).held_out["xray"]
     taken = (answers.logits.argmax(1) == CLASSES) & (answers.truth < CLASSES)
     old = (answers.truth < CLASSES).sum()
-    assert taken.sum() <= MOST_TAKEN * old + 1
+    assert taken.sum() <= MOST_TAKEN * old
 
 
 def test_a_twin_keeps_its_images_and_the_new_class_is_not_found() -> None:

@@ -82,6 +82,7 @@ def calibrate(
         RgbxError: a set is missing, or the runtime cannot compute so.
     """
     header = check_weights(bundle)
+    memory = Memory.read(bundle)
     missing = sorted(set(header.streams) - set(sets))
     if missing:
         raise RgbxError(f"the bundle has a stream for {missing[0]} images too: give --{missing[0]} SET as well.")
@@ -97,7 +98,6 @@ def calibrate(
             )
     observed = observe(predictor, sets, seed)
     fitted = fit_calibration(observed.streams, observed.pairs, sorting, config)._replace(computation=computation)
-    memory = Memory.read(bundle)
     if memory is not None:
         line = {m: LineImages.of(each.shown.features, each.truth, each.units) for m, each in observed.streams.items()}
         memory._replace(line=line).write(bundle, header.weights_sha256)

@@ -71,7 +71,7 @@ class ToldApart(Config):
     old_right: float
     """Share of the images of old classes that are told right."""
     old_lost: float
-    """Minus that of the bundle before: how much more of them that one tells right."""
+    """That of the bundle before, minus it; negative where old classes gain."""
     rehearsed: float | None = None
     """Share of the line's images of old classes that would be found, had each been added like the new one; None where
     the bundle remembers nothing of a line."""

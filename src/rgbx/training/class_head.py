@@ -25,6 +25,8 @@ MOST_TAKEN = 0.005
 """Of remembered images of old classes: so many may be taken for the new class, held out, and no more."""
 MOST_MISSED = 0.05
 """Of the new class's images: the limit lies halfway between what these fall short of and where old classes end."""
+TIE = 1e-4
+"""By so much, in logits, the new class stays behind where it would draw level: rounding decides nothing."""
 MOST_FOLDS = 5
 PAIRINGS = 5
 """Radiographs that each photograph is paired with, to set the fusion's limit."""
@@ -259,9 +261,9 @@ def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[flo
         truth: (n,) class indices.
     """
     margins, of_new = new - known.max(1), truth == known.shape[1]
-    end_of_old = float(np.quantile(margins[~of_new], 1 - MOST_TAKEN))
+    end_of_old = float(np.quantile(margins[~of_new], 1 - MOST_TAKEN, method="higher"))
     begin_of_new = float(np.quantile(margins[of_new], MOST_MISSED))
-    offset = -max(end_of_old, (end_of_old + begin_of_new) / 2)
+    offset = -max(end_of_old, (end_of_old + begin_of_new) / 2) - TIE
     return offset, HeldOutLogits(np.column_stack([known, new + offset]), truth, known)
 
 
