@@ -26,7 +26,6 @@ from rgbx.training.class_head import (
     Heads,
     HeldOutLogits,
     fusion_block,
-    sureness,
 )
 
 SCATTER_SHRINKAGE = 0.1
@@ -163,7 +162,7 @@ def _fit_channel(
     logits[:, label] += offset
     shown = {m: np.concatenate([on_line.features[m], each[is_new]]) for m, each in rendered.features.items()}
     # Images that a discriminant was fitted to are told without fail, so they do not say how sure it may be.
-    sure = sureness(of_old[:, :label], trained(on_line.features))
+    sure = _spread(trained(on_line.features)) / max(_spread(of_old[:, :label]), 1e-12)
     head = {m: Linear(sure * weight, sure * bias) for m, (weight, bias) in joined(heads).items()}
     first = next(iter(head))
     head[first].bias[label] += sure * offset
@@ -172,6 +171,11 @@ def _fit_channel(
         HeldOutLogits(sure * logits, np.append(on_line.labels, rendered.labels[is_new]), trained(shown)),
         float(np.mean(told_right)),
     )
+
+
+def _spread(logits: np.ndarray) -> float:
+    """Return how far apart the (n, C) logits of an image usually are."""
+    return float(np.sqrt(((logits - logits.mean(1, keepdims=True)) ** 2).mean()))
 
 
 def discriminant(features: np.ndarray, labels: np.ndarray, line: LineImages) -> Linear:
