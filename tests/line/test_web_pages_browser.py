@@ -49,7 +49,7 @@ def test_the_line_page_shows_the_next_part_by_itself(folder: Path) -> None:
                 await page.wait_for_selector("text=A2")
                 answer(inference, folder, 3)
                 await page.wait_for_selector(".last-name a:text-is('A3')")
-                shown = "[...document.querySelectorAll('.last-image img')].every(each => each.naturalWidth)"
+                shown = "() => [...document.querySelectorAll('.last-image img')].every(each => each.naturalWidth)"
                 await page.wait_for_function(shown)
                 assert await page.locator(".last-image img").count() == 4, "both images, and where each stream looked"
                 inference.tell(ready=False, fault=FaultCode.HALTED, fault_text="Ada halted the line.")
@@ -184,7 +184,9 @@ def test_zoom_window_and_maps_of_a_part(folder: Path) -> None:
             answer(inference, folder, 1)
             async with signed_in_page(browser, url) as page:
                 await page.goto(url + part_url("A1"))
-                await page.wait_for_function("document.querySelectorAll('.viewer-canvas[data-loaded]').length === 2")
+                await page.wait_for_function(
+                    "() => document.querySelectorAll('.viewer-canvas[data-loaded]').length === 2"
+                )
                 await page.wait_for_timeout(300)
                 before = await pixels(page)
                 await page.click("#zoom-in")
