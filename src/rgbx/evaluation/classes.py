@@ -613,14 +613,10 @@ def _fusion_head(fusion: Fusion) -> FusionHead:
 
 
 def _fuse_without(loaded: Bundle, left: list[int]) -> None:
-    """Leave classes out of a fusion; its class vectors take in how they were weighed, so that answers stay the same."""
-    fusion, classes = _fusion(loaded), len(loaded.header.classes)
-    classifiers: dict[Modality, Linear] = {}
-    for number, modality in enumerate(MODALITIES):
-        weighed = fusion.fusion.weight[left, number * classes : (number + 1) * classes]
-        classifiers[modality] = Linear(*(weighed @ part for part in fusion.classifiers[modality]))
-    both = np.tile(np.eye(len(left)), len(MODALITIES))
-    loaded.network.fusion = _fusion_head(Fusion(classifiers, Linear(both, fusion.fusion.bias[left])))
+    """Leave classes out of a fusion; what it says of the others stays the same."""
+    fusion = _fusion(loaded).added_up()
+    classifiers = {m: Linear(*(part[left] for part in each)) for m, each in fusion.classifiers.items()}
+    loaded.network.fusion = _fusion_head(Fusion.adding_up(classifiers, fusion.fusion.bias[left]))
 
 
 def _stream(loaded: Bundle, modality: Modality) -> ICam:

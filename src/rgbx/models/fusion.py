@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import safetensors
 
 from rgbx.modality import MODALITIES, Modality
@@ -43,6 +44,24 @@ class Fusion(NamedTuple):
 
             return cls({modality: layer(f"classifiers.{modality}") for modality in MODALITIES}, layer("fusion"))
 
+    @classmethod
+    def adding_up(cls, classifiers: Mapping[Modality, Linear], bias: Any) -> Self:
+        """Return a fusion that adds up its class vectors, and (C,) ``bias``; NumPy arrays."""
+        return cls(classifiers, Linear(np.tile(np.eye(len(bias)), len(MODALITIES)), bias))
+
+    def block(self, place: int) -> Any:
+        """Return (C, C): how the class vector of a modality, by its place, counts for each class."""
+        classes = len(self.fusion.bias)
+        return self.fusion.weight[:, place * classes : (place + 1) * classes]
+
+    def added_up(self) -> Self:
+        """Return a fusion that says the same and only adds up: its class vectors take in how they are weighed."""
+        weighed = {
+            modality: Linear(*(self.block(place) @ part for part in self.classifiers[modality]))
+            for place, modality in enumerate(MODALITIES)
+        }
+        return self.adding_up(weighed, self.fusion.bias)
+
     def __call__(self, features: Mapping[Modality, Any], kept: Any = None) -> Any:
         """Return (…, C) logits of (…, K) aggregated features of both modalities.
 
@@ -50,10 +69,10 @@ class Fusion(NamedTuple):
             features: by modality.
             kept: (…, 2) factors of the class vectors, RGB's and X-ray's; 0 silences one (modality dropout).
         """
-        logits, classes = self.fusion.bias, len(self.fusion.bias)
+        logits = self.fusion.bias
         for place, modality in enumerate(MODALITIES):
             vector = self.classifiers[modality](features[modality])
             if kept is not None:
                 vector = vector * kept[..., place, None]
-            logits = logits + vector @ self.fusion.weight[:, place * classes : (place + 1) * classes].T
+            logits = logits + vector @ self.block(place).T
         return logits

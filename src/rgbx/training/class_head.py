@@ -118,14 +118,14 @@ def fit_class(images: Mapping[Modality, Remembered], before: Heads, folds: Folds
     if before.fusion is None:
         return FittedClass(Heads(classifiers, None), held_out)
     fusion = before.fusion
-    shown = _pairs(images, folds, seed)
+    shown = pair_images({m: each.labels for m, each in images.items()}, folds.of_images, seed)
     known = fusion({m: images[m].features[places] for m, places in shown.items()})
     truth = images["rgb"].labels[shown["rgb"]]
     alike, told = np.zeros(len(known)), np.empty((len(known), len(MODALITIES)))
     for place, modality in enumerate(MODALITIES):
         places = shown[modality]
         vector = fusion.classifiers[modality](images[modality].features[places])
-        weighed = vector @ fusion_block(fusion, place).T + fusion.fusion.bias / len(MODALITIES)
+        weighed = vector @ fusion.block(place).T + fusion.fusion.bias / len(MODALITIES)
         alike += (weighed * anchors[modality][places]).sum(1)
         told[:, place] = beyond[modality][places]
     counts = weigh(told, alike, known, truth, [_share(fusion, place) for place in range(len(MODALITIES))])
@@ -144,8 +144,7 @@ def fit_row(features: np.ndarray, labels: np.ndarray, before: Linear) -> ClassRo
         labels: (n,) class indices, the new class last.
         before: (C, K), the trained head.
     """
-    weights = 1.0 / np.bincount(labels)[labels]  # each class counts alike
-    weights = (weights / weights.sum())[:, None]
+    weights = balanced(labels)[:, None]
     points = features.astype(np.float64)
     wanted = np.eye(len(before.bias) + 1)[labels]
     middle, shares = (weights * points).sum(0), (weights * wanted).sum(0)
@@ -185,8 +184,7 @@ def weigh(
     Returns:
         (M,), 0 or more.
     """
-    weights = 1.0 / np.bincount(truth)[truth]  # each class counts alike
-    weights /= weights.sum()
+    weights = balanced(truth)
     new, ahead = truth == known.shape[1], alike - logsumexp(known, axis=1)
 
     def unlikely(counts_and_offset: np.ndarray) -> tuple[float, np.ndarray]:
@@ -238,18 +236,30 @@ def deal_folds(images: Mapping[Modality, Remembered], new: int) -> Folds:
     return Folds(dealt, count, by_unit)
 
 
-def fusion_block(fusion: Fusion, place: int) -> np.ndarray:
-    """Return (C, C): how the class vector of a modality counts in the fusion."""
-    classes = len(fusion.fusion.bias)
-    block: np.ndarray = fusion.fusion.weight[:, place * classes : (place + 1) * classes]
-    return block
+def balanced(labels: np.ndarray) -> np.ndarray:
+    """Return (n,) weights of n images, 1 in all, by which each class counts alike."""
+    weights = 1.0 / np.bincount(labels)[labels]
+    return weights / weights.sum()
 
 
-def _pairs(images: Mapping[Modality, Remembered], folds: Folds, seed: int) -> dict[Modality, np.ndarray]:
-    """Return each photograph several times, each time with another radiograph of its class and fold."""
-    keys = [images[m].labels * folds.number + folds.of_images[m] for m in MODALITIES]
-    partners = [draw_partners(keys[0], keys[1], generator(seed, number)) for number in range(PAIRINGS)]
-    return {"rgb": np.tile(np.arange(len(keys[0])), PAIRINGS), "xray": np.concatenate(partners)}
+def pair_images(
+    labels: Mapping[Modality, np.ndarray], folds: Mapping[Modality, np.ndarray], seed: int
+) -> dict[Modality, np.ndarray]:
+    """Pair each photograph several times, each time with another radiograph of its class and fold, where one is.
+
+    Args:
+        labels: (n,) class indices of the images of both modalities.
+        folds: (n,) of them.
+        seed: of drawing.
+
+    Returns:
+        (m,) indices of each pair's images.
+    """
+    number = 1 + max(int(each.max()) for each in folds.values())
+    photographs, radiographs = (labels[m] * number + folds[m] for m in MODALITIES)
+    paired = np.flatnonzero(np.isin(photographs, radiographs))
+    partners = [draw_partners(photographs[paired], radiographs, generator(seed, turn)) for turn in range(PAIRINGS)]
+    return {"rgb": np.tile(paired, PAIRINGS), "xray": np.concatenate(partners)}
 
 
 def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[float, HeldOutLogits]:
@@ -269,7 +279,7 @@ def _limited(known: np.ndarray, new: np.ndarray, truth: np.ndarray) -> tuple[flo
 
 def _share(fusion: Fusion, place: int) -> float:
     """Return how much a modality's own vector of a class counts in the fusion, on average."""
-    return float(np.diagonal(fusion_block(fusion, place)).mean())
+    return float(np.diagonal(fusion.block(place)).mean())
 
 
 def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], counts: np.ndarray, offset: float) -> Fusion:
@@ -280,7 +290,7 @@ def _with_row(fusion: Fusion, rows: Mapping[Modality, ClassRow], counts: np.ndar
     for place, modality in enumerate(MODALITIES):
         old, (anchor, beyond) = fusion.classifiers[modality], rows[modality]
         classifiers[modality] = Linear(np.vstack([old.weight, beyond.weight]), np.append(old.bias, beyond.bias))
-        block = fusion_block(fusion, place)
+        block = fusion.block(place)
         blocks.append(np.block([[block, np.zeros((len(block), 1))], [(anchor @ block)[None], counts[place]]]))
         bias += float(anchor @ fusion.fusion.bias) / len(MODALITIES)
     return Fusion(classifiers, Linear(np.hstack(blocks), np.append(fusion.fusion.bias, bias)))

@@ -12,20 +12,18 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from rgbx.datasets.partners import draw_partners
 from rgbx.modality import MODALITIES, Channel, Modality
 from rgbx.models.fusion import Fusion, Linear
 from rgbx.models.memory import LineImages, Remembered
-from rgbx.samples import generator
 from rgbx.training.class_head import (
     MOST_FOLDS,
     MOST_TAKEN,
-    PAIRINGS,
     FittedClass,
     Folds,
     Heads,
     HeldOutLogits,
-    fusion_block,
+    balanced,
+    pair_images,
 )
 
 SCATTER_SHRINKAGE = 0.1
@@ -41,16 +39,32 @@ class _Shown(NamedTuple):
     labels: np.ndarray
     folds: np.ndarray
 
+    def chosen(self, which: np.ndarray) -> "_Shown":
+        """Return some of them; ``which`` is (n,) bool."""
+        return _Shown({m: each[which] for m, each in self.features.items()}, self.labels[which], self.folds[which])
 
-class _Trained(NamedTuple):
-    """A channel of the bundle before, its head as one layer of each modality."""
+
+class _Head(NamedTuple):
+    """What a channel decides by: a layer of each modality."""
 
     layers: dict[Modality, Linear]
-    """(C, K); what they say is added up."""
+    """What they say is added up."""
 
     def __call__(self, features: Mapping[Modality, np.ndarray]) -> np.ndarray:
         said: np.ndarray = sum(layer(features[modality]) for modality, layer in self.layers.items())
         return said
+
+
+class _Discriminants(NamedTuple):
+    """Discriminants of each modality, and what they say without some of what they were fitted to."""
+
+    of_all: dict[Modality, Linear]
+    without_images: list[dict[Modality, Linear]]
+    """Without the rendered images of each fold."""
+    without_line: list[dict[Modality, Linear]]
+    """Without the line's images of each fold."""
+    without_class: dict[int, dict[Modality, Linear]]
+    """Without the line's images of each class that all modalities have seen there."""
 
 
 def enough_of_line(line: Mapping[Modality, LineImages], modalities: Sequence[Modality]) -> bool:
@@ -76,32 +90,21 @@ def fit_class_on_line(
         folds: of ``images``.
         seed: of pairing photographs with radiographs.
     """
-    modalities = list(images)
     of_line = _line_folds(line)
-    heads = _discriminants(images, line)
-    without_images = [
-        _discriminants(images, line, {m: each != number for m, each in folds.of_images.items()})
-        for number in range(folds.number)
-    ]
-    without_line = [
-        _discriminants(images, {m: line[m].chosen(of_line[m] != number) for m in line})
-        for number in range(1 + max(int(each.max()) for each in of_line.values()))
-    ]
-    seen = sorted(set.intersection(*(set(each.labels.tolist()) for each in line.values())))
-    without_class = {
-        label: _discriminants(images, {m: line[m].chosen(line[m].labels != label) for m in line}) for label in seen
-    }
-    channels: list[tuple[Channel, list[Modality]]] = [(m, [m]) for m in modalities]
+    told = _fit_discriminants(images, line, folds, of_line)
+    channels: list[tuple[Channel, list[Modality]]] = [(modality, [modality]) for modality in images]
     if before.fusion is not None:
-        channels.append(("rgbx", modalities))
+        channels.append(("rgbx", list(images)))
     found: dict[Channel, _Channel] = {}
     for channel, parts in channels:
-        trained = _trained(before, channel)
         rendered = _shown({m: images[m] for m in parts}, {m: folds.of_images[m] for m in parts}, seed)
         on_line = _shown({m: line[m] for m in parts}, {m: of_line[m] for m in parts}, seed)
-        found[channel] = _fit_channel(trained, heads, without_images, without_line, without_class, rendered, on_line)
-    classifiers = {m: found[m].head[m] for m in modalities}
-    fusion = None if before.fusion is None else _fusion(found["rgbx"].head)
+        found[channel] = _fit_channel(_trained(before, channel), told, rendered, on_line)
+    classifiers = {modality: found[modality].head.layers[modality] for modality in images}
+    fusion = None
+    if before.fusion is not None:
+        layers = found["rgbx"].head.layers
+        fusion = Fusion.adding_up(layers, np.zeros_like(layers[MODALITIES[0]].bias))
     return FittedClass(
         Heads(classifiers, fusion),
         {channel: each.held_out for channel, each in found.items()},
@@ -110,67 +113,68 @@ def fit_class_on_line(
 
 
 class _Channel(NamedTuple):
-    head: dict[Modality, Linear]
-    """(C + 1, K); what they say is added up."""
+    head: _Head
     held_out: HeldOutLogits
     rehearsed: float
 
 
-def _fit_channel(
-    trained: _Trained,
-    heads: Mapping[Modality, Linear],
-    without_images: Sequence[Mapping[Modality, Linear]],
-    without_line: Sequence[Mapping[Modality, Linear]],
-    without_class: Mapping[int, Mapping[Modality, Linear]],
-    rendered: _Shown,
-    on_line: _Shown,
-) -> _Channel:
+def _fit_channel(trained: _Head, told: _Discriminants, rendered: _Shown, on_line: _Shown) -> _Channel:
     label = int(rendered.labels.max())
-    is_new = rendered.labels == label
-    anchor = softmax(trained({m: each[is_new] for m, each in rendered.features.items()}), axis=1).mean(0)
-    counts = _counts({m: heads[m](each) for m, each in rendered.features.items()}, rendered.labels)
+    new = rendered.chosen(rendered.labels == label)
+    anchor = softmax(trained(new.features), axis=1).mean(0)
+    counts = _counts({m: told.of_all[m](each) for m, each in rendered.features.items()}, rendered.labels)
 
-    def joined(told: Mapping[Modality, Linear]) -> dict[Modality, Linear]:
-        return {m: _added(layer, anchor, told[m], counts[m]) for m, layer in trained.layers.items()}
+    def joined(discriminants: Mapping[Modality, Linear]) -> _Head:
+        return _Head({m: _added(layer, anchor, discriminants[m], counts[m]) for m, layer in trained.layers.items()})
 
-    def said(told: Mapping[Modality, Linear], shown: _Shown, which: np.ndarray) -> np.ndarray:
-        return _Trained(joined(told))({m: each[which] for m, each in shown.features.items()})
+    def held_out(parts: Sequence[Mapping[Modality, Linear]], shown: _Shown) -> np.ndarray:
+        said = np.empty((len(shown.labels), label + 1))
+        for number, discriminants in enumerate(parts):
+            within = shown.folds == number
+            said[within] = joined(discriminants)(shown.chosen(within).features)
+        return said
 
-    def limit(logits: np.ndarray, truth: np.ndarray, place: int) -> float:
-        others = np.delete(np.arange(label + 1), place)
-        right = others[logits[:, others].argmax(1)] == truth
-        margins = (logits[:, place] - logits[:, others].max(1))[right]
-        return max(float(np.quantile(margins, 1 - MOST_TAKEN)) if len(margins) else 0.0, 0.0)
-
-    everything = np.ones(len(on_line.labels), bool)
-    offset = -limit(said(heads, on_line, everything), on_line.labels, label)
-    of_new = np.empty((int(is_new.sum()), label + 1))
-    for number, told in enumerate(without_images):
-        of_new[rendered.folds[is_new] == number] = said(told, rendered, is_new & (rendered.folds == number))
-    of_old = np.empty((len(on_line.labels), label + 1))
-    for number, told in enumerate(without_line):
-        of_old[on_line.folds == number] = said(told, on_line, on_line.folds == number)
-    told_right = []
-    for place, told in without_class.items():
-        logits = said(told, on_line, everything)
-        logits[:, label] += offset
-        own = on_line.labels == place
-        lowered = logits[own]
-        lowered[:, place] -= limit(logits[~own], on_line.labels[~own], place)
-        told_right.append(float((lowered.argmax(1) == place).mean()))
-    logits = np.concatenate([of_old, of_new])
-    logits[:, label] += offset
-    shown = {m: np.concatenate([on_line.features[m], each[is_new]]) for m, each in rendered.features.items()}
+    head = joined(told.of_all)
+    offset = np.zeros(label + 1)
+    offset[label] = -_limit(head(on_line.features), on_line.labels, label)
+    of_old, of_new = held_out(told.without_line, on_line), held_out(told.without_images, new)
     # Images that a discriminant was fitted to are told without fail, so they do not say how sure it may be.
     sure = _spread(trained(on_line.features)) / max(_spread(of_old[:, :label]), 1e-12)
-    head = {m: Linear(sure * weight, sure * bias) for m, (weight, bias) in joined(heads).items()}
-    first = next(iter(head))
-    head[first].bias[label] += sure * offset
+    layers = {m: Linear(sure * weight, sure * bias) for m, (weight, bias) in head.layers.items()}
+    first = next(iter(layers))
+    layers[first] = layers[first]._replace(bias=layers[first].bias + sure * offset)
     return _Channel(
-        head,
-        HeldOutLogits(sure * logits, np.append(on_line.labels, rendered.labels[is_new]), trained(shown)),
-        float(np.mean(told_right)),
+        _Head(layers),
+        HeldOutLogits(
+            sure * (np.concatenate([of_old, of_new]) + offset),
+            np.append(on_line.labels, new.labels),
+            np.concatenate([trained(each.features) for each in (on_line, new)]),
+        ),
+        float(
+            np.mean(
+                [
+                    _found_again(joined(discriminants)(on_line.features) + offset, on_line.labels, place)
+                    for place, discriminants in told.without_class.items()
+                ]
+            )
+        ),
     )
+
+
+def _limit(logits: np.ndarray, truth: np.ndarray, place: int) -> float:
+    """Return how far a class has to be ahead, so that images that are told right hardly go to it; 0 or more."""
+    others = np.delete(np.arange(logits.shape[1]), place)
+    right = others[logits[:, others].argmax(1)] == truth
+    margins = (logits[:, place] - logits[:, others].max(1))[right]
+    return max(float(np.quantile(margins, 1 - MOST_TAKEN)) if len(margins) else 0.0, 0.0)
+
+
+def _found_again(logits: np.ndarray, truth: np.ndarray, place: int) -> float:
+    """Return the share of a class's images that are found, once it has a limit by all others."""
+    own = truth == place
+    lowered = logits[own]
+    lowered[:, place] -= _limit(logits[~own], truth[~own], place)
+    return float((lowered.argmax(1) == place).mean())
 
 
 def _spread(logits: np.ndarray) -> float:
@@ -191,9 +195,8 @@ def discriminant(features: np.ndarray, labels: np.ndarray, line: LineImages) -> 
     """
     features = features.astype(np.float64)
     means = np.stack([features[labels == label].mean(0) for label in range(labels.max() + 1)])
-    weights = 1.0 / (np.bincount(labels)[labels] * len(means))
     apart = features - means[labels]
-    scatter = (1 - SCATTER_SHRINKAGE) * (apart * weights[:, None]).T @ apart
+    scatter = (1 - SCATTER_SHRINKAGE) * (apart * balanced(labels)[:, None]).T @ apart
     ways = np.stack(
         [line.features[line.labels == label].mean(0) - means[label] for label in np.unique(line.labels)]
     ).astype(np.float64)
@@ -207,20 +210,36 @@ def discriminant(features: np.ndarray, labels: np.ndarray, line: LineImages) -> 
     return Linear(weight - weight.mean(0), bias - bias.mean())
 
 
-def _discriminants(
+def _fit_discriminants(
     images: Mapping[Modality, Remembered],
     line: Mapping[Modality, LineImages],
-    kept: Mapping[Modality, np.ndarray] | None = None,
-) -> dict[Modality, Linear]:
-    """Return the discriminant of each modality, of the (n,) images that are kept; of all when None."""
-    which = kept or {modality: np.ones(len(each.labels), bool) for modality, each in images.items()}
-    return {m: discriminant(images[m].features[each], images[m].labels[each], line[m]) for m, each in which.items()}
+    folds: Folds,
+    of_line: Mapping[Modality, np.ndarray],
+) -> _Discriminants:
+    every = {m: np.ones(len(each.labels), bool) for m, each in images.items()}
+
+    def fitted(
+        kept: Mapping[Modality, np.ndarray] = every,
+        seen: Mapping[Modality, LineImages] = line,
+    ) -> dict[Modality, Linear]:
+        return {m: discriminant(each.features[kept[m]], each.labels[kept[m]], seen[m]) for m, each in images.items()}
+
+    classes = sorted(set.intersection(*(set(each.labels.tolist()) for each in line.values())))
+    line_folds = 1 + max(int(each.max()) for each in of_line.values())
+    return _Discriminants(
+        fitted(),
+        [fitted(kept={m: each != number for m, each in folds.of_images.items()}) for number in range(folds.number)],
+        [
+            fitted(seen={m: each.chosen(of_line[m] != number) for m, each in line.items()})
+            for number in range(line_folds)
+        ],
+        {label: fitted(seen={m: each.chosen(each.labels != label) for m, each in line.items()}) for label in classes},
+    )
 
 
 def _counts(told: Mapping[Modality, np.ndarray], truth: np.ndarray) -> dict[Modality, float]:
     """Return how much the discriminant of each modality counts: as makes images, or pairs, likeliest."""
-    weights = 1.0 / np.bincount(truth)[truth]  # each class counts alike
-    weights /= weights.sum()
+    weights = balanced(truth)
     places = np.arange(len(truth))
 
     def unlikely(counts: np.ndarray) -> tuple[float, np.ndarray]:
@@ -235,28 +254,20 @@ def _counts(told: Mapping[Modality, np.ndarray], truth: np.ndarray) -> dict[Moda
     return dict(zip(told, found.x.tolist(), strict=True))
 
 
-def _trained(before: Heads, channel: Channel) -> _Trained:
+def _trained(before: Heads, channel: Channel) -> _Head:
+    """Return what a channel of the bundle before decides by; each layer has its share of the fusion's bias."""
     if channel != "rgbx":
-        return _Trained({channel: before.classifiers[channel]})
-    fusion = before.fusion
-    assert fusion is not None
-    layers = {}
-    for place, modality in enumerate(MODALITIES):
-        block, (weight, bias) = fusion_block(fusion, place), fusion.classifiers[modality]
-        layers[modality] = Linear(block @ weight, block @ bias + fusion.fusion.bias / len(MODALITIES))
-    return _Trained(layers)
+        return _Head({channel: before.classifiers[channel]})
+    assert before.fusion is not None
+    fusion = before.fusion.added_up()
+    share = fusion.fusion.bias / len(MODALITIES)
+    return _Head({m: each._replace(bias=each.bias + share) for m, each in fusion.classifiers.items()})
 
 
 def _added(trained: Linear, anchor: np.ndarray, told: Linear, count: float) -> Linear:
     """Return a trained head, whose new class is what it is taken for, with what a discriminant tells."""
     weight, bias = (np.concatenate([part, (anchor @ part)[None]]) for part in trained)
     return Linear(weight + count * told.weight, bias + count * told.bias)
-
-
-def _fusion(head: Mapping[Modality, Linear]) -> Fusion:
-    """Return a fusion that adds up class vectors."""
-    classes = len(head[MODALITIES[0]].bias)
-    return Fusion(head, Linear(np.tile(np.eye(classes), len(MODALITIES)), np.zeros(classes)))
 
 
 def _line_folds(line: Mapping[Modality, LineImages]) -> dict[Modality, np.ndarray]:
@@ -285,10 +296,6 @@ def _shown(
     if len(images) == 1:
         ((modality, each),) = images.items()
         return _Shown({modality: each.features}, each.labels, folds[modality])
-    number = 1 + max(int(each.max()) for each in folds.values())
-    photos, radiographs = (images[m].labels * number + folds[m] for m in MODALITIES)
-    both = np.flatnonzero(np.isin(photos, radiographs))
-    partners = np.concatenate([draw_partners(photos[both], radiographs, generator(seed, n)) for n in range(PAIRINGS)])
-    places = {"rgb": np.tile(both, PAIRINGS), "xray": partners}
+    places = pair_images({m: each.labels for m, each in images.items()}, folds, seed)
     features = {m: images[m].features[places[m]] for m in MODALITIES}
     return _Shown(features, images["rgb"].labels[places["rgb"]], folds["rgb"][places["rgb"]])
