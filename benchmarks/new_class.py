@@ -221,7 +221,7 @@ def _write(workshop: Workshop) -> NewClassResult:
 def _leave_out(workshop: Workshop, name: str) -> AddedInTurn:
     before, in_full = _bundle(workshop, without=name), _bundle(workshop)
     return workshop.measured(
-        before, "new-class-by-line", workshop.benchmark, AddedInTurn, lambda: _add(workshop, name, before, in_full)
+        before, "new-class", workshop.benchmark, AddedInTurn, lambda: _add(workshop, name, before, in_full)
     )
 
 
@@ -232,7 +232,7 @@ def _add(workshop: Workshop, name: str, before: Path, in_full: Path) -> AddedInT
         workshop.line_set("test", modality)
         workshop.line_set("calibration", modality)
     calibrated = _calibrated(workshop, name, before)
-    candidate = workshop.out / "candidates-by-line" / name / before.name
+    candidate = workshop.out / "candidates" / name / before.name
     told, seconds = _added(candidate, lambda: add_class(calibrated, name, sets, candidate))
     shared = benchmark.devices.shares
     return AddedInTurn(
@@ -295,7 +295,7 @@ def _on_the_line(
 ) -> dict[Channel, OnTheLine]:
     rgb, xray = (workshop.line_set("test", modality) for modality in MODALITIES)
     pairings, seed = workshop.benchmark.pairings, workshop.benchmark.seed
-    folder = workshop.out / "results/new-class-by-line" / candidate.name
+    folder = workshop.out / "results/new-class" / candidate.name
     said = cached_predictions(candidate, rgb, xray, folder, pairings, seed)
     full = workshop.predictions(in_full, "rgbx")
     predictor = Predictor.load(before)

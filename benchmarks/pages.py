@@ -9,8 +9,8 @@ process has started, while it still walks through the log. A report reads the lo
 ``slowest_ms``, the largest median of all pages.
 
 With ``--browsers`` a line runs in the plant twin, once with no page open and once with ten of Chromium that show the
-page Line, each of somebody else. They have the lowest priority and none of inference's
-cores: on a line they run on other machines.
+page Line, each of somebody else. They have the lowest priority and none of inference's cores: on a line they run on
+other machines.
 """
 
 import argparse

@@ -5,10 +5,10 @@ bundle was trained on, and a person can be shown the known device that another i
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import safetensors
@@ -22,6 +22,7 @@ from rgbx.modality import Modality
 from rgbx.models.header import read_bundle_header
 from rgbx.models.seal import seal, sealed
 
+_Item = TypeVar("_Item")
 MEMORY_FILE = "memory.json"
 MEMORY_TENSORS = "memory.safetensors"
 _REMEDY = "copy the whole bundle anew, or fuse it again with 'rgbx train fusion'"
@@ -93,13 +94,12 @@ class LineImages(NamedTuple):
     @classmethod
     def of(cls, features: np.ndarray, labels: np.ndarray, units: Sequence[str]) -> Self:
         """Return so many of some images as a bundle remembers, of each class's units in turn."""
-        most, kept = max(LINE_BYTES_PER_CLASS // (2 * features.shape[1]), 1), np.zeros(len(labels), bool)
-        names = np.array(units)
-        for label in np.unique(labels):
-            places = np.flatnonzero(labels == label)
-            turns = [int((names[places[:number]] == names[place]).sum()) for number, place in enumerate(places)]
-            kept[places[np.argsort(turns, kind="stable")[:most]]] = True
-        return cls(features[kept], labels[kept], tuple(names[kept].tolist()))
+        most = max(LINE_BYTES_PER_CLASS // (2 * features.shape[1]), 1)
+        places: dict[int, dict[str, list[int]]] = {}
+        for place, (label, unit) in enumerate(zip(labels.tolist(), units, strict=True)):
+            places.setdefault(label, {}).setdefault(unit, []).append(place)
+        kept = sorted(place for of_class in places.values() for place in one_of_each([*of_class.values()])[:most])
+        return cls(features[kept], labels[kept], tuple(units[place] for place in kept))
 
     def chosen(self, which: np.ndarray) -> "LineImages":
         """Return some of the images; ``which`` is (n,) bool."""
@@ -134,7 +134,7 @@ class MemoryFile(Config):
     """The unit that each image shows."""
     sources: dict[Modality, tuple[ImageSource, ...]]
     line_units: dict[Modality, tuple[str, ...]] = Field(default_factory=dict)
-    """The unit that each image of the line shows; empty where there are none, as of rgbx 0.3."""
+    """The unit that each image of the line shows; empty before a calibration."""
 
 
 class Memory(NamedTuple):
@@ -259,6 +259,11 @@ class Memory(NamedTuple):
     def renamed(self, name: str, to: str) -> "Memory":
         """Return it with a class that is called otherwise."""
         return self._replace(classes=tuple(to if label == name else label for label in self.classes))
+
+
+def one_of_each(groups: Sequence[Sequence[_Item]]) -> list[_Item]:
+    """Return the first of each group, then the second of each, and so on."""
+    return [item for item in chain.from_iterable(zip_longest(*groups)) if item is not None]
 
 
 def _packed(images: Remembered) -> dict[str, np.ndarray]:

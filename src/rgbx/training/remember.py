@@ -1,7 +1,6 @@
 """Choosing what a bundle remembers of its training: a few images of each class, as many of each unit as can be."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from rgbx.files import sha256
 from rgbx.modality import Modality
 from rgbx.models.icam import ICam
 from rgbx.models.localiser import in_torch
-from rgbx.models.memory import ImageSource, Memory, Remembered
+from rgbx.models.memory import ImageSource, Memory, Remembered, one_of_each
 from rgbx.models.network import RgbXNetwork
 from rgbx.models.stream_config import StreamConfig
 from rgbx.processes import in_threads
@@ -95,7 +94,7 @@ def encode_images(
             if record.label in found:
                 of_unit = found[record.label].setdefault((number, record.unit), [])
                 of_unit.append((samples.path(record), record))
-    chosen = [item for of_class in found.values() for item in _in_turn(list(of_class.values()))[:per_class]]
+    chosen = [item for of_class in found.values() for item in one_of_each(list(of_class.values()))[:per_class]]
     localiser = stream.localiser
     transform = Transform(modality, config.transform, None if localiser is None else in_torch(localiser))  # type: ignore[arg-type]
     pixels = in_threads(lambda item: transform(READERS[modality](item[0])), chosen)
@@ -121,8 +120,3 @@ def thumbnail(prepared: np.ndarray) -> bytes:
     encoded, content = cv2.imencode(".jpg", resized, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
     assert encoded, "OpenCV encodes any picture of 8 bits"
     return content.tobytes()
-
-
-def _in_turn(groups: list[list[tuple[Path, SampleRecord]]]) -> list[tuple[Path, SampleRecord]]:
-    """Return the first of each group, then the second of each, and so on."""
-    return [item for item in chain.from_iterable(zip_longest(*groups)) if item is not None]
