@@ -1,6 +1,7 @@
 """How soon the line's pages answer with a million results in the log, and what open browsers cost the line.
 
-    python benchmarks/pages.py [--quick] [--results N] [--asked N] [--browsers --line FILE --test-line FOLDER]
+    python benchmarks/pages.py [--quick] [--results N] [--asked N]
+    python benchmarks/pages.py --browsers --line FILE --test-line FOLDER [--turns N] [--parts N] [--every S]
 
 prints one JSON object as its last line. The web process runs as it does on a line, before a stand-in for inference that
 answers a part each second. Every page is asked for again and again, all pages in turns, by somebody who is signed in;
@@ -8,9 +9,12 @@ times are from asking to the last byte, on the same machine, in milliseconds. ``
 process has started, while it still walks through the log. A report reads the log of its period, so it has no part in
 ``slowest_ms``, the largest median of all pages.
 
-With ``--browsers`` a line runs in the plant twin, once with no page open and once with ten of Chromium that show the
-page Line, each of somebody else. They have the lowest priority and none of inference's cores: on a line they run on
-other machines.
+With ``--browsers`` a line runs in the plant twin, several times in turns:
+
+- with no page open;
+- with ten browsers ``elsewhere`` that show the page Line, each of somebody else: a process on none of inference's cores
+  asks what they would, and draws nothing;
+- with ten of Chromium ``here``, of the lowest priority and on none of inference's cores.
 """
 
 import argparse
@@ -59,6 +63,11 @@ BEGUN_S = 20.0
 """In which a process that has just started is asked; less when it is quick."""
 QUICK_BEGUN_S = 8.0
 BROWSERS = 10
+WHERE = ("none", "elsewhere", "here")
+POLLS = re.compile(
+    r'<[^>]*hx-get="(?P<path>[^"]+)" hx-trigger="every (?P<every>\d+)s"[^>]*?(?:hx-vals=\'(?P<seen>[^\']*)\')?>'
+)
+"""What keeps itself up to date in a page, as htmx reads it."""
 REPORT = "report: the day"
 PERSON = ("bench", "a password for this alone")
 
@@ -186,54 +195,65 @@ async def measure(
     return {"slowest_ms": slowest, "pages": settled, "begun": begun}
 
 
-def with_browsers(line: Path, test_line: Path, parts: int, every: float, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return a line's latency in the plant twin without a page open, and with ten."""
-    found = {}
+def with_browsers(
+    line: Path, test_line: Path, shift: SimulationSettings, turns: int, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return a line's latency in the plant twin without a page open, and with ten, in turns."""
+    found: dict[str, list[dict[str, Any]]] = {where: [] for where in WHERE}
+    beside = line.resolve().with_name(f".{line.stem}-pages.yaml")
+    beside.write_text(yaml.safe_dump({**yaml.safe_load(line.read_text()), "web": {}}))
+    try:
+        for _ in range(turns):
+            for where in WHERE:
+                found[where].append(_shift_with_browsers(beside, test_line, shift, where, say))
+                say(f"{where}: {found[where][-1]}")
+    finally:
+        beside.unlink()
+    middle = {
+        where: {each: statistics.median(turn[each] for turn in found[where]) for each in ("p50_ms", "p99_ms")}
+        for where in WHERE
+    }
+    return {"median_of_turns": middle, "turns": found}
+
+
+def _shift_with_browsers(
+    line: Path, test_line: Path, shift: SimulationSettings, where: str, say: Callable[[str], None]
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
-        settings = {**yaml.safe_load(line.read_text()), "web": {}}
-        beside = line.resolve().with_name(f".{line.stem}-pages.yaml")
-        beside.write_text(yaml.safe_dump(settings))
+        out = Path(temporary) / "shift"
+        ended = threading.Event()
+        looking = threading.Thread(target=_look, args=(out, where, ended, shown := [0, 0]))
+        looking.start()
         try:
-            for browsers in (0, BROWSERS):
-                out = Path(temporary) / f"{browsers}"
-                ended = threading.Event()
-                looking = threading.Thread(target=_look, args=(out, browsers, ended, shown := [0, 0]))
-                looking.start()
-                try:
-                    shift = SimulationSettings(parts=parts, every=every)
-                    result = run_simulation(beside, test_line, out, shift, say)
-                finally:
-                    ended.set()
-                    looking.join()
-                found[str(browsers)] = {
-                    "parts": result.parts,
-                    "p50_ms": result.p50_ms,
-                    "p99_ms": result.p99_ms,
-                    "lost": result.lost,
-                    "late_while_ready": result.late_while_ready,
-                    "requests": shown[0],
-                    "refused": shown[1],
-                }
-                say(f"{browsers} browsers: {found[str(browsers)]}")
+            result = run_simulation(line, test_line, out, shift, say)
         finally:
-            beside.unlink()
-    return found
+            ended.set()
+            looking.join()
+    return {
+        "parts": result.parts,
+        "p50_ms": result.p50_ms,
+        "p99_ms": result.p99_ms,
+        "lost": result.lost,
+        "late_while_ready": result.late_while_ready,
+        "requests": shown[0],
+        "refused": shown[1],
+    }
 
 
-def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) -> None:
-    """Open pages once the line in a folder has some, in a process of the lowest priority off inference's cores."""
+def _look(out: Path, where: str, ended: threading.Event, shown: list[int]) -> None:
+    """Open pages once the line in a folder has some, in a process off inference's cores."""
     while not (out / "line.yaml").exists():
         if ended.wait(0.2):
             return
     settings = yaml.safe_load((out / "line.yaml").read_text())
     folder = LineFolder(Path(settings["folder"]))
     Users({}).with_user(*PERSON, Role.OPERATOR).write(folder.users)
-    if not browsers:
+    if where == "none":
         return
     context = multiprocessing.get_context("spawn")
     stop, told = context.Event(), context.SimpleQueue()
     url = f"http://127.0.0.1:{settings['web']['port']}"
-    process = context.Process(target=_browse, args=(url, settings.get("inference_cores", []), browsers, stop, told))
+    process = context.Process(target=_browse, args=(url, settings.get("inference_cores", []), where, stop, told))
     process.start()
     ended.wait()
     stop.set()
@@ -241,18 +261,18 @@ def _look(out: Path, browsers: int, ended: threading.Event, shown: list[int]) ->
     process.join()
 
 
-def _browse(url: str, inference: Sequence[int], browsers: int, stop: Any, told: Any) -> None:
+def _browse(url: str, inference: Sequence[int], where: str, stop: Any, told: Any) -> None:
     counts = [0, 0]
     try:
         # People's browsers run on other machines; here they may have what the line's inference leaves.
         os.nice(19)
         os.sched_setaffinity(0, core_shares(inference, sorted(os.sched_getaffinity(0)))[1])
-        asyncio.run(_open_pages(url, browsers, stop, counts))
+        asyncio.run((_open_chromium if where == "here" else _ask_as_browsers)(url, stop, counts))
     finally:
         told.put(counts)
 
 
-async def _open_pages(url: str, browsers: int, stop: Any, counts: list[int]) -> None:
+async def _open_chromium(url: str, stop: Any, counts: list[int]) -> None:
     from playwright.async_api import async_playwright
 
     async with httpx.AsyncClient() as client:
@@ -260,7 +280,7 @@ async def _open_pages(url: str, browsers: int, stop: Any, counts: list[int]) -> 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for _ in range(browsers):
+        for _ in range(BROWSERS):
             page = await (await browser.new_context()).new_page()
             page.on("response", lambda reply: counts.__setitem__(reply.status >= 400, counts[reply.status >= 400] + 1))
             await page.goto(f"{url}/sign-in")
@@ -273,6 +293,50 @@ async def _open_pages(url: str, browsers: int, stop: Any, counts: list[int]) -> 
         await browser.close()
 
 
+async def _ask_as_browsers(url: str, stop: Any, counts: list[int]) -> None:
+    async def browser() -> None:
+        async with browsing(url) as client:
+            asking = asyncio.create_task(_keep_up_to_date(client, counts))
+            while not (stop.is_set() or asking.done()):
+                await asyncio.sleep(0.5)
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+
+    await asyncio.gather(*(browser() for _ in range(BROWSERS)))
+
+
+async def _keep_up_to_date(client: httpx.AsyncClient, counts: list[int]) -> None:
+    """Ask for the page Line, and for all that it then asks for by itself, for ever."""
+    had: set[str] = set()
+
+    async def ask(path: str, query: dict[str, Any] | None = None) -> str:
+        reply = await client.get(path, params=query)
+        refused = reply.status_code >= 400
+        counts[refused] += 1
+        return "" if refused or reply.status_code == 204 else reply.text
+
+    async def show(page: str) -> None:
+        """Ask for what a page refers to, unless a browser would have it already."""
+        names = {
+            html.unescape(each) for each in re.findall(r'<(?:img|link|script)\b[^>]*?(?:src|href)="(/[^"]+)"', page)
+        }
+        await asyncio.gather(*(ask(each) for each in sorted(names - had)))
+        had.update(names)
+
+    async def poll(part: re.Match[str]) -> None:
+        while True:
+            await asyncio.sleep(int(part["every"]))
+            seen = json.loads(html.unescape(part["seen"])) if part["seen"] else None
+            if page := await ask(part["path"], seen):
+                await show(page)
+                part = next(each for each in POLLS.finditer(page) if each["path"] == part["path"])
+
+    page = await ask("/")
+    parts = list(POLLS.finditer(page))
+    await asyncio.gather(show(page), *map(poll, parts))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -280,9 +344,12 @@ def main() -> None:
     parser.add_argument("--results", type=int, help="in the log, default a million")
     parser.add_argument("--asked", type=int, help="times that each page is asked for")
     parser.add_argument("--folder", type=Path, help="for the log, which is kept there and used again")
-    parser.add_argument("--browsers", action="store_true", help="measure a line with ten pages open, and nothing else")
+    parser.add_argument(
+        "--browsers", action="store_true", help="measure what ten browsers cost a line, and nothing else"
+    )
     parser.add_argument("--line", type=Path, help="settings of a line, for --browsers")
     parser.add_argument("--test-line", type=Path, help="as 'rgbx scan' writes it, for --browsers")
+    parser.add_argument("--turns", type=int, default=3, help="of each of: no browser, ten elsewhere, ten here")
     parser.add_argument("--parts", type=int, default=300)
     parser.add_argument("--every", type=float, default=1.0, help="seconds from one part to the next")
     given = parser.parse_args()
@@ -293,7 +360,8 @@ def main() -> None:
     if given.browsers:
         if given.line is None or given.test_line is None:
             parser.error("--browsers needs --line and --test-line")
-        print(json.dumps(with_browsers(given.line, given.test_line, given.parts, given.every, say)))
+        shift = SimulationSettings(parts=given.parts, every=given.every)
+        print(json.dumps(with_browsers(given.line, given.test_line, shift, given.turns, say)))
         return
     results = given.results or (20_000 if given.quick else RESULTS)
     with tempfile.TemporaryDirectory() as temporary:

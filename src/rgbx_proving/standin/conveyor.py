@@ -162,11 +162,9 @@ class ConveyorPhotographer:
     def __call__(self, key: SampleKey) -> RenderedSample:
         parts = parts_of(unit_in_view(self.library, key, self.views_per_unit))
         seed = sample_seed(self.seed, key, self.config_digest)
-        mesh = self.studio.mesh(parts)
         # A unit keeps its scratches from view to view.
         unit_seed = int(digest(str(self.seed), parts.device_class, parts.unit, self.config.surface.digest()), 16)
-        surface = draw_surface(generator(unit_seed), self.config.surface, parts, _face(mesh))
-        draw = draw_view(generator(seed), self.config, mesh, surface)
+        draw = self.studio.draw(parts, self.config, generator(unit_seed), generator(seed))
         image = self.studio.photograph(parts, draw)
         return rendered_sample(key, _SUFFIX, image, unit=parts.unit, seed=seed, draw=draw)
 
@@ -185,6 +183,17 @@ class Studio:
         if key not in self._meshes:
             self._meshes[key] = write_render_mesh(build_mesh(parts), Path(self._folder.name) / f"{key}.npz")
         return self._meshes[key]
+
+    def draw(
+        self, parts: PartList, config: ConveyorConfig, of_unit: np.random.Generator, of_view: np.random.Generator
+    ) -> ConveyorDraw:
+        """Draw how a unit is worn, and how it comes by.
+
+        Raises:
+            ConfigError: the unit is larger than what the camera sees.
+        """
+        mesh = self.mesh(parts)
+        return draw_view(of_view, config, mesh, draw_surface(of_unit, config.surface, parts, _face(mesh)))
 
     def photograph(self, parts: PartList, draw: ConveyorDraw) -> np.ndarray:
         """Take one photograph: the same pixels every time.

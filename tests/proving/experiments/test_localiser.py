@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from rgbx.cli import app
 from rgbx.view.find import DeviceRectangle, rectangle_round
 from rgbx_proving.experiments.localiser import (
+    OF_EACH_KIND,
     LocaliserResult,
     _Case,
     cut,
@@ -16,6 +17,7 @@ from rgbx_proving.experiments.localiser import (
     overlap,
     side_by_side,
 )
+from rgbx_proving.units.kinds import DEVICE_KINDS
 from tiny_benchmark import TINY, options
 
 
@@ -48,6 +50,15 @@ def test_what_is_found_of_a_device_is_measured():
     assert empty.overlap is empty.turned is empty.well is None
 
 
+def test_a_device_as_long_as_wide_has_no_angle():
+    corners = cv2.boxPoints(((48.0, 48.0), (40.0, 44.0), 20.0))
+    photograph = np.full((96, 96, 3), 30, np.uint8)
+    cv2.fillPoly(photograph, [np.rint(corners).astype(np.int32)], (200, 200, 200))
+    result = measure_situation("coin cell", [_Case(photograph, corners)], bright)
+    assert result.well.value == 1
+    assert result.turned is result.turned_most is None
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_device_that_is_cut_is_found_as_far_as_it_is_there(seed):
     shown = cut(case(), np.random.default_rng(seed))
@@ -69,5 +80,6 @@ def test_the_localiser_is_measured_on_the_line(workshop):
     assert ran.exit_code == 0, ran.output
     result = LocaliserResult.model_validate_json((workshop / "localiser.json").read_text())
     assert [each.images for each in result.situations] == [8] * 5
+    assert {each.situation: each.images for each in result.other_kinds} == dict.fromkeys(DEVICE_KINDS, OF_EACH_KIND)
     assert "as it comes" in (workshop / "localiser.md").read_text()
     assert (workshop / "localiser.png").read_bytes().startswith(b"\x89PNG")
