@@ -112,6 +112,14 @@ class OnTheLine(Config):
     """Share of the new class's images that the bundle trained on all classes takes for the twin."""
 
 
+class OldDevices(Config):
+    """Pairs of images of old classes, one after the other."""
+
+    units: tuple[frozenset[str], ...]
+    gained: tuple[int, ...]
+    """1 where the candidate is right and the bundle before was not, -1 the other way round, else 0."""
+
+
 class HeadScores(Config):
     """One way to fit heads to the same features, on calibration units of the line: what the way was chosen by."""
 
@@ -127,6 +135,8 @@ class AddedInTurn(Config):
     photographs_alone: bool
     """Whether its twin has the same inside, so that only photographs tell it."""
     channels: dict[Channel, OnTheLine]
+    old_devices: OldDevices | None
+    """What the mean of all classes is computed from; not kept in ``new-class.json``."""
     heads: dict[Modality, dict[str, HeadScores]]
     added: AddedClass
     """What the candidate itself says, from held-out units."""
@@ -138,6 +148,8 @@ class NewClassResult(Config):
     """What ``new-class.json`` holds."""
 
     classes: tuple[AddedInTurn, ...]
+    old_gain: Estimate
+    """What old classes gain by both modalities, all classes together."""
     benchmark: Benchmark
     cores: int
     versions: dict[str, str]
@@ -213,9 +225,21 @@ def _write(workshop: Workshop) -> NewClassResult:
         for name in benchmark.device_classes
         if (path := _kept(workshop, name)).exists()
     )
-    result = NewClassResult(classes=found, benchmark=benchmark, cores=cores(), versions=versions())
+    result = NewClassResult(
+        classes=tuple(each.updated({"old_devices": None}) for each in found),
+        old_gain=_gain_of_all([each.old_devices for each in found if each.old_devices], benchmark.seed),
+        benchmark=benchmark,
+        cores=cores(),
+        versions=versions(),
+    )
     write_result(workshop.out, "new-class", result, page(result), picture(result))
     return result
+
+
+def _gain_of_all(of_each: Sequence[OldDevices], seed: int) -> Estimate:
+    """Return the mean over all pairs, with its interval over units, which all classes share."""
+    gained = np.concatenate([each.gained for each in of_each])
+    return gain(gained, np.zeros(len(gained)), [units for each in of_each for units in each.units], seed)
 
 
 def _leave_out(workshop: Workshop, name: str) -> AddedInTurn:
@@ -235,10 +259,12 @@ def _add(workshop: Workshop, name: str, before: Path, in_full: Path) -> AddedInT
     candidate = workshop.out / "candidates" / name / before.name
     told, seconds = _added(candidate, lambda: add_class(calibrated, name, sets, candidate))
     shared = benchmark.devices.shares
+    channels, old_devices = _on_the_line(workshop, name, before, candidate, in_full)
     return AddedInTurn(
         name=name,
         photographs_alone=any("inside" in shared(name, other) for other in benchmark.device_classes if other != name),
-        channels=_on_the_line(workshop, name, before, candidate, in_full),
+        channels=channels,
+        old_devices=old_devices,
         heads=_heads_compared(workshop, name, before, sets),
         added=told,
         seconds_to_add=seconds,
@@ -292,7 +318,7 @@ def _added(candidate: Path, add: Callable[[], AddedClass]) -> tuple[AddedClass, 
 
 def _on_the_line(
     workshop: Workshop, name: str, before: Path, candidate: Path, in_full: Path
-) -> dict[Channel, OnTheLine]:
+) -> tuple[dict[Channel, OnTheLine], OldDevices]:
     rgb, xray = (workshop.line_set("test", modality) for modality in MODALITIES)
     pairings, seed = workshop.benchmark.pairings, workshop.benchmark.seed
     folder = workshop.out / "results/new-class" / candidate.name
@@ -313,7 +339,9 @@ def _on_the_line(
         ours, theirs = said.tested(channel), full.tested(channel)
         earlier = [told_before(row) if row.truth != name else "" for row in ours]
         channels[channel] = _channel(name, said.classes, ours, theirs, earlier, seed)
-    return channels
+    old = [(row, before) for row, before in zip(ours, earlier, strict=True) if row.truth != name]  # of pairs, the last
+    gained = tuple(int(row.right) - int(before == row.truth) for row, before in old)
+    return channels, OldDevices(units=tuple(row.units for row, _ in old), gained=gained)
 
 
 def _channel(
@@ -457,7 +485,12 @@ def page(result: NewClassResult) -> str:
             *_means(result, channel),
             "",
         ]
-    lines += ["Only photographs tell the classes marked with *.", "", "## Time", "", *_times(result), ""]
+    lines += [
+        f"Old classes gain {show(result.old_gain, signed=True)} by both modalities, all classes together.",
+        "Only photographs tell the classes marked with *.",
+        "",
+    ]
+    lines += ["## Time", "", *_times(result), ""]
     lines += ["## Heads on the same features, calibration units of the line", "", *_heads_table(result)]
     return "\n".join(lines) + "\n"
 

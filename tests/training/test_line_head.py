@@ -4,7 +4,7 @@ import pytest
 from rgbx.models.fusion import Fusion, Linear
 from rgbx.models.memory import LineImages, Remembered
 from rgbx.training.class_head import FittedClass, Heads, deal_folds, fit_class
-from rgbx.training.line_head import discriminant, enough_of_line, fit_class_on_line
+from rgbx.training.line_head import _limit, discriminant, enough_of_line, fit_class_on_line
 
 CLASSES, CHANNELS, WAYS = 4, 12, 3
 WAY = 5.0
@@ -157,3 +157,39 @@ def test_a_line_of_two_classes_shows_too_little() -> None:
     assert not enough_of_line({"rgb": line["rgb"]}, ["rgb", "xray"])
     assert not enough_of_line({}, ["rgb"])
     assert not enough_of_line({"rgb": line["rgb"].chosen(line["rgb"].labels < 2)}, ["rgb"])
+
+
+OLD = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+RIGHT, WRONG = np.array([[4.0, 0.0], [0.0, 4.0]]), np.array([[0.0, 4.0], [4.0, 0.0]])
+
+
+def said_of(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return logits of both old classes, and of a new one that is ahead of them by so much."""
+    return np.column_stack([old, old.max(1) + new])
+
+
+def test_a_class_may_take_what_the_others_have_gained() -> None:
+    ahead = np.array([3.0, 2.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0, -1.0])
+    now = said_of(RIGHT[OLD], ahead)
+    before = RIGHT[OLD]
+    assert _limit(now, before, OLD, 2) == 3.0  # nothing was gained, so nothing may be taken
+    before[5] = WRONG[1]
+    assert _limit(now, before, OLD, 2) == 2.0
+    before[4] = WRONG[1]
+    assert _limit(now, before, OLD, 2) == 0.0
+    before[6:] = WRONG[1]
+    assert _limit(now, before, OLD, 2) == 0.0  # it need not be behind them
+
+
+def test_a_class_takes_nothing_where_others_lose_without_it() -> None:
+    old = RIGHT[OLD]
+    old[9] = WRONG[1]
+    now = said_of(old, np.array([3.0, *np.full(8, -1.0), 5.0]))
+    assert _limit(now, RIGHT[OLD], OLD, 2) == 3.0  # the tenth is lost in any case
+
+
+def test_a_class_that_was_known_before_has_no_say_in_what_others_were_told() -> None:
+    now = said_of(RIGHT[OLD], np.full(10, -1.0))
+    now[0] = [4.0, 0.0, 5.0]
+    before = said_of(RIGHT[OLD], np.full(10, 9.0))  # knew it, and took all for it
+    assert _limit(now, before, OLD, 2) == 1.0

@@ -5,6 +5,7 @@ classes, each of which differs in its own way. A linear discriminant that takes 
 looks past them. What it says is added to what the trained heads say; for those, the new class is what they take it for.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -135,11 +136,12 @@ def _fit_channel(trained: _Head, told: _Discriminants, rendered: _Shown, on_line
         return said
 
     head = joined(told.of_all)
+    before = trained(on_line.features)
     offset = np.zeros(label + 1)
-    offset[label] = -_limit(head(on_line.features), on_line.labels, label)
+    offset[label] = -_limit(head(on_line.features), before, on_line.labels, label)
     of_old, of_new = held_out(told.without_line, on_line), held_out(told.without_images, new)
     # Images that a discriminant was fitted to are told without fail, so they do not say how sure it may be.
-    sure = _spread(trained(on_line.features)) / max(_spread(of_old[:, :label]), 1e-12)
+    sure = _spread(before) / max(_spread(of_old[:, :label]), 1e-12)
     layers = {m: Linear(sure * weight, sure * bias) for m, (weight, bias) in head.layers.items()}
     first = next(iter(layers))
     layers[first] = layers[first]._replace(bias=layers[first].bias + sure * offset)
@@ -148,12 +150,12 @@ def _fit_channel(trained: _Head, told: _Discriminants, rendered: _Shown, on_line
         HeldOutLogits(
             sure * (np.concatenate([of_old, of_new]) + offset),
             np.append(on_line.labels, new.labels),
-            np.concatenate([trained(each.features) for each in (on_line, new)]),
+            np.concatenate([before, trained(new.features)]),
         ),
         float(
             np.mean(
                 [
-                    _found_again(joined(discriminants)(on_line.features) + offset, on_line.labels, place)
+                    _found_again(joined(discriminants)(on_line.features) + offset, before, on_line.labels, place)
                     for place, discriminants in told.without_class.items()
                 ]
             )
@@ -161,19 +163,32 @@ def _fit_channel(trained: _Head, told: _Discriminants, rendered: _Shown, on_line
     )
 
 
-def _limit(logits: np.ndarray, truth: np.ndarray, place: int) -> float:
-    """Return how far a class has to be ahead, so that images that are told right hardly go to it; 0 or more."""
+def _limit(logits: np.ndarray, before: np.ndarray, truth: np.ndarray, place: int) -> float:
+    """Return how far a class has to be ahead of all others, at least, so that these lose nothing by it; 0 or more.
+
+    Where the other classes lose already without it, hardly any image that is told right may go to it.
+
+    Args:
+        logits: (n, C), of images of the other classes.
+        before: (n, C) or (n, C - 1), what the heads before said of them, which may not have known the class.
+        truth: (n,), classes.
+        place: of the class.
+    """
     others = np.delete(np.arange(logits.shape[1]), place)
     right = others[logits[:, others].argmax(1)] == truth
-    margins = (logits[:, place] - logits[:, others].max(1))[right]
-    return max(float(np.quantile(margins, 1 - MOST_TAKEN)) if len(margins) else 0.0, 0.0)
+    margins = np.sort((logits[:, place] - logits[:, others].max(1))[right])
+    known = np.delete(np.arange(before.shape[1]), place) if place < before.shape[1] else np.arange(before.shape[1])
+    wanted = int((known[before[:, known].argmax(1)] == truth).sum())
+    if wanted > len(margins):
+        wanted = math.ceil((1 - MOST_TAKEN) * len(margins))
+    return max(float(margins[wanted - 1]), 0.0) if wanted else 0.0
 
 
-def _found_again(logits: np.ndarray, truth: np.ndarray, place: int) -> float:
+def _found_again(logits: np.ndarray, before: np.ndarray, truth: np.ndarray, place: int) -> float:
     """Return the share of a class's images that are found, once it has a limit by all others."""
     own = truth == place
     lowered = logits[own]
-    lowered[:, place] -= _limit(logits[~own], truth[~own], place)
+    lowered[:, place] -= _limit(logits[~own], before[~own], truth[~own], place)
     return float((lowered.argmax(1) == place).mean())
 
 
