@@ -374,11 +374,11 @@ def test_a_class_is_trained_in_full_with_old_sets_of_some_classes_each(
     ("found", "lost", "rehearsed", "enough"),
     [
         (0.95, 0.0, None, True),
-        (0.9, 0.005, 0.8, True),
-        (0.9, -0.1, 0.8, True),
+        (0.9, 0.005, 0.85, True),
+        (0.9, -0.1, 0.85, True),
         (0.89, 0.0, None, False),
         (1.0, 0.006, None, False),
-        (1.0, 0.0, 0.79, False),
+        (1.0, 0.0, 0.84, False),
     ],
 )
 def test_when_a_full_training_is_proposed(found, lost, rehearsed, enough):

@@ -46,7 +46,7 @@ LEAST_FOUND = 0.9
 """Of held-out images of a new class, by all modalities together: below it a full training is proposed."""
 MOST_LOST = 0.005
 """Of images of old classes that the bundle remembers, of the line if it can: above it a full training is proposed."""
-LEAST_REHEARSED = 0.8
+LEAST_REHEARSED = 0.85
 """Of a line's images of old classes, had each been added in the same way: below it a full training is proposed."""
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,7 +19,6 @@ from rgbx.processes import in_threads
 from rgbx.progress import track
 from rgbx.samples import SampleSet, generator
 from rgbx.training.augmentation import AugmentConfig, augment
-from rgbx.training.scenes import empty_place, staged
 from rgbx.training.settings import LocaliserTraining
 from rgbx.view.find import LOCATED_SIZE
 from rgbx.view.transform import whole_view
@@ -43,6 +41,8 @@ _LOOKS = AugmentConfig(
 )
 """How a photograph may look otherwise, its outline being the same."""
 _SCALE = (0.5, 1.3)
+_ABSENT = 0.08
+"""Share of photographs from which the device is moved out: it must be able to say that there is none."""
 _FINE = 16
 """Steps a pixel, in which corners of outlines are drawn."""
 
@@ -71,7 +71,8 @@ def train_localiser(config: LocaliserTraining, sets: Sequence[SampleSet], out: P
         return _read(path)
     torch.manual_seed(config.seed)
     localiser = Localiser()
-    _fit(localiser, _load(sets, config), config)
+    photographs, masks = _load(sets, config)
+    _fit(localiser, photographs, masks, config)
     write_bytes(path, safetensors.torch.save(localiser.state_dict()))
     return localiser
 
@@ -95,16 +96,8 @@ def _read(path: Path) -> Localiser:
     return localiser.eval()
 
 
-class _Outlined(NamedTuple):
-    photographs: np.ndarray
-    """(N, S, S, 3) uint8"""
-    masks: np.ndarray
-    """(N, S, S) uint8, 255 where the device is."""
-    empty: np.ndarray
-    """(E, S, S, 3) uint8, places beside devices."""
-
-
-def _load(sets: Sequence[SampleSet], config: LocaliserTraining) -> _Outlined:
+def _load(sets: Sequence[SampleSet], config: LocaliserTraining) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (N, 3, S, S) photographs and (N, 1, S, S) masks, uint8."""
     items = [
         (samples.path(record), record.draw["outline"])
         for samples in sets
@@ -113,42 +106,33 @@ def _load(sets: Sequence[SampleSet], config: LocaliserTraining) -> _Outlined:
     ]
     chosen = [items[place] for place in generator(config.seed).permutation(len(items))[: config.images]]
 
-    def load(item: tuple[Path, Sequence[Sequence[float]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def load(item: tuple[Path, Sequence[Sequence[float]]]) -> tuple[np.ndarray, np.ndarray]:
         photograph = read_photograph(item[0])
         sides = np.array(photograph.shape[1::-1])
-        beside = empty_place(photograph, _filled(np.array(item[1]) * sides, (int(sides[1]), int(sides[0]))))
         in_square = (np.array(item[1]) - 0.5) * sides / sides.max() + 0.5  # as whole_view pads it
-        mask = _filled(in_square * LOCATED_SIZE, (LOCATED_SIZE, LOCATED_SIZE))
-        empty = None if beside is None else whole_view(beside, LOCATED_SIZE)
-        return whole_view(photograph, LOCATED_SIZE), mask, empty
+        photograph = whole_view(photograph, LOCATED_SIZE)
+        corners = np.rint((in_square * LOCATED_SIZE - 0.5) * _FINE).astype(np.int32)
+        mask = np.zeros((LOCATED_SIZE, LOCATED_SIZE), np.uint8)
+        cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, int(math.log2(_FINE)))
+        return photograph.transpose(2, 0, 1), mask[None]
 
-    photographs, masks, empty = zip(*in_threads(load, chosen), strict=True)
-    places = [each for each in empty if each is not None]
-    none = np.zeros((0, LOCATED_SIZE, LOCATED_SIZE, 3), np.uint8)
-    return _Outlined(np.stack(photographs), np.stack(masks), np.stack(places) if places else none)
-
-
-def _filled(corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a mask of an outline whose (N, 2) corners are in pixels, the first pixel's left edge being 0."""
-    mask = np.zeros(shape, np.uint8)
-    cv2.fillPoly(mask, [np.rint((corners - 0.5) * _FINE).astype(np.int32)], 255, cv2.LINE_AA, int(math.log2(_FINE)))
-    return mask
+    photographs, masks = zip(*in_threads(load, chosen), strict=True)
+    return torch.from_numpy(np.stack(photographs)), torch.from_numpy(np.stack(masks))
 
 
-def _fit(localiser: Localiser, known: _Outlined, config: LocaliserTraining) -> None:
+def _fit(localiser: Localiser, photographs: torch.Tensor, masks: torch.Tensor, config: LocaliserTraining) -> None:
     processor = pick_processor()
     localiser.to(processor.torch).train()
-    draw, rng = torch.Generator().manual_seed(config.seed), generator(config.seed)
+    draw = torch.Generator().manual_seed(config.seed)
     optimizer = torch.optim.AdamW(localiser.parameters(), config.learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.2
     )
     bf16 = processor.precision == "bf16-mixed"
     for _ in track(range(config.steps), "training the localiser", total=config.steps):
-        chosen = rng.integers(len(known.photographs), size=config.batch_size)
-        shown = staged(known.photographs[chosen], known.masks[chosen], known.empty, config.scenes, rng)
-        images, wanted = (torch.from_numpy(each).to(processor.torch).float() / 255 for each in shown)
-        images, wanted = _moved_about(images.movedim(-1, 1), wanted[:, None], draw)
+        chosen = torch.randint(len(photographs), (config.batch_size,), generator=draw)
+        images, wanted = (each[chosen].to(processor.torch).float() / 255 for each in (photographs, masks))
+        images, wanted = _moved_about(images, wanted, draw)
         with torch.autocast(processor.torch.type, torch.bfloat16, enabled=bf16):
             logits = localiser.logits(augment(images, _LOOKS, draw))
         optimizer.zero_grad()
@@ -159,15 +143,20 @@ def _fit(localiser: Localiser, known: _Outlined, config: LocaliserTraining) -> N
 
 
 def _moved_about(images: torch.Tensor, masks: torch.Tensor, draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn, mirror, scale and shift photographs and masks alike; the device may be cut by the border."""
+    """Turn, mirror, scale and shift photographs and masks alike; the device may be cut by the border, or leave."""
     count = len(images)
 
     def uniform(low: float, high: float) -> torch.Tensor:
         return torch.rand(count, generator=draw) * (high - low) + low
 
     angle, scale, mirror = uniform(-math.pi, math.pi), uniform(*_SCALE), torch.where(uniform(0, 1) < 0.5, 1.0, -1.0)
+    away = torch.where(uniform(0, 1) < _ABSENT, 2.5, 0.0)
+    towards = uniform(-math.pi, math.pi)
     cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
-    shift_x, shift_y = uniform(-0.35, 0.35), uniform(-0.35, 0.35)
+    shift_x, shift_y = (
+        uniform(-0.35, 0.35) + away * torch.cos(towards),
+        uniform(-0.35, 0.35) + away * torch.sin(towards),
+    )
     rows = [
         torch.stack([cosine * mirror, -sine * mirror, shift_x], 1),
         torch.stack([sine, cosine, shift_y], 1),

@@ -9,7 +9,6 @@ from rgbx.modality import Modality
 from rgbx.models.stream_config import Preset, StreamConfig, stream_preset
 from rgbx.registry import LOSSES
 from rgbx.training.augmentation import AugmentConfig
-from rgbx.training.scenes import Scenes
 from rgbx.training.wear import PaintedWear
 
 
@@ -21,8 +20,6 @@ class LocaliserTraining(Config):
     steps: int = Field(default=900, ge=1)
     batch_size: int = Field(default=16, ge=2)
     learning_rate: float = Field(default=3e-3, gt=0.0)
-    scenes: Scenes = Scenes()
-    """That are made of photographs of one device alone."""
     seed: int = 0
 
 
