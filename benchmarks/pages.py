@@ -300,7 +300,7 @@ async def _ask_as_browsers(url: str, stop: Any, counts: list[int]) -> None:
             while not (stop.is_set() or asking.done()):
                 await asyncio.sleep(0.5)
             asking.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, httpx.TransportError):  # the line ends before its browsers
                 await asking
 
     await asyncio.gather(*(browser() for _ in range(BROWSERS)))

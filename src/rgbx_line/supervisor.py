@@ -74,7 +74,7 @@ class Supervisor:
         if settings.mqtt or settings.modbus or settings.opcua:
             self._children.append(Child("gateway", 0, others))
         if settings.web:
-            self._children.append(Child("web", 0, others))
+            self._children.append(Child("web", 10, others))  # pages wait for the line, not the line for pages
         self._children += [Child(f"{DRIVER}{driver.name}", 0, others) for driver in settings.drivers]
         self._children.append(Child("jobs", 19, others))
 
