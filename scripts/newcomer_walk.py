@@ -272,6 +272,9 @@ async def open_browser(
             await go(
                 Walk(page, url, BeltLabels(settings, belt), keeps_pictures(page, pictures), lambda text: print(text))
             )
+        except Exception:
+            print(f"It ends at {page.url}, which says:\n{await page.inner_text('body', timeout=5000)}")
+            raise
         finally:
             await browser.close()
 
