@@ -335,11 +335,13 @@ def _on_the_line(
         return predictor.combine(**shown).label
 
     channels = {}
+    earlier: dict[Channel, list[str]] = {}
     for channel in CHANNELS:
         ours, theirs = said.tested(channel), full.tested(channel)
-        earlier = [told_before(row) if row.truth != name else "" for row in ours]
-        channels[channel] = _channel(name, said.classes, ours, theirs, earlier, seed)
-    old = [(row, before) for row, before in zip(ours, earlier, strict=True) if row.truth != name]  # of pairs, the last
+        earlier[channel] = [told_before(row) if row.truth != name else "" for row in ours]
+        channels[channel] = _channel(name, said.classes, ours, theirs, earlier[channel], seed)
+    pairs = zip(said.tested("rgbx"), earlier["rgbx"], strict=True)
+    old = [(row, before) for row, before in pairs if row.truth != name]
     gained = tuple(int(row.right) - int(before == row.truth) for row, before in old)
     return channels, OldDevices(units=tuple(row.units for row, _ in old), gained=gained)
 

@@ -177,7 +177,7 @@ def _limit(logits: np.ndarray, before: np.ndarray, truth: np.ndarray, place: int
     others = np.delete(np.arange(logits.shape[1]), place)
     right = others[logits[:, others].argmax(1)] == truth
     margins = np.sort((logits[:, place] - logits[:, others].max(1))[right])
-    known = np.delete(np.arange(before.shape[1]), place) if place < before.shape[1] else np.arange(before.shape[1])
+    known = others[others < before.shape[1]]
     wanted = int((known[before[:, known].argmax(1)] == truth).sum())
     if wanted > len(margins):
         wanted = math.ceil((1 - MOST_TAKEN) * len(margins))
